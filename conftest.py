@@ -1,0 +1,96 @@
+"""Fixtures that every app's tests share: an owner with a home and a meter, a member who shares it, a stranger."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ecowatt import testing
+
+testing.start()  # before anything below imports a model
+
+from django.core.cache import cache
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
+
+from accounts.models import Contract, Home, Membership, User
+from devices.models import Device
+
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    testing.services.stop()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"embedded services: {', '.join(testing.services.environment) or 'none, the environment names them'}"
+
+
+PASSWORD = "una-clave-larga-1"
+
+
+@pytest.fixture(autouse=True)
+def _fast_passwords(settings) -> None:  # type: ignore[no-untyped-def]
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    yield
+    cache.clear()
+
+
+def make_user(email: str, home: Home | None = None, role: str = Membership.Role.OWNER) -> User:
+    user = User.objects.create_user(email, PASSWORD, name=email.split("@")[0].title())
+    if home is None:
+        home = Home.objects.create(name=f"Casa de {user.name}")
+        Contract.objects.create(home=home)
+    Membership.objects.create(user=user, home=home, role=role)
+    return user
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    return make_user("dueno@example.com")
+
+
+@pytest.fixture
+def home(owner: User) -> Home:
+    return owner.home
+
+
+@pytest.fixture
+def meter(home: Home) -> Device:
+    return Device.objects.create(home=home, hardware_id="a8032412c3d4", name="Cocina")
+
+
+@pytest.fixture
+def member(home: Home) -> User:
+    return make_user("miembro@example.com", home, Membership.Role.MEMBER)
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    return make_user("ajeno@example.com")
+
+
+def client_of(user: User | None) -> APIClient:
+    client = APIClient()
+    if user is not None:
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(user)}")
+    return client
+
+
+@pytest.fixture
+def api(owner: User) -> APIClient:
+    """The owner's phone."""
+    return client_of(owner)
+
+
+@pytest.fixture
+def stranger_api(stranger: User) -> APIClient:
+    return client_of(stranger)
+
+
+@pytest.fixture
+def anonymous_api() -> APIClient:
+    return client_of(None)

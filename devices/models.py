@@ -1,0 +1,51 @@
+"""The meters of a home and their channels."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Home
+from devices.querysets import DeviceQuerySet
+
+
+class Device(models.Model):
+    """A Shelly meter that a home has claimed. Deactivated, its readings are refused and its history stays."""
+
+    home = models.ForeignKey(Home, on_delete=models.CASCADE, related_name="devices", verbose_name=_("hogar"))
+    # Twelve hex digits in lower case for a MAC; see devices.shelly.normalised_hardware_id.
+    hardware_id = models.CharField(_("ID de hardware"), max_length=255, unique=True)
+    name = models.CharField(_("nombre"), max_length=100)
+    mqtt_prefix = models.CharField(_("prefijo MQTT"), max_length=100, default="shellyplus1pm")
+    brand = models.CharField(_("marca"), max_length=50, default="Shelly")
+    model = models.CharField(_("modelo"), max_length=50, default="shellyplus1pm")
+    is_active = models.BooleanField(_("activo"), default=True)
+    is_main = models.BooleanField(
+        _("mide toda la casa"), default=False, help_text=_("Si una casa tiene un medidor así, su total es solo el de este.")
+    )
+    installed_at = models.DateTimeField(_("instalado"), auto_now_add=True)
+
+    objects = DeviceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("dispositivo")
+        verbose_name_plural = _("dispositivos")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Channel(models.Model):
+    """A named circuit of a device; a channel without a row bears the device's name."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="channels", verbose_name=_("dispositivo"))
+    number = models.PositiveSmallIntegerField(_("canal"))
+    name = models.CharField(_("nombre"), max_length=100)
+
+    class Meta:
+        verbose_name = _("circuito")
+        verbose_name_plural = _("circuitos")
+        ordering = ["device_id", "number"]
+        constraints = [models.UniqueConstraint(fields=["device", "number"], name="devices_channel_unique")]
+
+    def __str__(self) -> str:
+        return self.name

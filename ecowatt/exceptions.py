@@ -1,0 +1,37 @@
+"""Domain errors that the API shows, grouped by who must act. The message is one Spanish sentence for the user."""
+
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """A request that can't be done; `str()` of it is shown to the user, `status` is the HTTP code."""
+
+    status: ClassVar[int] = 400
+
+
+class BadRequest(DomainError):
+    """The caller must send something else."""
+
+
+class NotAuthenticated(DomainError):
+    """The caller must log in."""
+
+    status = 401
+
+
+class NotFound(DomainError):
+    """It isn't there, or isn't the caller's."""
+
+    status = 404
+
+
+class Conflict(DomainError):
+    """The caller must change what exists already."""
+
+    status = 409
+
+
+class Unavailable(DomainError):
+    """Nobody's mistake; the caller may try again."""
+
+    status = 503

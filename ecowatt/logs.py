@@ -1,0 +1,51 @@
+"""One log line per event, for people (console) or machines (JSON), from our code and the libraries alike."""
+
+import logging.config
+
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+
+FORMS = ("console", "json")
+
+
+def logging_config(*, level: str, form: str) -> None:
+    """Route structlog and the standard library through one handler. Raises ImproperlyConfigured."""
+    if form not in FORMS:
+        raise ImproperlyConfigured(f"LOG_FORMAT is {form!r}, but it takes one of: {', '.join(FORMS)}.")
+    if level not in logging.getLevelNamesMapping():
+        raise ImproperlyConfigured(f"LOG_LEVEL is {level!r}, but it takes one of: DEBUG, INFO, WARNING, ERROR.")
+    before: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso"),
+    ]
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer()
+    if form == "json":
+        before.append(structlog.processors.format_exc_info)
+        renderer = structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *before,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    formatter = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        "foreign_pre_chain": before,
+    }
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"structured": formatter},
+            "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
+            "root": {"handlers": ["console"], "level": level},
+        }
+    )

@@ -1,0 +1,220 @@
+"""Settings, read from the environment, `.env` or a running `manage.py up`; `.env.example` explains each."""
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+from environ import Env
+
+from ecowatt.embedded import LOCAL, read_environment
+from ecowatt.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+read_environment()
+env = Env()
+
+
+def _required(name: str, cure: str) -> str:
+    value = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. {cure} See .env.example.")
+    return str(value)
+
+
+def _number(name: str, default: float, *, at_least: float = 0) -> Any:
+    """Read a number of the default's own type (int or float) that is not below the bound."""
+    text = env.str(name, default=str(default)) or str(default)
+    try:
+        value = type(default)(text)
+    except ValueError:
+        value = None
+    if value is None or value < at_least:
+        raise ImproperlyConfigured(f"{name} is {text!r}, but it takes a number of at least {at_least}. See .env.example.")
+    return value
+
+
+# What this installation is
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = _required("KEY_SECRET", "Give it 50 or more random characters and keep them to yourself.")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_ALLOW_ALL_ORIGINS = env.bool("CORS_ALLOW_ALL_ORIGINS", default=False)
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+HTTPS_ONLY = env.bool("HTTPS_ONLY", default=False)
+# How many proxies of ours stand before the web process: each adds one address to X-Forwarded-For.
+PROXY_COUNT = _number("PROXY_COUNT", 0)
+
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
+if PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "anymail",
+    "corsheaders",
+    "django_celery_beat",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "ecowatt",
+    "accounts",
+    "devices",
+    "telemetry",
+    "tariffs",
+    "analysis",
+    "reports",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "ecowatt.urls"
+ASGI_APPLICATION = "ecowatt.asgi.application"
+APPEND_SLASH = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+SILENCED_SYSTEM_CHECKS = ["auth.E003"]  # the e-mail is unique by a constraint on its lower case, which this check can't see
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "ecowatt" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Language and time: texts are Spanish first; time is stored in UTC and cut into days in the zone of each home.
+LANGUAGE_CODE = "es-mx"
+LANGUAGES = [("es-mx", _("Español (México)")), ("en", _("Inglés"))]
+LOCALE_PATHS = [BASE_DIR / "ecowatt" / "locale"]
+USE_I18N = USE_TZ = True
+TIME_ZONE = "UTC"
+
+# Services
+SERVICE_CURE = "Give the address of your own, or run `make run`, which brings one."
+REDIS_URL = _required("URL_DATABASE_REDIS", SERVICE_CURE)
+_required("URL_DATABASE_SQL", SERVICE_CURE)
+DATABASES = {"default": env.db_url("URL_DATABASE_SQL", engine="django.db.backends.postgresql")}
+DATABASES["default"]["CONN_MAX_AGE"] = _number("DATABASE_CONN_MAX_AGE_SECONDS", 60)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "ecowatt"}}
+MQTT_BROKER_HOST = env.str("MQTT_BROKER_HOST", default="")
+MQTT_BROKER_PORT = _number("MQTT_BROKER_PORT", 1883, at_least=1)
+MQTT_SHELLY_USER = env.str("MQTT_SHELLY_USER", default="")
+MQTT_SHELLY_PASS = env.str("MQTT_SHELLY_PASS", default="")
+WEB_PORT = _number("WEB_PORT", 8000, at_least=1)
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
+
+# Static files come from our own process: no step to collect them, no foreign host.
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+
+# Sessions
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = []  # the API states its own rule: 8 to 128 characters
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=_number("ACCESS_TOKEN_EXPIRE_MINUTES", 30, at_least=1))
+REFRESH_TOKEN_LIFETIME = timedelta(days=_number("REFRESH_TOKEN_EXPIRE_DAYS", 30, at_least=1))
+REFRESH_TOKEN_GRACE = timedelta(seconds=_number("REFRESH_TOKEN_GRACE_SECONDS", 60))
+PASSWORD_RESET_LIFETIME = timedelta(minutes=_number("PASSWORD_RESET_EXPIRE_MINUTES", 60, at_least=1))
+LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR = _number("LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR", 10, at_least=1)
+MAILS_PER_ACCOUNT_PER_HOUR = _number("MAILS_PER_ACCOUNT_PER_HOUR", 10, at_least=1)
+AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE = _number("AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE", 60, at_least=1)
+ALGORITHM = env.str("ALGORITHM", default="HS256")
+if ALGORITHM not in {"HS256", "HS384", "HS512"}:
+    raise ImproperlyConfigured(f"ALGORITHM is {ALGORITHM!r}, but access tokens are signed with HS256, HS384 or HS512.")
+SIMPLE_JWT = {
+    "ALGORITHM": ALGORITHM,
+    "SIGNING_KEY": SECRET_KEY,
+    "ACCESS_TOKEN_LIFETIME": ACCESS_TOKEN_LIFETIME,
+    "CHECK_REVOKE_TOKEN": True,  # a changed password ends the access tokens issued under the old one
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "ecowatt.api.exception_handler",
+    "COERCE_DECIMAL_TO_STRING": False,
+    "NUM_PROXIES": PROXY_COUNT,
+}
+
+# Mail
+BREVO_API_KEY = env.str("BREVO_API_KEY", default="")
+DEFAULT_FROM_EMAIL = env.str("BREVO_SENDER_EMAIL", default="EcoWatt <no-reply@localhost>")
+OUTBOX_DIR = LOCAL / "outbox"
+EMAIL_BACKEND = "anymail.backends.brevo.EmailBackend" if BREVO_API_KEY else "ecowatt.mail.OutboxBackend"
+ANYMAIL = {"BREVO_API_KEY": BREVO_API_KEY}
+
+# Other people's services: each is off until its key is there
+FIREBASE_CREDENTIALS_PATH = env.str("FIREBASE_CREDENTIALS_PATH", default="")
+GEMINIS_API_KEY = env.str("GEMINIS_API_KEY", default="")
+DISCORD_WEBHOOK_URL = env.str("DISCORD_WEBHOOK_URL", default="")
+
+# Telemetry; the rules stand in docs/telemetry.md
+TELEMETRY_BODY_LIMIT_BYTES = 16 * 1024
+TELEMETRY_RETENTION_DAYS = _number("TELEMETRY_RETENTION_DAYS", 30, at_least=8)
+TELEMETRY_BUCKET_RETENTION_DAYS = _number("TELEMETRY_BUCKET_RETENTION_DAYS", 397, at_least=31)
+TELEMETRY_MAX_POWER_W = _number("TELEMETRY_MAX_POWER_W", 30_000.0, at_least=1)
+TELEMETRY_POWER_GAP_SECONDS = _number("TELEMETRY_POWER_GAP_SECONDS", 60, at_least=1)
+TELEMETRY_COUNTER_GAP_SECONDS = _number("TELEMETRY_COUNTER_GAP_SECONDS", 90, at_least=1)
+TELEMETRY_QUEUE_LIMIT = _number("TELEMETRY_QUEUE_LIMIT", 20_000, at_least=1)
+
+# Carbon: empty means the grid's published factor of the year of consumption
+_carbon = env.str("CARBON_EMISSION_FACTOR_KG_PER_KWH", default="")
+try:
+    CARBON_EMISSION_FACTOR_KG_PER_KWH = Decimal(_carbon) if _carbon else None
+except ArithmeticError:
+    raise ImproperlyConfigured(f"CARBON_EMISSION_FACTOR_KG_PER_KWH is {_carbon!r}, but it takes a number, such as 0.444.") from None
+CARBON_KG_PER_TREE_AND_YEAR = _number("CARBON_KG_PER_TREE_AND_YEAR", 22.0, at_least=0.1)
+
+LOGGING_CONFIG = None
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_FORMAT = env.str("LOG_FORMAT", default="console")
+logging_config(level=LOG_LEVEL, form=LOG_FORMAT)
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "EcoWatt",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+UNFOLD: dict[str, Any] = {"SITE_TITLE": "EcoWatt", "SITE_HEADER": "EcoWatt", "SITE_URL": reverse_lazy("docs")}

@@ -1,0 +1,27 @@
+"""Every path of the site. A slash at the end is optional everywhere, without a redirect."""
+
+from django.contrib import admin
+from django.http import HttpRequest, JsonResponse
+from django.urls import include, path, re_path
+from django.utils.translation import gettext as _
+
+
+def greeting(request: HttpRequest) -> JsonResponse:
+    """Answer the root path, so that a person with a browser knows where they are."""
+    return JsonResponse({"message": _("Bienvenido a EcoWatt."), "docs": "/docs", "api": "/api/v1"})
+
+
+urlpatterns = [
+    path("", greeting, name="greeting"),
+    path("admin/", admin.site.urls),
+    re_path(r"^admin$", admin.site.index),
+    path("api/v1/", include("accounts.api.urls")),
+    path("api/v1/", include("devices.api.urls")),
+    path("api/v1/", include("telemetry.api.urls")),
+    path("api/v1/", include("reports.api.urls")),
+    path("", include("ecowatt.docs")),
+]
+handler400 = "ecowatt.api.bad_request"
+handler403 = "ecowatt.api.permission_denied"
+handler404 = "ecowatt.api.not_found"
+handler500 = "ecowatt.api.server_error"

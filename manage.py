@@ -1,0 +1,23 @@
+#!/usr/bin/env python
+"""Django's command line, with the embedded services behind it where the environment names none."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run a management command."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecowatt.settings")
+    from django.core.management import execute_from_command_line
+
+    from ecowatt.embedded import EmbeddedError, provided_services
+
+    try:
+        with provided_services(sys.argv[1:]):
+            execute_from_command_line(sys.argv)
+    except EmbeddedError as error:
+        sys.exit(f"manage.py: {error}")
+
+
+if __name__ == "__main__":
+    main()
