@@ -16,7 +16,6 @@ from accounts.models import Contract, Home, Membership, User
 from devices.models import Device
 
 
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     testing.services.stop()
 

@@ -5,4 +5,32 @@ import os
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecowatt.settings")
-application = get_asgi_application()
+django_application = get_asgi_application()
+
+# Imported after Django is set up, for they use its models.
+from channels.routing import URLRouter  # noqa: E402
+from django.urls import re_path  # noqa: E402
+
+from telemetry.consumers import LiveConsumer  # noqa: E402
+from telemetry.ingest import Message, Receive, Send, ingest  # noqa: E402
+
+INGEST_PATHS = frozenset({"/api/v1/ingest/shelly", "/api/v1/ingest/shelly/"})
+# An id of more than 18 digits can't be one of ours, nor a 64-bit integer.
+sockets = URLRouter([re_path(r"^ws/live/(?P<device_id>[0-9]{1,18})/?$", LiveConsumer.as_asgi())])
+
+
+async def application(scope: Message, receive: Receive, send: Send) -> None:
+    """Hand each connection to whom it belongs."""
+    if scope["type"] == "http":
+        handler = ingest if scope["path"] in INGEST_PATHS else django_application
+        await handler(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await _socket(scope, receive, send)
+
+
+async def _socket(scope: Message, receive: Receive, send: Send) -> None:
+    """Route a socket; an unknown path is refused in the handshake like a forbidden one."""
+    try:
+        await sockets(scope, receive, send)
+    except ValueError:  # what URLRouter raises where no route matches
+        await send({"type": "websocket.close"})

@@ -227,7 +227,9 @@ class EmbeddedServices:
         _wheel("amqtt")
         port = self.broker_port or _free_port()
         if not port_is_free("127.0.0.1", port):
-            raise EmbeddedError(f"port {port} is in use. Set MQTT_BROKER_PORT to another one, or MQTT_BROKER_HOST to your own broker.")
+            raise EmbeddedError(
+                f"port {port} is in use. Set MQTT_BROKER_PORT to another one, or MQTT_BROKER_HOST to your own broker."
+            )
         config = self.folder / "broker.yaml"
         plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
         listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}
@@ -323,4 +325,6 @@ def local_key(folder: Path = LOCAL) -> str:
 def _write_run_env(folder: Path, environment: dict[str, str]) -> None:
     path = folder / RUN_ENV
     path.touch(mode=0o600)
-    path.write_text("".join(f"{name}={value}\n" for name, value in (environment | {"KEY_SECRET": os.environ["KEY_SECRET"]}).items()))
+    path.write_text(
+        "".join(f"{name}={value}\n" for name, value in (environment | {"KEY_SECRET": os.environ["KEY_SECRET"]}).items())
+    )

@@ -200,7 +200,9 @@ _carbon = env.str("CARBON_EMISSION_FACTOR_KG_PER_KWH", default="")
 try:
     CARBON_EMISSION_FACTOR_KG_PER_KWH = Decimal(_carbon) if _carbon else None
 except ArithmeticError:
-    raise ImproperlyConfigured(f"CARBON_EMISSION_FACTOR_KG_PER_KWH is {_carbon!r}, but it takes a number, such as 0.444.") from None
+    raise ImproperlyConfigured(
+        f"CARBON_EMISSION_FACTOR_KG_PER_KWH is {_carbon!r}, but it takes a number, such as 0.444."
+    ) from None
 CARBON_KG_PER_TREE_AND_YEAR = _number("CARBON_KG_PER_TREE_AND_YEAR", 22.0, at_least=0.1)
 
 LOGGING_CONFIG = None

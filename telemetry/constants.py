@@ -1,0 +1,11 @@
+"""Facts that several parts of the readings' path rest on."""
+
+from datetime import timedelta
+
+BUCKET = timedelta(minutes=5)
+# How far from the server's clock a device's own time is believed; see design notes in docs/telemetry.md.
+DEVICE_TIME_PAST = timedelta(days=7)
+DEVICE_TIME_AHEAD = timedelta(seconds=60)
+# A reading older than this when it is stored is noted as late; the regular roll-up looks back further than that, by the margin.
+LATE_AFTER = timedelta(seconds=60)
+ROLLUP_MARGIN = timedelta(seconds=60)

@@ -1,0 +1,84 @@
+"""POST /api/v1/ingest/shelly: the readings' way in over HTTP, an ASGI application beside Django's stack.
+
+It skips Django's middleware on purpose: this is the busiest path of the system, and it needs no session, user or language.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from telemetry.rows import trusted_time
+from telemetry.samples import PayloadError
+from telemetry.shelly import parse_status
+from telemetry.writer import DatabaseAway, Outcome, Overloaded, writer
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Answer = tuple[int, bytes, list[tuple[bytes, bytes]]]
+
+
+def _json(status: int, body: object, *headers: tuple[bytes, bytes]) -> Answer:
+    payload = orjson.dumps(body)
+    return status, payload, [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(payload)), *headers]
+
+
+RECEIVED = _json(200, {"status": "received"})
+UNKNOWN = _json(404, {"detail": "El dispositivo no está registrado."})
+INACTIVE = _json(409, {"detail": "El monitoreo de este dispositivo está desactivado."})
+TOO_LARGE = _json(413, {"detail": "El mensaje es demasiado grande."}, (b"connection", b"close"))
+METHOD_NOT_ALLOWED = _json(405, {"detail": "Método no permitido."}, (b"allow", b"POST"))
+AWAY = _json(503, {"detail": "La base de datos no está disponible. Intenta de nuevo."}, (b"retry-after", b"5"))
+BUSY = _json(503, {"detail": "El servidor está saturado. Intenta de nuevo."}, (b"retry-after", b"1"))
+OUTCOMES = {Outcome.STORED: RECEIVED, Outcome.UNKNOWN: UNKNOWN, Outcome.INACTIVE: INACTIVE}
+
+
+async def ingest(scope: Message, receive: Receive, send: Send) -> None:
+    """Store a Shelly's status and answer once it is committed."""
+    status, body, headers = await _answer(scope, receive)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+async def _answer(scope: Message, receive: Receive) -> Answer:
+    if scope["method"] != "POST":
+        return METHOD_NOT_ALLOWED
+    body = await _read(scope, receive)
+    if body is None:
+        return TOO_LARGE
+    try:
+        mac, samples = parse_status(body, max_power_w=settings.TELEMETRY_MAX_POWER_W)
+    except PayloadError as error:
+        return _unprocessable(error)
+    now = datetime.now(UTC)
+    timed = [sample._replace(time=trusted_time(sample.time, now)) for sample in samples]
+    try:
+        return OUTCOMES[await writer().store(mac, timed)]
+    except DatabaseAway:
+        return AWAY
+    except Overloaded:
+        return BUSY
+
+
+async def _read(scope: Message, receive: Receive) -> bytes | None:
+    """Return the body, or None where it is over the limit (announced or not)."""
+    limit = settings.TELEMETRY_BODY_LIMIT_BYTES
+    announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    if announced.isdigit() and int(announced) > limit:
+        return None
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > limit:
+            return None
+        if not message.get("more_body"):
+            return body
+
+
+def _unprocessable(error: PayloadError) -> Answer:
+    place = ["body", error.field] if error.field else ["body"]
+    return _json(422, {"detail": [{"type": "value_error", "loc": place, "msg": str(error), "input": None}]})

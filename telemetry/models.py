@@ -1,0 +1,101 @@
+"""Readings and the buckets computed from them. Their tables are made in SQL (partitions); nothing points at them by foreign key."""
+
+from django.db import models
+
+
+class Reading(models.Model):
+    """What a channel said at one time. Partitioned by day; storing the same one twice is harmless."""
+
+    pk = models.CompositePrimaryKey("device_id", "channel", "time")
+    time = models.DateTimeField()
+    # The device's own counters, Wh; returned_wh is null where it is zero or absent, which saves its eight bytes.
+    energy_wh = models.FloatField(null=True)
+    returned_wh = models.FloatField(null=True)
+    device_id = models.IntegerField()
+    power_w = models.FloatField()
+    voltage_v = models.FloatField(null=True)
+    current_a = models.FloatField(null=True)
+    channel = models.SmallIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "telemetry_reading"
+
+
+class Bucket(models.Model):
+    """What a channel used in [start, start + width): energy by counter or power, and how well it is known."""
+
+    pk = models.CompositePrimaryKey("device_id", "channel", "start")
+    start = models.DateTimeField()
+    # Energy drawn, Wh: seen while it flowed, or known from a counter that moved across a gap. Their sum is what was used.
+    measured_wh = models.FloatField()
+    recovered_wh = models.FloatField()
+    returned_wh = models.FloatField()
+    device_id = models.IntegerField()
+    covered_s = models.FloatField()
+    samples = models.IntegerField()
+    power_min_w = models.FloatField(null=True)
+    power_mean_w = models.FloatField(null=True)
+    power_max_w = models.FloatField(null=True)
+    voltage_v = models.FloatField(null=True)
+    current_a = models.FloatField(null=True)
+    channel = models.SmallIntegerField()
+    flags = models.SmallIntegerField(default=0)
+
+    class Flag(models.IntegerChoices):
+        """Bits of `flags`."""
+
+        RECOVERED = 1, "energy of a gap, spread evenly"
+        REJECTED = 2, "a counter moved more than the wiring can carry, and was not counted"
+        RESTARTED = 4, "a counter began again from zero"
+
+    class Meta:
+        abstract = True
+
+
+class FiveMinutes(Bucket):
+    """Buckets of five minutes, kept for 13 months. Partitioned by month."""
+
+    class Meta:
+        managed = False
+        db_table = "telemetry_bucket_5m"
+
+
+class Hour(Bucket):
+    """Buckets of one hour, kept for ever."""
+
+    class Meta:
+        managed = False
+        db_table = "telemetry_bucket_1h"
+
+
+class Series(models.Model):
+    """A channel that has ever been read, and the first and last of its rolled-up readings that carried a counter."""
+
+    pk = models.CompositePrimaryKey("device_id", "channel")
+    device_id = models.IntegerField()
+    channel = models.SmallIntegerField()
+    counter_first = models.DateTimeField(null=True)
+    counter_last = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "series"
+
+
+class LateSpan(models.Model):
+    """Times at which readings were stored too late for the regular roll-up; it takes them from here."""
+
+    device_id = models.IntegerField()
+    channel = models.SmallIntegerField()
+    from_time = models.DateTimeField()
+    to_time = models.DateTimeField()
+
+
+class RollupState(models.Model):
+    """How far the roll-up has come: every reading stored before `through` is in its buckets (one row)."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    through = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="telemetry_rollupstate_single")]

@@ -1,0 +1,130 @@
+"""Partitions of readings (a day each) and five-minute buckets (a month each): made ahead, dropped when their time is over."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from psycopg import sql
+
+log = structlog.get_logger(__name__)
+
+AHEAD = timedelta(days=7)
+LOCK_KEY = 0x45_57_01  # any number that only partition upkeep uses
+
+
+class Plan(NamedTuple):
+    """How a table is cut: by `day` or `month` of its time column, and how long a partition is kept."""
+
+    table: str
+    column: str
+    unit: str
+    keep: timedelta
+
+
+class Partition(NamedTuple):
+    """A partition's name and its range [start, end) in UTC."""
+
+    name: str
+    start: datetime
+    end: datetime
+
+
+def plans() -> list[Plan]:
+    """Return the partitioned tables with the retention that the settings give them."""
+    return [
+        Plan("telemetry_reading", "time", "day", timedelta(days=settings.TELEMETRY_RETENTION_DAYS)),
+        Plan("telemetry_bucket_5m", "start", "month", timedelta(days=settings.TELEMETRY_BUCKET_RETENTION_DAYS)),
+    ]
+
+
+def _floor(time: datetime, unit: str) -> datetime:
+    midnight = time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight.replace(day=1) if unit == "month" else midnight
+
+
+def _next(start: datetime, unit: str) -> datetime:
+    return _floor(start + timedelta(days=32), unit) if unit == "month" else start + timedelta(days=1)
+
+
+def wanted(plan: Plan, now: datetime) -> Iterator[Partition]:
+    """Yield the partitions from the oldest that is kept to a week ahead."""
+    start = _floor(now - plan.keep, plan.unit)
+    while start < now + AHEAD:
+        end = _next(start, plan.unit)
+        yield Partition(f"{plan.table}_{start:%Y%m%d}", start, end)
+        start = end
+
+
+def horizon(now: datetime) -> datetime:
+    """Return the time before which readings may be gone, so that buckets there are never recomputed.
+
+    One hour after a partition's edge: the first bucket behind the edge may lack the reading before it.
+    """
+    return _floor(now - plans()[0].keep, "day") + timedelta(hours=1)
+
+
+def existing(table: str) -> list[str]:
+    """Return the names of a table's dated partitions."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+            " WHERE i.inhparent = %s::regclass AND c.relname <> %s ORDER BY 1",
+            [table, f"{table}_default"],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def partitions_maintain(now: datetime) -> tuple[list[str], list[str]]:
+    """Make the partitions that are wanted and drop those whose time is over; return the names of both. Safe to run twice at once."""
+    made: list[str] = []
+    dropped: list[str] = []
+    for plan in plans():
+        with transaction.atomic():
+            _lock()
+            there = set(existing(plan.table))
+            keep = list(wanted(plan, now))
+            for partition in keep:
+                if partition.name not in there:
+                    _make(plan, partition)
+                    made.append(partition.name)
+            over = [name for name in sorted(there) if name < keep[0].name]
+            for name in over:
+                _execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+            dropped += over
+            _execute(
+                sql.SQL("DELETE FROM {} WHERE {} < %s").format(
+                    sql.Identifier(f"{plan.table}_default"), sql.Identifier(plan.column)
+                ),
+                [keep[0].start],
+            )
+    if made or dropped:
+        log.info("partitions maintained", made=len(made), dropped=dropped)
+    return made, dropped
+
+
+def _lock() -> None:
+    """Let one caller at a time do the upkeep, and give up rather than hold readings back behind a long query."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '5s'")
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
+
+
+def _make(plan: Plan, partition: Partition) -> None:
+    """Make a partition and move into it what the default partition caught of its range."""
+    name, parent, default, column = (
+        sql.Identifier(text) for text in (partition.name, plan.table, f"{plan.table}_default", plan.column)
+    )
+    _execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(default))
+    _execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(name, parent))
+    move = sql.SQL("WITH moved AS (DELETE FROM {} WHERE {} >= %s AND {} < %s RETURNING *) INSERT INTO {} SELECT * FROM moved")
+    _execute(move.format(default, column, column, name), [partition.start, partition.end])
+    attach = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})")
+    _execute(attach.format(parent, name, sql.Literal(partition.start.isoformat()), sql.Literal(partition.end.isoformat())))
+
+
+def _execute(statement: sql.Composed, parameters: list[object] | None = None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement.as_string(connection.connection), parameters)  # type: ignore[arg-type]

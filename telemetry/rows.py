@@ -1,0 +1,22 @@
+"""Samples on their way into columns: the one place that knows the order of the store statements' parameters."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from telemetry.constants import DEVICE_TIME_AHEAD, DEVICE_TIME_PAST, LATE_AFTER
+from telemetry.samples import Sample
+
+
+def trusted_time(device_time: datetime | None, now: datetime) -> datetime:
+    """Return the device's time where it is credible, else the server's `now`."""
+    if device_time is not None and now - DEVICE_TIME_PAST <= device_time <= now + DEVICE_TIME_AHEAD:
+        return device_time
+    return now
+
+
+def columns(rows: Iterable[tuple[Any, Sample]]) -> list[Any]:
+    """Return the parameters of STORE_BY_MAC or STORE_BY_ID for pairs of device key and sample; every sample must have a time."""
+    keyed = [(key, *sample) for key, sample in rows]
+    key, channel, time, power, voltage, current, energy, returned = zip(*keyed, strict=True)
+    return [*map(list, (key, channel, time, power, voltage, current, energy, returned)), LATE_AFTER]

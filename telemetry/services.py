@@ -1,0 +1,49 @@
+"""Every write to readings and buckets but the hot path, which is `telemetry.writer`."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import islice
+
+from django.db import connection
+
+from telemetry import sql
+from telemetry.models import Series
+from telemetry.partitions import horizon
+from telemetry.rollups import Change, rebuild
+from telemetry.rows import columns
+from telemetry.samples import Sample
+
+STORE_BATCH = 5_000
+
+
+def readings_store(readings: Iterable[tuple[int, Sample]]) -> int:
+    """Store samples, each with a time, under device ids; return how many were new.
+
+    Any time is taken as it is, unlike on the way in from devices; times before the retention are dropped by the next upkeep.
+    """
+    rest = iter(readings)
+    new = 0
+    while batch := list(islice(rest, STORE_BATCH)):
+        with connection.cursor() as cursor:
+            cursor.execute(sql.STORE_BY_ID, columns(batch))
+            new += cursor.fetchone()[0]
+    return new
+
+
+def rollup_rebuild(
+    *,
+    device_ids: Sequence[int] | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> int:
+    """Recompute the buckets of [start, end) (None: as far as readings go) from readings; return how many spans were computed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        now = cursor.fetchone()[0]
+    series = Series.objects.order_by("device_id", "channel")
+    if device_ids is not None:
+        series = series.filter(device_id__in=device_ids)
+    first, last = max(start or horizon(now), horizon(now)), end or now
+    changes = [Change(device_id, channel, first, last) for device_id, channel in series.values_list("device_id", "channel")]
+    return rebuild(changes, progress)

@@ -1,0 +1,147 @@
+"""Shelly Gen2+ status payloads: bytes in, samples out, one exception. No Django, no clock.
+
+Source: the maker's description of `switch`, `cover`, `pm1`, `em`, `em1` and their data components, and status dumps of real devices.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from telemetry.samples import PayloadError, Sample
+
+MAX_VOLTAGE_V = 500.0
+MAX_CURRENT_A = 1000.0
+MAX_COUNTER_WH = 1e12
+MAX_CHANNEL = 31
+PHASES = ("a", "b", "c")
+COMPONENT = re.compile(r"(switch|cover|pm1|em|em1):(\d{1,3})")
+
+
+class Status(NamedTuple):
+    """A device's status: its MAC as 12 hex digits in lower case, and a sample for each metered channel."""
+
+    mac: str
+    samples: list[Sample]
+
+
+def parse_status(raw: bytes, *, max_power_w: float) -> Status:
+    """Read a status body as devices post it. Raises PayloadError, never anything else, whatever the bytes."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise PayloadError("El cuerpo de la petición no es JSON válido.") from None
+    if not isinstance(body, dict):
+        raise PayloadError("El cuerpo debe ser un objeto JSON.")
+    system = body.get("sys")
+    if not isinstance(system, dict):
+        raise PayloadError("Falta el objeto sys con la MAC del dispositivo.", "sys")
+    mac = _mac(system.get("mac"))
+    samples = list(_samples(body, _device_time(system.get("unixtime")), max_power_w))
+    if not samples:
+        raise PayloadError("El mensaje no trae ninguna medición de potencia.")
+    return Status(mac, samples)
+
+
+def _mac(value: object) -> str:
+    if isinstance(value, str):
+        bare = re.sub(r"[:.\-\s]", "", value).lower()
+        if re.fullmatch(r"[0-9a-f]{12}", bare):
+            return bare
+    raise PayloadError("La MAC del dispositivo falta o no es válida.", "sys.mac")
+
+
+def _device_time(value: object) -> datetime | None:
+    """Return the device's clock, or None where it has none or an absurd one; whether to trust it is decided later."""
+    seconds = None if value is None else _number({"unixtime": value}, "unixtime", "sys", low=-1e300, high=1e300)
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None and 0 < seconds < 32_503_680_000 else None
+
+
+def _samples(body: dict[str, Any], time: datetime | None, max_power_w: float) -> Iterator[Sample]:
+    for name, component in body.items():
+        match = COMPONENT.fullmatch(name)
+        if match is None:
+            continue
+        if not isinstance(component, dict):
+            raise PayloadError("Se esperaba un objeto.", name)
+        kind, number = match[1], int(match[2])
+        if number > MAX_CHANNEL:
+            raise PayloadError("El número de canal es demasiado grande.", name)
+        if kind == "em":
+            yield from _three_phases(component, _data(body, f"emdata:{number}"), name, time, max_power_w)
+        else:
+            data = _data(body, f"em1data:{number}") if kind == "em1" else component
+            sample = _single(kind, component, data, name, number, time, max_power_w)
+            if sample is not None:
+                yield sample
+
+
+def _data(body: dict[str, Any], name: str) -> dict[str, Any]:
+    data = body.get(name)
+    return data if isinstance(data, dict) else {}
+
+
+def _single(
+    kind: str, component: dict[str, Any], data: dict[str, Any], name: str, channel: int, time: datetime | None, max_power_w: float
+) -> Sample | None:
+    """Read a one-channel component; None where its metering is absent or failed (null power)."""
+    power_key = "act_power" if kind == "em1" else "apower"
+    power = _number(component, power_key, name, low=-max_power_w, high=max_power_w)
+    if power is None:
+        return None
+    if kind == "em1":
+        drawn = _counter(data, "total_act_energy", f"em1data:{channel}")
+        returned = _counter(data, "total_act_ret_energy", f"em1data:{channel}")
+    else:
+        drawn, returned = _shared_counters(component, name)
+    return Sample(channel, time, power, *_voltage_current(component, name), drawn, returned)
+
+
+def _shared_counters(component: dict[str, Any], name: str) -> tuple[float | None, float | None]:
+    """Return energy drawn and returned of a `switch`, `cover` or `pm1`, whose `aenergy` counts both directions."""
+    total = _counter(_data(component, "aenergy"), "total", f"{name}.aenergy")
+    returned = _counter(_data(component, "ret_aenergy"), "total", f"{name}.ret_aenergy")
+    if total is None:
+        return None, None
+    return round(total - (returned or 0.0), 3), returned
+
+
+def _three_phases(
+    component: dict[str, Any], data: dict[str, Any], name: str, time: datetime | None, max_power_w: float
+) -> Iterator[Sample]:
+    """Yield one sample a phase, as channels 0, 1 and 2: the numbers that the same meter gives them as three `em1`."""
+    for channel, phase in enumerate(PHASES):
+        power = _number(component, f"{phase}_act_power", name, low=-max_power_w, high=max_power_w)
+        if power is not None:
+            drawn = _counter(data, f"{phase}_total_act_energy", "emdata:0")
+            returned = _counter(data, f"{phase}_total_act_ret_energy", "emdata:0")
+            yield Sample(channel, time, power, *_voltage_current(component, name, f"{phase}_"), drawn, returned)
+
+
+def _voltage_current(component: dict[str, Any], name: str, prefix: str = "") -> tuple[float | None, float | None]:
+    voltage = _number(component, f"{prefix}voltage", name, low=0.0, high=MAX_VOLTAGE_V)
+    return voltage, _number(component, f"{prefix}current", name, low=-MAX_CURRENT_A, high=MAX_CURRENT_A)
+
+
+def _counter(data: dict[str, Any], key: str, place: str) -> float | None:
+    return _number(data, key, place, low=0.0, high=MAX_COUNTER_WH)
+
+
+def _number(data: dict[str, Any], key: str, place: str, *, low: float, high: float) -> float | None:
+    """Return the number at the key (a numeric string will do), or None where it is absent or null."""
+    value = data.get(key)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise PayloadError("El valor debe ser un número.", f"{place}.{key}") from None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PayloadError("El valor debe ser un número.", f"{place}.{key}")
+    if not math.isfinite(value) or not low <= value <= high:
+        raise PayloadError("El valor está fuera de lo posible.", f"{place}.{key}")
+    return float(value)

@@ -1,0 +1,204 @@
+"""Energy is what the counter says, however the readings came: the SQL is held against a plain loop, and both against the counter."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from telemetry import rollups
+from telemetry.models import FiveMinutes, Hour, LateSpan, Reading, RollupState
+from telemetry.partitions import partitions_maintain
+from telemetry.samples import Sample
+from telemetry.services import readings_store, rollup_rebuild
+from telemetry.tests import reference
+
+DEVICE = 7
+pytestmark = pytest.mark.django_db
+DATABASE = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
+
+
+def recent(hours: float = 26) -> datetime:
+    """A time lately, at the start of an hour."""
+    return (datetime.now(UTC) - timedelta(hours=hours)).replace(minute=0, second=0, microsecond=0)
+
+
+def sample(time: datetime, power: float = 100.0, energy: float | None = None, returned: float | None = None) -> Sample:
+    return Sample(0, time, power, 127.0, 1.0, energy, returned)
+
+
+def forget() -> None:
+    for model in (Reading, FiveMinutes, Hour, LateSpan, RollupState):
+        model.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM telemetry_series")
+
+
+def store(samples: list[Sample]) -> None:
+    readings_store((DEVICE, one) for one in samples)
+    rollups.rollup()
+
+
+def five_minutes() -> dict[datetime, FiveMinutes]:
+    return {bucket.start: bucket for bucket in FiveMinutes.objects.filter(device_id=DEVICE).order_by("start")}
+
+
+def total(model: type[FiveMinutes] | type[Hour]) -> float:
+    return sum(bucket.measured_wh + bucket.recovered_wh for bucket in model.objects.filter(device_id=DEVICE))
+
+
+def assert_as_the_plain_loop(samples: list[Sample]) -> None:
+    expected = reference.buckets(samples)
+    found = five_minutes()
+    assert set(found) == set(expected)
+    for start, bucket in found.items():
+        seen = (bucket.measured_wh, bucket.recovered_wh, bucket.returned_wh, bucket.covered_s, bucket.samples, bucket.flags)
+        assert seen == pytest.approx(expected[start].values(), abs=1e-4), start
+
+
+def a_day(start: datetime, seed: int) -> tuple[list[Sample], float]:
+    """A day at 10 s with a two-hour gap and a counter that starts anew: the readings, and the Wh the counter moved."""
+    dice = random.Random(seed)
+    counter, moved, samples, time = 5_000.0, 0.0, [], start
+    restart = start + timedelta(hours=15, seconds=dice.randrange(3600))
+    while time < start + timedelta(days=1):
+        power = dice.choice([3.0, 120.0, 1500.0])
+        step = power * 10 / 3600
+        if restart <= time < restart + timedelta(seconds=10):
+            counter, moved = step, moved + step
+        else:
+            counter, moved = counter + step, moved + step
+        if not start + timedelta(hours=8) <= time < start + timedelta(hours=10):
+            samples.append(sample(time, power, round(counter, 3)))
+        time += timedelta(seconds=10)
+    return samples, moved - (samples[0].energy_wh - 5_000.0)
+
+
+@settings(max_examples=8, **DATABASE)
+@given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(1, 8_000), max_size=4))
+def test_a_day_in_any_order_and_cut_sums_to_the_counters_movement(seed: int, cuts: list[int]) -> None:
+    forget()
+    samples, moved = a_day(recent(30), seed)
+    dice = random.Random(seed)
+    arriving = samples + dice.sample(samples, 500)
+    dice.shuffle(arriving)
+    edges = [0, *sorted(cut for cut in cuts if cut < len(arriving)), len(arriving)]
+    for low, high in zip(edges, edges[1:], strict=False):
+        store(arriving[low:high])
+    assert total(FiveMinutes) == pytest.approx(moved, abs=0.1)
+    assert total(Hour) == pytest.approx(moved, abs=0.1)
+    assert sum(bucket.recovered_wh for bucket in five_minutes().values()) > 0
+
+
+steps = st.tuples(
+    st.sampled_from([1, 5, 10, 30, 59, 60, 61, 90, 91, 200, 299, 300, 301, 1000, 7200]),
+    st.floats(-3000, 3000, width=32),
+    st.sampled_from(["none", "rise", "rise", "rise", "dip", "restart", "jump", "rounding"]),
+)
+
+
+def a_stream(start: datetime, moves: list[tuple[int, float, str]]) -> list[Sample]:
+    samples, time, counter = [], start, 2_000.0
+    for seconds, power, kind in moves:
+        time += timedelta(seconds=seconds)
+        before = counter
+        counter += {"rise": abs(power) * seconds / 3600, "jump": 1e6, "rounding": -0.5}.get(kind, 0.0)
+        counter = {"restart": 1.5, "dip": 0.0}.get(kind, counter)
+        samples.append(sample(time, power, None if kind == "none" else counter, max(-power, 0.0) if kind != "none" else None))
+        counter = before if kind == "dip" else counter
+    return samples
+
+
+@settings(max_examples=80, **DATABASE)
+@given(moves=st.lists(steps, min_size=1, max_size=40), order=st.randoms(use_true_random=False), cut=st.integers(0, 40))
+def test_buckets_are_those_of_the_plain_loop_whatever_the_order(
+    moves: list[tuple[int, float, str]], order: random.Random, cut: int
+) -> None:
+    forget()
+    samples = a_stream(recent(80), moves)
+    arriving = list(samples)
+    order.shuffle(arriving)
+    for part in (arriving[:cut], arriving[cut:]):
+        if part:
+            store(part)
+    assert_as_the_plain_loop(samples)
+    before = list(FiveMinutes.objects.order_by("start").values_list()), list(Hour.objects.order_by("start").values_list())
+    rollup_rebuild()
+    assert (
+        list(FiveMinutes.objects.order_by("start").values_list()),
+        list(Hour.objects.order_by("start").values_list()),
+    ) == before
+
+
+def test_a_counter_across_a_gap_is_recovered_evenly() -> None:
+    start = recent()
+    store([sample(start, energy=1000.0), sample(start + timedelta(hours=2), energy=1240.0)])
+    found = list(five_minutes().values())
+    assert [bucket.recovered_wh for bucket in found] == pytest.approx([10.0] * 24 + [0.0])
+    assert [bucket.covered_s for bucket in found] == [0.0] * 25
+    assert total(Hour) == pytest.approx(240.0)
+
+
+def test_power_without_a_counter_is_integrated_over_short_gaps_only() -> None:
+    start = recent()
+    store([sample(start, 3000.0), sample(start + timedelta(seconds=8), 3000.0), sample(start + timedelta(seconds=69), 3000.0)])
+    assert total(FiveMinutes) == pytest.approx(3000 * 8 / 3600)
+
+
+def test_export_counts_as_returned_and_never_as_used() -> None:
+    start = recent()
+    store([sample(start, -600.0), sample(start + timedelta(seconds=60), -600.0)])
+    (bucket,) = five_minutes().values()
+    assert (bucket.measured_wh, bucket.returned_wh) == pytest.approx((0.0, 10.0))
+    assert bucket.power_mean_w == pytest.approx(-600.0)
+
+
+def test_a_restart_counts_the_new_value_and_an_absurd_rise_counts_nothing() -> None:
+    start = recent()
+    counters = [5000.0, 5010.0, 4.0, 6.0, 9_000_000.0, 9_000_002.0]
+    store([sample(start + timedelta(seconds=10 * step), energy=value) for step, value in enumerate(counters)])
+    (bucket,) = five_minutes().values()
+    assert bucket.measured_wh == pytest.approx(10 + 4 + 2 + 2)
+    assert bucket.flags == 2 | 4
+
+
+def test_a_late_reading_reopens_its_buckets() -> None:
+    start = recent()
+    store([sample(start, energy=0.0), sample(start + timedelta(hours=1), energy=120.0)])
+    store([sample(start + timedelta(minutes=30), energy=120.0)])
+    found = list(five_minutes().values())
+    assert [bucket.recovered_wh for bucket in found] == pytest.approx([20.0] * 6 + [0.0] * 7)
+
+
+def test_an_open_bucket_is_kept_fresh_by_later_readings() -> None:
+    now = datetime.now(UTC)
+    store([sample(now - timedelta(seconds=20), energy=10.0), sample(now - timedelta(seconds=10), energy=11.0)])
+    assert LateSpan.objects.count() == 0
+    assert total(Hour) == pytest.approx(1.0)
+    store([sample(now, energy=12.5)])
+    assert total(Hour) == pytest.approx(2.5)
+
+
+def test_a_rollup_leaves_unchanged_buckets_untouched() -> None:
+    start = recent()
+    store([sample(start, energy=0.0), sample(start + timedelta(minutes=3), energy=5.0)])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT xmin::text FROM telemetry_bucket_5m")
+        before = cursor.fetchall()
+        rollup_rebuild()
+        cursor.execute("SELECT xmin::text FROM telemetry_bucket_5m")
+        assert cursor.fetchall() == before
+
+
+def test_buckets_older_than_the_readings_are_kept() -> None:
+    now = datetime.now(UTC)
+    partitions_maintain(now)
+    old = (now - timedelta(days=60)).replace(minute=0, second=0, microsecond=0)
+    Hour.objects.create(
+        device_id=DEVICE, channel=0, start=old, measured_wh=5, recovered_wh=0, returned_wh=0, covered_s=3600, samples=9, flags=0
+    )
+    store([sample(recent(), energy=0.0), sample(recent() + timedelta(seconds=9), energy=5.0)])
+    rollup_rebuild(start=old - timedelta(days=1))
+    assert Hour.objects.filter(start=old).exists()
