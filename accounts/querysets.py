@@ -7,7 +7,7 @@ from django.contrib.auth.models import BaseUserManager
 from django.db import models
 
 if TYPE_CHECKING:
-    from accounts.models import Home, RefreshToken, User
+    from accounts.models import User
 
 
 class UserManager(BaseUserManager["User"]):

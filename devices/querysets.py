@@ -1,13 +1,10 @@
 """Reads of the devices in domain words, and who may see them."""
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from django.db import models
 
 from accounts.models import Home, User
-
-if TYPE_CHECKING:
-    from devices.models import Device
 
 
 class DeviceQuerySet(models.QuerySet["Device"]):

@@ -1,6 +1,8 @@
 """Reads of readings and buckets across devices."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import F, Sum
@@ -8,7 +10,19 @@ from django.db.models import F, Sum
 from accounts.models import Home
 from devices.models import Device
 from telemetry import sql
+from telemetry.history import Window
 from telemetry.models import Hour
+
+
+class Step(NamedTuple):
+    """What some circuits did in one step: Wh drawn and returned, mean seconds covered, and mean W, V and A (None: nobody knows)."""
+
+    drawn_wh: float
+    returned_wh: float
+    covered_s: float
+    power_w: float | None
+    voltage_v: float | None
+    current_a: float | None
 
 
 def last_readings(device_id: int) -> list[tuple[int, datetime, float, float | None, float | None]]:
@@ -26,3 +40,19 @@ def home_energy_wh(home: Home, start: datetime, end: datetime) -> float:
     devices = list(Device.objects.counting_for(home).values_list("id", flat=True))
     hours = Hour.objects.filter(device_id__in=devices, start__gte=start, start__lt=end)
     return hours.aggregate(wh=Sum(F("measured_wh") + F("recovered_wh")))["wh"] or 0.0
+
+
+def history(device_ids: Sequence[int], window: Window, channel: int | None = None) -> list[tuple[datetime, Step | None]]:
+    """Return each step of the window with what the circuits did in it, or None where there is no data (1 query)."""
+    statement = sql.HISTORY.format(table=sql.HISTORY_TABLES[window.resolution], step=sql.HISTORY_STEPS[window.resolution])
+    parameters = {
+        "zone": window.zone.key,
+        "device_ids": list(device_ids),
+        "channel": channel,
+        "start": window.start,
+        "end": window.end,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        found = {row[0]: Step(*row[1:]) for row in cursor.fetchall()}
+    return [(step, found.get(step)) for step in window.steps()]

@@ -329,3 +329,20 @@ WITH span AS MATERIALIZED (
 )
 {_upsert("telemetry_bucket_1h")}
 """
+
+# History by step. {table} is the bucket table, {step} the SQL of a bucket's step. Parameters by name: zone, device_ids, channel (or
+# null), start, end. A circuit's power, voltage and current are its means over the time that is covered; circuits add up but for voltage.
+HISTORY = """
+WITH circuit AS (
+    SELECT {step} AS step, sum(measured_wh + recovered_wh) AS drawn_wh, sum(returned_wh) AS returned_wh, sum(covered_s) AS covered_s,
+        coalesce(sum(power_mean_w * covered_s) FILTER (WHERE covered_s > 0) / nullif(sum(covered_s), 0), avg(power_mean_w)) AS power_w,
+        avg(voltage_v) AS voltage_v, avg(current_a) AS current_a, max(power_max_w) AS power_max_w
+    FROM {table}
+    WHERE device_id = ANY(%(device_ids)s) AND (%(channel)s::smallint IS NULL OR channel = %(channel)s)
+      AND start >= %(start)s AND start < %(end)s
+    GROUP BY 1, device_id, channel
+)
+SELECT step, sum(drawn_wh), sum(returned_wh), avg(covered_s), sum(power_w), avg(voltage_v), sum(current_a) FROM circuit GROUP BY 1
+"""
+HISTORY_TABLES = {"5m": "telemetry_bucket_5m", "1h": "telemetry_bucket_1h", "1d": "telemetry_bucket_1h"}
+HISTORY_STEPS = {"5m": "start", "1h": "start", "1d": "date_trunc('day', start, %(zone)s)"}

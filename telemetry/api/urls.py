@@ -1,5 +1,10 @@
-"""Paths below /api/v1."""
+"""Paths below /api/v1; the readings' way in is in ecowatt.asgi."""
 
-from django.urls import URLPattern
+from django.urls import re_path
 
-urlpatterns: list[URLPattern] = []
+from telemetry.api.views import GraphView, LastSevenDaysView
+
+urlpatterns = [
+    re_path(r"^history/graph/?$", GraphView.as_view(), name="history-graph"),
+    re_path(r"^history/last7days/?$", LastSevenDaysView.as_view(), name="history-last7days"),
+]

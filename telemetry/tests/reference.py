@@ -1,5 +1,6 @@
 """The energy rules as a slow plain loop, to hold the SQL against."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def buckets(readings: Sequence[Sample]) -> dict[datetime, Expected]:
     counted = [sample for sample in every if sample.energy_wh is not None]
     for sample in every:
         result[edge(sample.time)].samples += 1
-    for before, after in zip(every, every[1:], strict=False):
+    for before, after in itertools.pairwise(every):
         inside = bool(counted) and before.time >= counted[0].time and after.time <= counted[-1].time
         if (after.time - before.time).total_seconds() <= (COUNTER_GAP_S if inside else POWER_GAP_S):
             for bucket, seconds in pieces(before.time, after.time):
@@ -70,7 +71,7 @@ def buckets(readings: Sequence[Sample]) -> dict[datetime, Expected]:
                     result[bucket].measured_wh += (max(before.power_w, 0) + max(after.power_w, 0)) / 7200 * seconds
                     result[bucket].returned_wh += (max(-before.power_w, 0) + max(-after.power_w, 0)) / 7200 * seconds
     honest = without_dips(counted)
-    for before, after in zip(honest, honest[1:], strict=False):
+    for before, after in itertools.pairwise(honest):
         by_counter(result, before, after)
     return result
 

@@ -1,5 +1,6 @@
 """Energy is what the counter says, however the readings came: the SQL is held against a plain loop, and both against the counter."""
 
+import itertools
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -85,7 +86,7 @@ def test_a_day_in_any_order_and_cut_sums_to_the_counters_movement(seed: int, cut
     arriving = samples + dice.sample(samples, 500)
     dice.shuffle(arriving)
     edges = [0, *sorted(cut for cut in cuts if cut < len(arriving)), len(arriving)]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         store(arriving[low:high])
     assert total(FiveMinutes) == pytest.approx(moved, abs=0.1)
     assert total(Hour) == pytest.approx(moved, abs=0.1)

@@ -1,0 +1,123 @@
+"""The wire form of questions about the past, and of their answers."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from telemetry.history import PERIODS, RESOLUTIONS, Window, days_window, floored, local_midnight, period_window
+
+MAX_STEPS = 10_000
+
+
+@extend_schema_field({"type": "string", "format": "date-time"})
+class MomentField(serializers.Field[datetime | date, str, str, Any]):
+    """A date, or a time with an offset (one without is UTC)."""
+
+    default_error_messages = {"invalid": _("Usa una fecha (2026-11-23) o una fecha y hora ISO 8601.")}
+
+    def to_internal_value(self, data: str) -> datetime | date:
+        """Return what the text says."""
+        try:
+            moment = parse_date(data) or parse_datetime(data)
+        except ValueError:
+            moment = None
+        if moment is None or not 2000 <= moment.year <= 2100:
+            self.fail("invalid")
+        if isinstance(moment, datetime) and timezone.is_naive(moment):
+            return moment.replace(tzinfo=UTC)
+        return moment
+
+    def to_representation(self, value: datetime | date) -> str:
+        """Return the text again."""
+        return value.isoformat()
+
+
+class HistoryQuery(serializers.Serializer[Any]):
+    """Which circuits, and which time in which steps. Without `from`, `to` and `resolution` it is the endpoint's own period."""
+
+    device_id = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1, help_text=_("Solo este dispositivo."))
+    channel = serializers.IntegerField(required=False, min_value=0, max_value=255, help_text=_("Solo este canal."))
+    resolution = serializers.ChoiceField(choices=list(RESOLUTIONS), required=False, help_text=_("Ancho de cada paso."))
+
+    def get_fields(self) -> dict[str, Any]:
+        """Return the fields; `from` can't be declared, since it is a word of the language."""
+        since = MomentField(required=False, help_text=_("Inicio; una fecha es su medianoche local."))
+        until = MomentField(required=False, help_text=_("Fin, sin incluirlo; una fecha incluye ese día entero."))
+        return {**super().get_fields(), "from": since, "to": until}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Add the window that the answer covers."""
+        now, zone = timezone.now(), self.context["zone"]
+        if not {"from", "to", "resolution"} & attrs.keys():
+            return attrs | {"window": self.own_window(attrs, now, zone)}
+        window = _asked_window(attrs, now, zone)
+        if window.end <= window.start:
+            raise serializers.ValidationError({"to": _("El fin debe ser posterior al inicio.")})
+        if window.count() > MAX_STEPS:
+            raise serializers.ValidationError({"resolution": _("Son demasiados puntos; pide menos tiempo o pasos más anchos.")})
+        return attrs | {"window": window}
+
+    def own_window(self, attrs: dict[str, Any], now: datetime, zone: ZoneInfo) -> Window:
+        """Return the window of the endpoint's own period: the last seven days."""
+        return days_window(7, now, zone)
+
+
+def _asked_window(attrs: dict[str, Any], now: datetime, zone: ZoneInfo) -> Window:
+    resolution = attrs.get("resolution", "1d")
+    end = _instant(attrs.get("to", now), zone, end=True)
+    start = _instant(attrs["from"], zone) if "from" in attrs else end - timedelta(days=1 if resolution == "5m" else 7)
+    return Window(floored(start, resolution, zone), end, resolution, zone)
+
+
+def _instant(moment: datetime | date, zone: ZoneInfo, *, end: bool = False) -> datetime:
+    if isinstance(moment, datetime):
+        return moment
+    return local_midnight(moment + timedelta(days=1 if end else 0), zone)
+
+
+class GraphQuery(HistoryQuery):
+    """The same, with the app's periods."""
+
+    period = serializers.ChoiceField(
+        choices=list(PERIODS),
+        default="daily",
+        error_messages={"invalid_choice": _("El periodo debe ser daily, weekly o monthly.")},
+        help_text=_("24 horas, 7 días o 30 días."),
+    )
+
+    def own_window(self, attrs: dict[str, Any], now: datetime, zone: ZoneInfo) -> Window:
+        """Return the window of the period."""
+        return period_window(attrs["period"], now, zone)
+
+
+class PointSerializer(serializers.Serializer[Any]):
+    """Energy of one step."""
+
+    timestamp = serializers.DateTimeField(help_text=_("Inicio del paso, en hora local con su diferencia."))
+    value = serializers.FloatField(allow_null=True, help_text=_("kWh; null cuando no hay datos, que no es lo mismo que cero."))
+
+
+class GraphSerializer(serializers.Serializer[Any]):
+    """A graph of energy over time."""
+
+    period = serializers.CharField(help_text=_("El periodo pedido, o custom."))
+    unit = serializers.CharField()
+    resolution = serializers.CharField()
+    data_points = PointSerializer(many=True)
+
+
+class DaysSerializer(serializers.Serializer[Any]):
+    """Parallel arrays, oldest first; null where there is no data."""
+
+    labels = serializers.ListField(child=serializers.DateTimeField())
+    watts = serializers.ListField(child=serializers.FloatField(allow_null=True))
+    volts = serializers.ListField(child=serializers.FloatField(allow_null=True))
+    amps = serializers.ListField(child=serializers.FloatField(allow_null=True))
+    kwh = serializers.ListField(child=serializers.FloatField(allow_null=True))
+    resolution = serializers.CharField()

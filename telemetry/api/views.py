@@ -1,0 +1,90 @@
+"""History of a home."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import Home
+from devices.models import Device
+from ecowatt.exceptions import NotFound
+from telemetry.api.serializers import DaysSerializer, GraphQuery, GraphSerializer, HistoryQuery
+from telemetry.selectors import Step, history
+
+ERRORS = {
+    401: OpenApiResponse(description="No autenticado"),
+    404: OpenApiResponse(description="Dispositivo no encontrado o no pertenece al usuario."),
+    422: OpenApiResponse(description="Parámetros inválidos"),
+}
+
+
+def _asked(request: Request, query_class: type[HistoryQuery]) -> tuple[dict[str, Any], list[tuple[Any, Step | None]]]:
+    """Return the checked question and its steps. Raises ValidationError, NotFound."""
+    home = request.user.home  # type: ignore[union-attr]
+    query = query_class(data=request.query_params, context={"zone": ZoneInfo(home.time_zone)})
+    query.is_valid(raise_exception=True)
+    asked = query.validated_data
+    return asked, history(_device_ids(home, asked.get("device_id")), asked["window"], asked.get("channel"))
+
+
+def _device_ids(home: Home, device_id: int | None) -> list[int]:
+    """Return the one device that is asked for, or those that make the home's total."""
+    if device_id is None:
+        return list(Device.objects.counting_for(home).values_list("id", flat=True))
+    if not Device.objects.filter(home=home, pk=device_id).exists():
+        raise NotFound(_("Dispositivo no encontrado o no pertenece al usuario."))
+    return [device_id]
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+class GraphView(APIView):
+    """Energy over time."""
+
+    @extend_schema(
+        summary="Consumo del hogar en el tiempo",
+        tags=["history"],
+        parameters=[GraphQuery],
+        responses={200: GraphSerializer, **ERRORS},
+    )
+    def get(self, request: Request) -> Response:
+        """Return kWh by hour or local day: every circuit of the home, or one of them."""
+        asked, steps = _asked(request, GraphQuery)
+        custom = bool({"from", "to", "resolution"} & asked.keys())
+        points = [
+            {"timestamp": start.isoformat(), "value": None if step is None else round(step.drawn_wh / 1000, 4)}
+            for start, step in steps
+        ]
+        period = "custom" if custom else asked["period"]
+        return Response({"period": period, "unit": "kWh", "resolution": asked["window"].resolution, "data_points": points})
+
+
+class LastSevenDaysView(APIView):
+    """Means by day."""
+
+    @extend_schema(
+        summary="Potencia, voltaje y corriente medios de los últimos siete días",
+        tags=["history"],
+        parameters=[HistoryQuery],
+        responses={200: DaysSerializer, **ERRORS},
+    )
+    def get(self, request: Request) -> Response:
+        """Return mean power (sum of circuits), mean voltage and sum of currents for each local day."""
+        asked, steps = _asked(request, HistoryQuery)
+        known = [step for _start, step in steps]
+        return Response(
+            {
+                "labels": [start.isoformat() for start, _step in steps],
+                "watts": [step and _rounded(step.power_w, 2) for step in known],
+                "volts": [step and _rounded(step.voltage_v, 2) for step in known],
+                "amps": [step and _rounded(step.current_a, 3) for step in known],
+                "kwh": [step and round(step.drawn_wh / 1000, 4) for step in known],
+                "resolution": asked["window"].resolution,
+            }
+        )

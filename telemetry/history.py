@@ -1,0 +1,64 @@
+"""Questions about the past, answered from buckets: which window, which steps, how much in each."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+RESOLUTIONS = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
+PERIODS = {"daily": ("1h", 24), "weekly": ("1d", 7), "monthly": ("1d", 30)}
+
+
+class Window(NamedTuple):
+    """A span of time [start, end), cut into steps of the resolution; days are those of the zone, 23 to 25 hours long."""
+
+    start: datetime
+    end: datetime
+    resolution: str
+    zone: ZoneInfo
+
+    def steps(self) -> Iterator[datetime]:
+        """Yield the start of each step, in the zone's own time."""
+        if self.resolution == "1d":
+            day = self.start.astimezone(self.zone).date()
+            while (midnight := local_midnight(day, self.zone)) < self.end:
+                yield midnight
+                day += timedelta(days=1)
+        else:
+            step = self.start
+            while step < self.end:
+                yield step.astimezone(self.zone)
+                step += RESOLUTIONS[self.resolution]
+
+    def count(self) -> int:
+        """Return about how many steps there are, without making them."""
+        return int((self.end - self.start) / RESOLUTIONS[self.resolution]) + 1
+
+
+def local_midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return the first instant of the day in the zone, with its offset."""
+    return datetime.combine(day, time(), zone)
+
+
+def period_window(period: str, now: datetime, zone: ZoneInfo) -> Window:
+    """Return the window of `daily`, `weekly` or `monthly`: its last step is the one that `now` lies in."""
+    resolution, steps = PERIODS[period]
+    if resolution == "1d":
+        return days_window(steps, now, zone)
+    end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    return Window(end - steps * RESOLUTIONS[resolution], end, resolution, zone)
+
+
+def days_window(days: int, now: datetime, zone: ZoneInfo) -> Window:
+    """Return the last `days` local days, today included."""
+    today = now.astimezone(zone).date()
+    first, after = today - timedelta(days=days - 1), today + timedelta(days=1)
+    return Window(local_midnight(first, zone), local_midnight(after, zone), "1d", zone)
+
+
+def floored(at: datetime, resolution: str, zone: ZoneInfo) -> datetime:
+    """Return the start of the step that the time lies in."""
+    if resolution == "1d":
+        return local_midnight(at.astimezone(zone).date(), zone)
+    width = RESOLUTIONS[resolution].total_seconds()
+    return datetime.fromtimestamp(at.timestamp() // width * width, UTC)
