@@ -6,4 +6,4 @@ class AnalysisConfig(AppConfig):
     """Analysis."""
 
     name = "analysis"
-    verbose_name = _("Analysis")
+    verbose_name = _("Análisis")

@@ -6,4 +6,4 @@ class ReportsConfig(AppConfig):
     """Reports."""
 
     name = "reports"
-    verbose_name = _("Reports")
+    verbose_name = _("Reportes")

@@ -6,4 +6,4 @@ class TariffsConfig(AppConfig):
     """Tariffs."""
 
     name = "tariffs"
-    verbose_name = _("Tariffs")
+    verbose_name = _("Tarifas")

@@ -1,0 +1,55 @@
+"""`manage.py load_cfe_prices`."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from tariffs.constants import PRICES_FILE
+from tariffs.price_file import PriceFileError, read_prices
+from tariffs.prices import Rate
+from tariffs.services import prices_load
+
+
+def _name(rate: Rate) -> str:
+    return f"{rate.tariff} {rate.season} {rate.tier} {rate.month:%Y-%m} {rate.region}"
+
+
+def _terms(rate: Rate) -> str:
+    upper = "…" if rate.upper_kwh_month is None else rate.upper_kwh_month
+    fixed = "" if rate.fixed_charge_mxn_month is None else f", fixed charge {rate.fixed_charge_mxn_month}"
+    return f"{rate.price_mxn_per_kwh} MXN for {rate.lower_kwh_month}–{upper} kWh{fixed}, {rate.provenance}"
+
+
+class Command(BaseCommand):
+    """Load CFE's prices from a CSV file."""
+
+    help = (
+        "Load CFE's prices from a CSV file. The whole file is checked first: one bad line and nothing is written. "
+        "Loading twice changes nothing. Months that the file does not name stay as they are."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the file."""
+        parser.add_argument("file", nargs="?", type=Path, default=PRICES_FILE, help="the CSV file (default: fixtures/cfe_prices.csv)")
+
+    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+        """Read, write, and print what became of it."""
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as lines:
+                rates = read_prices(lines)
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{file} can't be read: {error}") from error
+        except PriceFileError as error:
+            for line in error.errors:
+                self.stderr.write(line)
+            raise CommandError(f"{file}: {len(error.errors)} bad lines. Nothing was written.") from error
+        done = prices_load(rates=rates)
+        for before, after in done.changed:
+            self.stdout.write(f"changed {_name(after)}: {_terms(before)} → {_terms(after)}")
+        for rate in done.removed:
+            self.stdout.write(f"removed {_name(rate)}")
+        self.stdout.write(
+            f"{len(done.added)} added, {len(done.changed)} changed, {len(done.removed)} removed, {done.unchanged} unchanged"
+        )

@@ -1,0 +1,88 @@
+"""CFE's residential prices."""
+
+from typing import Any
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Contract
+from tariffs.constants import DAC, NATIONAL, TIER_NAMES, Provenance, Season, Tier
+from tariffs.querysets import PriceQuerySet
+
+SEASONS = [(Season.ALL_YEAR.value, _("todo el año")), (Season.SUMMER.value, _("verano")), (Season.NOT_SUMMER.value, _("fuera de verano"))]
+TIERS = [(tier.value, name) for tier, name in TIER_NAMES.items()]
+REGIONS = [(NATIONAL, _("Nacional")), *Contract.DacRegion.choices]
+PROVENANCES = [(Provenance.PUBLISHED.value, _("publicado")), (Provenance.DERIVED.value, _("derivado"))]
+
+
+class Price(models.Model):
+    """What a kWh costs in one tier of a tariff during one month, before tax. Limits are kWh of one month, `[lower, upper)`."""
+
+    tariff = models.CharField(_("tarifa"), max_length=3, choices=Contract.Tariff.choices)
+    season = models.CharField(_("temporada"), max_length=12, choices=SEASONS)
+    tier = models.CharField(_("escalón"), max_length=15, choices=TIERS)
+    month = models.DateField(_("mes"), help_text=_("El primer día del mes."))
+    price_mxn_per_kwh = models.DecimalField(_("precio por kWh"), max_digits=7, decimal_places=3)
+    lower_kwh_month = models.PositiveIntegerField(_("desde (kWh al mes)"), default=0)
+    upper_kwh_month = models.PositiveIntegerField(_("hasta (kWh al mes)"), null=True, blank=True, help_text=_("Vacío: sin límite."))
+    region = models.CharField(_("región"), max_length=20, choices=REGIONS, default=NATIONAL)
+    fixed_charge_mxn_month = models.DecimalField(
+        _("cargo fijo al mes"), max_digits=7, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    provenance = models.CharField(
+        _("procedencia"), max_length=10, choices=PROVENANCES, help_text=_("Derivado: calculado a partir de uno publicado.")
+    )
+
+    objects = PriceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("precio")
+        verbose_name_plural = _("precios")
+        ordering = ["tariff", "region", "-month", "season", "lower_kwh_month"]
+        constraints: list[Any] = [
+            models.UniqueConstraint(
+                fields=["tariff", "season", "tier", "month", "region"],
+                name="tariffs_price_unique",
+                violation_error_message=_("Ya existe un precio para esa tarifa, temporada, escalón, mes y región."),
+            ),
+            models.CheckConstraint(
+                condition=Q(season__in=[*Season]) & Q(tier__in=[*Tier]) & Q(provenance__in=[*Provenance]),
+                name="tariffs_price_words",
+                violation_error_message=_("La temporada, el escalón o la procedencia no existen."),
+            ),
+            models.CheckConstraint(
+                condition=Q(month__day=1),
+                name="tariffs_price_first_of_month",
+                violation_error_message=_("El mes se escribe con su primer día."),
+            ),
+            models.CheckConstraint(
+                condition=Q(price_mxn_per_kwh__gt=0),
+                name="tariffs_price_positive",
+                violation_error_message=_("El precio debe ser mayor que cero."),
+            ),
+            models.CheckConstraint(
+                condition=Q(upper_kwh_month__isnull=True) | Q(upper_kwh_month__gt=F("lower_kwh_month")),
+                name="tariffs_price_limits",
+                violation_error_message=_("El límite superior debe ser mayor que el inferior."),
+            ),
+            models.CheckConstraint(
+                condition=(Q(tariff=DAC, tier=Tier.ENERGY) & Q(region__in=Contract.DacRegion.values))
+                | (~Q(tariff=DAC) & ~Q(tier=Tier.ENERGY) & Q(region=NATIONAL, fixed_charge_mxn_month__isnull=True)),
+                name="tariffs_price_dac",
+                violation_error_message=_("Solo DAC tiene regiones, cargo fijo y el escalón Energía."),
+            ),
+            models.CheckConstraint(
+                condition=Q(fixed_charge_mxn_month__isnull=True) | Q(fixed_charge_mxn_month__gte=0),
+                name="tariffs_price_fixed_charge",
+                violation_error_message=_("El cargo fijo no puede ser negativo."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tariff} {self.get_season_display()} {self.get_tier_display()} {self.month:%Y-%m}"
+
+    def natural_key(self) -> tuple[Any, ...]:
+        """Return what names a price apart from its row, for fixtures."""
+        return self.tariff, self.season, self.tier, self.month, self.region

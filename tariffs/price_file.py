@@ -1,0 +1,171 @@
+"""The CSV file that CFE's prices are kept in: text in, rates out, or every bad line with its reason. Pure."""
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from tariffs.constants import DAC, NATIONAL, Provenance, Season, Tier
+from tariffs.prices import Rate
+
+COLUMNS = Rate._fields
+TARIFFS = ("1", "1A", "1B", "1C", "1D", "1E", "1F", DAC)
+# As CFE prints them, and as a contract names them.
+DAC_REGIONS = {
+    "Baja California": "baja_california",
+    "Baja California Sur": "baja_california_sur",
+    "Central": "central",
+    "Noroeste": "noroeste",
+    "Norte y Noreste": "norte_y_noreste",
+    "Sur y Peninsular": "sur_y_peninsular",
+}
+TIER_ORDER = list(Tier)
+
+
+class PriceFileError(ValueError):
+    """The file can't be used; `errors` has one sentence for each bad line, in the file's order."""
+
+    def __init__(self, errors: list[str]) -> None:
+        """Keep the sentences."""
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
+class _Group(NamedTuple):
+    """The tiers of one bill: they must join."""
+
+    tariff: str
+    season: str
+    month: str
+    region: str
+
+
+class _Problem(ValueError):
+    pass
+
+
+def _matching(pattern: str, what: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise _Problem(f"{what}, not {text!r}")
+        return convert(text)
+
+    return read
+
+
+def _one_of(choices: Iterable[str], convert: Callable[[str], Any] = str) -> Callable[[str], Any]:
+    known = list(choices)
+
+    def read(text: str) -> Any:
+        if text not in known:
+            raise _Problem(f"is one of {', '.join(known)}, not {text!r}")
+        return convert(text)
+
+    return read
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "tariff": _one_of(TARIFFS),
+    "season": _one_of(Season, Season),
+    "tier": _one_of(Tier, Tier),
+    "month": _matching(r"20\d\d-(0[1-9]|1[0-2])", "is a month as YYYY-MM", lambda text: date.fromisoformat(f"{text}-01")),
+    "price_mxn_per_kwh": _matching(r"(?=.*[1-9])\d{1,4}(\.\d{1,3})?", "is a positive number with up to 3 decimals", Decimal),
+    "lower_kwh_month": _matching(r"\d{1,6}", "is a whole number", int),
+    "upper_kwh_month": _matching(r"(\d{1,6})?", "is a whole number or empty", lambda text: int(text) if text else None),
+    "region": _one_of([NATIONAL, *DAC_REGIONS], lambda text: DAC_REGIONS.get(text, text)),
+    "fixed_charge_mxn_month": _matching(
+        r"(\d{1,5}(\.\d{1,2})?)?", "is a number with up to 2 decimals or empty", lambda text: Decimal(text) if text else None
+    ),
+    "provenance": _one_of(Provenance, Provenance),
+}
+
+
+def read_prices(lines: Iterable[str]) -> list[Rate]:
+    """Return the rates of a file in its order. Raises PriceFileError, with every bad line, if there is one."""
+    reader = csv.reader(lines, strict=True)
+    groups: dict[_Group, list[tuple[int, Rate | None]]] = defaultdict(list)
+    rates: list[Rate] = []
+    errors: dict[int, str] = {}
+    try:
+        if (header := next(reader, [])) != list(COLUMNS):
+            raise PriceFileError([f"line 1: the columns are {','.join(COLUMNS)}, not {','.join(header)}"])
+        for cells in reader:
+            rate = None
+            try:
+                rate = _rate(cells)
+                rates.append(rate)
+            except _Problem as problem:
+                errors[reader.line_num] = str(problem)
+            if len(cells) == len(COLUMNS):
+                groups[_group(cells)].append((reader.line_num, rate))
+    except csv.Error as error:
+        errors[reader.line_num] = f"is not CSV: {error}"
+    for members in groups.values():
+        errors.update(_group_errors(members))
+    if not rates and not errors:
+        errors[1] = "no price follows the header"
+    if errors:
+        raise PriceFileError([f"line {number}: {text}" for number, text in sorted(errors.items())])
+    return rates
+
+
+def _group(cells: list[str]) -> _Group:
+    named = dict(zip(COLUMNS, cells, strict=True))
+    return _Group(named["tariff"], named["season"], named["month"], named["region"])
+
+
+def _rate(cells: list[str]) -> Rate:
+    """Return the rate of one line. Raises _Problem with everything that is wrong with it."""
+    if len(cells) != len(COLUMNS):
+        raise _Problem(f"has {len(cells)} columns, not {len(COLUMNS)}")
+    values, problems = [], []
+    for name, text in zip(COLUMNS, cells, strict=True):
+        try:
+            values.append(READERS[name](text))
+        except _Problem as problem:
+            problems.append(f"{name} {problem}")
+    if not problems:
+        problems = list(_contradictions(Rate(*values)))
+    if problems:
+        raise _Problem("; ".join(problems))
+    return Rate(*values)
+
+
+def _contradictions(rate: Rate) -> Iterator[str]:
+    is_dac = rate.tariff == DAC
+    if is_dac != (rate.region != NATIONAL):
+        yield f"region of tariff {rate.tariff} is {'one of DAC' if is_dac else NATIONAL}, not {rate.region}"
+    if is_dac != (rate.tier == Tier.ENERGY):
+        yield f"tariff {rate.tariff} has no tier {rate.tier}"
+    if rate.fixed_charge_mxn_month is not None and not is_dac:
+        yield f"tariff {rate.tariff} has no fixed charge"
+    if rate.upper_kwh_month is not None and rate.upper_kwh_month <= rate.lower_kwh_month:
+        yield f"upper_kwh_month {rate.upper_kwh_month} is not above lower_kwh_month {rate.lower_kwh_month}"
+
+
+def _group_errors(members: list[tuple[int, Rate | None]]) -> Iterator[tuple[int, str]]:
+    """Yield what is wrong between the tiers of a bill; where a line is bad in itself, its neighbours are left alone."""
+    tiers = [(number, rate) for number, rate in members if rate is not None]
+    if len(tiers) < len(members):
+        return
+    seen: dict[Tier, int] = {}
+    for number, rate in tiers:
+        if rate.tier in seen:
+            yield number, f"repeats the {rate.tier} of line {seen[rate.tier]}"
+        seen.setdefault(rate.tier, number)
+    if len(seen) == len(tiers):
+        yield from _seams(sorted(tiers, key=lambda item: TIER_ORDER.index(item[1].tier)))
+
+
+def _seams(tiers: list[tuple[int, Rate]]) -> Iterator[tuple[int, str]]:
+    limit: int | None = 0
+    for number, rate in tiers:
+        if rate.lower_kwh_month != limit:
+            before = "the tier before it has no end" if limit is None else f"{limit} kWh is where it should"
+            yield number, f"{rate.tier} begins at {rate.lower_kwh_month} kWh, but {before}"
+        limit = rate.upper_kwh_month
+    if limit is not None:
+        yield tiers[-1][0], f"{tiers[-1][1].tier} ends at {limit} kWh, but nothing follows"

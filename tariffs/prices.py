@@ -1,0 +1,60 @@
+"""A tariff's prices, found by season and month. Pure."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from tariffs.constants import Provenance, Season, Tier
+
+
+class Rate(NamedTuple):
+    """What a kWh costs in one tier and month: pesos before tax. The tier holds the kWh [lower, upper) of a month, upper None for ever."""
+
+    tariff: str
+    season: Season
+    tier: Tier
+    month: date
+    price_mxn_per_kwh: Decimal
+    lower_kwh_month: int
+    upper_kwh_month: int | None
+    region: str
+    fixed_charge_mxn_month: Decimal | None
+    provenance: Provenance
+
+
+class NoPrices(LookupError):
+    """There is no price at all for what was asked."""
+
+
+class PriceBook:
+    """The prices of one tariff in one region, by season and month."""
+
+    def __init__(self, rates: Iterable[Rate]) -> None:
+        """Sort the rates. A month of DAC whose fixed charge nobody knows makes no bill, so it counts as unknown."""
+        self._tiers: dict[tuple[Season, date], list[Rate]] = defaultdict(list)
+        for rate in rates:
+            if rate.tier != Tier.ENERGY or rate.fixed_charge_mxn_month is not None:
+                self._tiers[rate.season, rate.month].append(rate)
+        self._months: dict[Season, list[date]] = defaultdict(list)
+        for (season, month), tiers in sorted(self._tiers.items()):
+            self._months[season].append(month)
+            tiers.sort(key=lambda rate: rate.lower_kwh_month)
+
+    @property
+    def has_seasons(self) -> bool:
+        """Tell whether summer has prices of its own (tariff 1 and DAC in most regions have none)."""
+        return Season.ALL_YEAR not in self._months
+
+    def known_month(self, season: Season, month: date) -> date:
+        """Return the month, the last one known before it, or the earliest known. Raises NoPrices."""
+        months = self._months.get(season)
+        if not months:
+            raise NoPrices(f"no prices for {season}")
+        return months[max(bisect_right(months, month) - 1, 0)]
+
+    def tiers(self, season: Season, month: date) -> list[Rate]:
+        """Return the tiers of a month that is known, the cheapest energy first."""
+        return self._tiers[season, month]
