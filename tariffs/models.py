@@ -11,10 +11,18 @@ from accounts.models import Contract
 from tariffs.constants import DAC, NATIONAL, TIER_NAMES, Provenance, Season, Tier
 from tariffs.querysets import PriceQuerySet
 
-SEASONS = [(Season.ALL_YEAR.value, _("todo el año")), (Season.SUMMER.value, _("verano")), (Season.NOT_SUMMER.value, _("fuera de verano"))]
+SEASONS = [
+    (Season.ALL_YEAR.value, _("todo el año")),
+    (Season.SUMMER.value, _("verano")),
+    (Season.NOT_SUMMER.value, _("fuera de verano")),
+]
 TIERS = [(tier.value, name) for tier, name in TIER_NAMES.items()]
 REGIONS = [(NATIONAL, _("Nacional")), *Contract.DacRegion.choices]
 PROVENANCES = [(Provenance.PUBLISHED.value, _("publicado")), (Provenance.DERIVED.value, _("derivado"))]
+
+
+def _words(choices: list[Any]) -> list[str]:
+    return [word for word, _label in choices]
 
 
 class Price(models.Model):
@@ -26,7 +34,9 @@ class Price(models.Model):
     month = models.DateField(_("mes"), help_text=_("El primer día del mes."))
     price_mxn_per_kwh = models.DecimalField(_("precio por kWh"), max_digits=7, decimal_places=3)
     lower_kwh_month = models.PositiveIntegerField(_("desde (kWh al mes)"), default=0)
-    upper_kwh_month = models.PositiveIntegerField(_("hasta (kWh al mes)"), null=True, blank=True, help_text=_("Vacío: sin límite."))
+    upper_kwh_month = models.PositiveIntegerField(
+        _("hasta (kWh al mes)"), null=True, blank=True, help_text=_("Vacío: sin límite.")
+    )
     region = models.CharField(_("región"), max_length=20, choices=REGIONS, default=NATIONAL)
     fixed_charge_mxn_month = models.DecimalField(
         _("cargo fijo al mes"), max_digits=7, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
@@ -41,14 +51,14 @@ class Price(models.Model):
         verbose_name = _("precio")
         verbose_name_plural = _("precios")
         ordering = ["tariff", "region", "-month", "season", "lower_kwh_month"]
-        constraints: list[Any] = [
+        constraints = [
             models.UniqueConstraint(
                 fields=["tariff", "season", "tier", "month", "region"],
                 name="tariffs_price_unique",
                 violation_error_message=_("Ya existe un precio para esa tarifa, temporada, escalón, mes y región."),
             ),
             models.CheckConstraint(
-                condition=Q(season__in=[*Season]) & Q(tier__in=[*Tier]) & Q(provenance__in=[*Provenance]),
+                condition=Q(season__in=_words(SEASONS)) & Q(tier__in=_words(TIERS)) & Q(provenance__in=_words(PROVENANCES)),
                 name="tariffs_price_words",
                 violation_error_message=_("La temporada, el escalón o la procedencia no existen."),
             ),
@@ -68,8 +78,8 @@ class Price(models.Model):
                 violation_error_message=_("El límite superior debe ser mayor que el inferior."),
             ),
             models.CheckConstraint(
-                condition=(Q(tariff=DAC, tier=Tier.ENERGY) & Q(region__in=Contract.DacRegion.values))
-                | (~Q(tariff=DAC) & ~Q(tier=Tier.ENERGY) & Q(region=NATIONAL, fixed_charge_mxn_month__isnull=True)),
+                condition=(Q(tariff=DAC, tier=Tier.ENERGY.value) & Q(region__in=Contract.DacRegion.values))
+                | (~Q(tariff=DAC) & ~Q(tier=Tier.ENERGY.value) & Q(region=NATIONAL, fixed_charge_mxn_month__isnull=True)),
                 name="tariffs_price_dac",
                 violation_error_message=_("Solo DAC tiene regiones, cargo fijo y el escalón Energía."),
             ),

@@ -11,7 +11,10 @@ from tariffs.constants import Provenance, Season, Tier
 
 
 class Rate(NamedTuple):
-    """What a kWh costs in one tier and month: pesos before tax. The tier holds the kWh [lower, upper) of a month, upper None for ever."""
+    """What a kWh costs in one tier during one month, before tax.
+
+    The tier reaches from `lower_kwh_month` to `upper_kwh_month` of a month's use, None without end.
+    """
 
     tariff: str
     season: Season

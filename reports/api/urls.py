@@ -1,5 +1,9 @@
 """Paths below /api/v1."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, re_path
 
-urlpatterns: list[URLPattern] = []
+from reports.api.views import DashboardSummaryView
+
+urlpatterns: list[URLPattern] = [
+    re_path(r"^dashboard/summary/?$", DashboardSummaryView.as_view(), name="dashboard-summary"),
+]

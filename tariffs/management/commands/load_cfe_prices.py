@@ -32,7 +32,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the file."""
-        parser.add_argument("file", nargs="?", type=Path, default=PRICES_FILE, help="the CSV file (default: fixtures/cfe_prices.csv)")
+        parser.add_argument(
+            "file", nargs="?", type=Path, default=PRICES_FILE, help="the CSV file (default: fixtures/cfe_prices.csv)"
+        )
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
         """Read, write, and print what became of it."""

@@ -1,0 +1,34 @@
+"""The wire form of what the app shows."""
+
+from decimal import ROUND_HALF_UP
+from typing import Any
+
+from rest_framework import serializers
+
+from tariffs.billing import Certainty
+
+
+def _two_decimals() -> serializers.DecimalField:
+    return serializers.DecimalField(max_digits=None, decimal_places=2, rounding=ROUND_HALF_UP)
+
+
+class CarbonFootprintSerializer(serializers.Serializer[Any]):
+    """kg of CO2e, and the trees that take that up in a year."""
+
+    co2_emitted_kg = _two_decimals()
+    equivalent_trees_absorption_per_year = _two_decimals()
+
+
+class SummarySerializer(serializers.Serializer[Any]):
+    """The running cycle: kWh, pesos with IVA, local dates (the end inclusive), days elapsed."""
+
+    kwh_consumed_cycle = _two_decimals()
+    estimated_cost_mxn = _two_decimals()
+    billing_cycle_start = serializers.DateField()
+    billing_cycle_end = serializers.DateField()
+    days_in_cycle = serializers.IntegerField()
+    current_tariff = serializers.CharField()
+    carbon_footprint = CarbonFootprintSerializer()
+    latest_recommendation = serializers.CharField(allow_null=True)
+    cost_certainty = serializers.ChoiceField(choices=[certainty.value for certainty in Certainty], allow_null=True)
+    price_month = serializers.CharField(allow_null=True)

@@ -1,0 +1,18 @@
+"""Every price that the project knows, as the engine takes them."""
+
+from functools import cache
+
+from tariffs.constants import NATIONAL, PRICES_FILE
+from tariffs.price_file import read_prices
+from tariffs.prices import PriceBook, Rate
+
+
+@cache
+def all_rates() -> tuple[Rate, ...]:
+    with PRICES_FILE.open(encoding="utf-8", newline="") as lines:
+        return tuple(read_prices(lines))
+
+
+@cache
+def book_of(tariff: str, region: str = NATIONAL) -> PriceBook:
+    return PriceBook(rate for rate in all_rates() if rate.tariff == tariff and rate.region == region)
