@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from tariffs.constants import DAC, NATIONAL, Provenance, Season, Tier
 from tariffs.prices import Rate
@@ -23,6 +23,7 @@ DAC_REGIONS = {
     "Sur y Peninsular": "sur_y_peninsular",
 }
 TIER_ORDER = list(Tier)
+GROUP = ("tariff", "season", "month", "region")  # what the tiers of one bill share
 
 
 class PriceFileError(ValueError):
@@ -34,17 +35,12 @@ class PriceFileError(ValueError):
         self.errors = errors
 
 
-class _Group(NamedTuple):
-    """The tiers of one bill: they must join."""
-
-    tariff: str
-    season: str
-    month: str
-    region: str
-
-
 class _Problem(ValueError):
-    pass
+    """What is wrong with a line, and what can still be believed of it: (column, value) pairs."""
+
+    def __init__(self, text: str, believed: Iterable[tuple[str, Any]] = ()) -> None:
+        super().__init__(text)
+        self.believed = frozenset(believed)
 
 
 def _matching(pattern: str, what: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -84,54 +80,54 @@ READERS: dict[str, Callable[[str], Any]] = {
 
 
 def read_prices(lines: Iterable[str]) -> list[Rate]:
-    """Return the rates of a file in its order. Raises PriceFileError, with every bad line, if there is one."""
+    """Return the rates of a file in its order; blank lines are passed over. Raises PriceFileError with every bad line."""
+    rates: dict[int, Rate] = {}
+    problems: dict[int, _Problem] = {}
+    for number, cells in _rows(lines):
+        try:
+            rates[number] = _rate(cells)
+        except _Problem as problem:
+            problems[number] = problem
+    if not rates and not problems:
+        raise PriceFileError(["line 1: no price follows the header"])
+    errors = {number: str(problem) for number, problem in problems.items()}
+    errors |= _errors_between(rates, [problem.believed for problem in problems.values()])
+    if errors:
+        raise PriceFileError([f"line {number}: {text}" for number, text in sorted(errors.items())])
+    return list(rates.values())
+
+
+def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows below the header with the number of their line. Raises PriceFileError where the text is not CSV."""
     reader = csv.reader(lines, strict=True)
-    groups: dict[_Group, list[tuple[int, Rate | None]]] = defaultdict(list)
-    rates: list[Rate] = []
-    errors: dict[int, str] = {}
     try:
         if (header := next(reader, [])) != list(COLUMNS):
             raise PriceFileError([f"line 1: the columns are {','.join(COLUMNS)}, not {','.join(header)}"])
         for cells in reader:
-            rate = None
-            try:
-                rate = _rate(cells)
-                rates.append(rate)
-            except _Problem as problem:
-                errors[reader.line_num] = str(problem)
-            if len(cells) == len(COLUMNS):
-                groups[_group(cells)].append((reader.line_num, rate))
+            if cells:
+                yield reader.line_num, cells
     except csv.Error as error:
-        errors[reader.line_num] = f"is not CSV: {error}"
-    for members in groups.values():
-        errors.update(_group_errors(members))
-    if not rates and not errors:
-        errors[1] = "no price follows the header"
-    if errors:
-        raise PriceFileError([f"line {number}: {text}" for number, text in sorted(errors.items())])
-    return rates
-
-
-def _group(cells: list[str]) -> _Group:
-    named = dict(zip(COLUMNS, cells, strict=True))
-    return _Group(named["tariff"], named["season"], named["month"], named["region"])
+        raise PriceFileError([f"line {reader.line_num}: is not CSV: {error}"]) from error
 
 
 def _rate(cells: list[str]) -> Rate:
     """Return the rate of one line. Raises _Problem with everything that is wrong with it."""
-    if len(cells) != len(COLUMNS):
-        raise _Problem(f"has {len(cells)} columns, not {len(COLUMNS)}")
-    values, problems = [], []
-    for name, text in zip(COLUMNS, cells, strict=True):
+    values: dict[str, Any] = {}
+    problems = []
+    for name, text in zip(COLUMNS, cells, strict=False):
         try:
-            values.append(READERS[name](text))
+            values[name] = READERS[name](text)
         except _Problem as problem:
             problems.append(f"{name} {problem}")
-    if not problems:
-        problems = list(_contradictions(Rate(*values)))
+    believed = [(name, values[name]) for name in ("tariff", "season", "month") if name in values]
+    if len(cells) != len(COLUMNS):
+        raise _Problem(f"has {len(cells)} columns, not {len(COLUMNS)}", believed)
     if problems:
-        raise _Problem("; ".join(problems))
-    return Rate(*values)
+        raise _Problem("; ".join(problems), believed)
+    rate = Rate(**values)
+    if contradictions := list(_contradictions(rate)):
+        raise _Problem("; ".join(contradictions), [("season", rate.season), ("month", rate.month)])
+    return rate
 
 
 def _contradictions(rate: Rate) -> Iterator[str]:
@@ -146,18 +142,29 @@ def _contradictions(rate: Rate) -> Iterator[str]:
         yield f"upper_kwh_month {rate.upper_kwh_month} is not above lower_kwh_month {rate.lower_kwh_month}"
 
 
-def _group_errors(members: list[tuple[int, Rate | None]]) -> Iterator[tuple[int, str]]:
-    """Yield what is wrong between the tiers of a bill; where a line is bad in itself, its neighbours are left alone."""
-    tiers = [(number, rate) for number, rate in members if rate is not None]
-    if len(tiers) < len(members):
-        return
+def _errors_between(rates: dict[int, Rate], doubtful: list[frozenset[tuple[str, Any]]]) -> dict[int, str]:
+    """Return what is wrong between the tiers of each tariff, season, month and region.
+
+    Where a line that is bad in itself may belong among them, they are left alone: the gap is its doing.
+    """
+    groups: dict[frozenset[tuple[str, Any]], list[tuple[int, Rate]]] = defaultdict(list)
+    for number, rate in rates.items():
+        groups[frozenset((name, getattr(rate, name)) for name in GROUP)].append((number, rate))
+    errors: dict[int, str] = {}
+    for group, tiers in groups.items():
+        repeats = dict(_repeats(tiers))
+        errors |= repeats
+        if not repeats and not any(believed <= group for believed in doubtful):
+            errors |= dict(_seams(sorted(tiers, key=lambda item: TIER_ORDER.index(item[1].tier))))
+    return errors
+
+
+def _repeats(tiers: list[tuple[int, Rate]]) -> Iterator[tuple[int, str]]:
     seen: dict[Tier, int] = {}
     for number, rate in tiers:
         if rate.tier in seen:
             yield number, f"repeats the {rate.tier} of line {seen[rate.tier]}"
         seen.setdefault(rate.tier, number)
-    if len(seen) == len(tiers):
-        yield from _seams(sorted(tiers, key=lambda item: TIER_ORDER.index(item[1].tier)))
 
 
 def _seams(tiers: list[tuple[int, Rate]]) -> Iterator[tuple[int, str]]:

@@ -1,0 +1,54 @@
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from tariffs.models import Price
+
+pytestmark = pytest.mark.django_db
+GOOD: dict[str, Any] = {
+    "tariff": "1B",
+    "season": "verano",
+    "tier": "basico",
+    "month": date(2026, 5, 1),
+    "price_mxn_per_kwh": Decimal("1.004"),
+    "upper_kwh_month": 125,
+    "provenance": "published",
+}
+DAC = {"tariff": "DAC", "season": "todo_el_ano", "tier": "energia", "region": "central", "upper_kwh_month": None}
+
+
+@pytest.mark.parametrize(
+    ("fields", "constraint"),
+    [
+        ({}, "tariffs_price_unique"),
+        ({"month": date(2026, 5, 2)}, "tariffs_price_first_of_month"),
+        ({"price_mxn_per_kwh": Decimal(0)}, "tariffs_price_positive"),
+        ({"upper_kwh_month": 0}, "tariffs_price_limits"),
+        ({"season": "otoño"}, "tariffs_price_words"),
+        ({"tier": "medio"}, "tariffs_price_words"),
+        ({"provenance": "invented"}, "tariffs_price_words"),
+        ({"region": "central"}, "tariffs_price_dac"),
+        ({"fixed_charge_mxn_month": Decimal(1)}, "tariffs_price_dac"),
+        ({"tier": "energia"}, "tariffs_price_dac"),
+        ({**DAC, "region": "nacional"}, "tariffs_price_dac"),
+        ({**DAC, "fixed_charge_mxn_month": Decimal(-1)}, "tariffs_price_fixed_charge"),
+    ],
+)
+def test_the_database_refuses_a_price_that_can_t_be(fields: dict[str, Any], constraint: str) -> None:
+    Price.objects.create(**GOOD)
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        Price.objects.create(**GOOD | fields)
+
+
+def test_the_form_says_in_spanish_what_the_database_would_refuse() -> None:
+    with pytest.raises(ValidationError, match="El mes se escribe con su primer día"):
+        Price(**GOOD | {"month": date(2026, 5, 2)}).full_clean()
+
+
+def test_a_dac_price_has_a_region_and_a_fixed_charge() -> None:
+    price = Price.objects.create(**GOOD | DAC | {"fixed_charge_mxn_month": Decimal("145.24")})
+    assert str(price) == "DAC todo el año Energía 2026-05"
