@@ -3,8 +3,7 @@
 from typing import cast
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, inline_serializer
-from rest_framework import serializers
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,13 +12,14 @@ from accounts.models import User
 from reports.api.serializers import SummarySerializer
 from reports.selectors import dashboard_summary
 
+ERROR_BODY = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
 EXAMPLE = OpenApiExample(
     "Ciclo en curso",
     response_only=True,
     status_codes=["200"],
     value={
         "kwh_consumed_cycle": 212.48,
-        "estimated_cost_mxn": 318.91,
+        "estimated_cost_mxn": 435.21,
         "billing_cycle_start": "2026-11-12",
         "billing_cycle_end": "2026-12-11",
         "days_in_cycle": 11,
@@ -33,8 +33,7 @@ EXAMPLE = OpenApiExample(
 
 
 def _error(text: str, detail: str) -> OpenApiResponse:
-    body = inline_serializer("Error", {"detail": serializers.CharField()})
-    return OpenApiResponse(body, text, [OpenApiExample(text, value={"detail": detail})])
+    return OpenApiResponse(ERROR_BODY, text, [OpenApiExample(text, value={"detail": detail})])
 
 
 class DashboardSummaryView(APIView):

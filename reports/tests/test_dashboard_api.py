@@ -1,0 +1,68 @@
+import pytest
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from accounts.models import Contract, Home, User
+from analysis.models import Recommendation
+from conftest import client_of
+
+URL = "/api/v1/dashboard/summary"
+
+
+@pytest.mark.parametrize("path", [URL, URL + "/"])
+def test_a_home_without_meters_gets_zeros(api: APIClient, path: str) -> None:
+    answer = api.get(path)
+    assert answer.status_code == 200
+    body = answer.json()
+    dates = [body.pop(name) for name in ("billing_cycle_start", "billing_cycle_end")]
+    assert [len(day) for day in dates] == [10, 10]
+    assert isinstance(body.pop("days_in_cycle"), int)
+    assert body == {
+        "kwh_consumed_cycle": 0.0,
+        "estimated_cost_mxn": 0.0,
+        "current_tariff": "1f",
+        "carbon_footprint": {"co2_emitted_kg": 0.0, "equivalent_trees_absorption_per_year": 0.0},
+        "latest_recommendation": None,
+        "cost_certainty": None,
+        "price_month": None,
+    }
+
+
+def test_numbers_are_json_numbers(api: APIClient) -> None:
+    assert b'"kwh_consumed_cycle":0.0,"estimated_cost_mxn":0.0,' in api.get(URL).content
+
+
+def test_the_dashboard_needs_a_login(anonymous_api: APIClient, db: None) -> None:
+    answer = anonymous_api.get(URL)
+    assert (answer.status_code, answer.json(), answer["WWW-Authenticate"]) == (401, {"detail": "No autenticado"}, "Bearer")
+
+
+def test_each_sees_the_home_they_belong_to(api: APIClient, stranger_api: APIClient, member: User, home: Home) -> None:
+    Contract.objects.filter(home=home).update(tariff="DAC")
+    Recommendation.objects.create(home=home, text="Apaga el boiler.")
+    shown = [
+        (body["current_tariff"], body["latest_recommendation"])
+        for body in (client.get(URL).json() for client in (api, client_of(member), stranger_api))
+    ]
+    assert shown == [("DAC", "Apaga el boiler."), ("DAC", "Apaga el boiler."), ("1f", None)]
+
+
+def test_the_dashboard_is_only_read(api: APIClient) -> None:
+    answer = api.post(URL, {}, format="json")
+    assert answer.status_code == 405
+    assert isinstance(answer.json()["detail"], str)
+
+
+def test_a_dashboard_is_a_constant_number_of_queries(
+    api: APIClient, home: Home, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    Recommendation.objects.bulk_create(Recommendation(home=home, text="Apaga el boiler.") for _ in range(20))
+    with django_assert_num_queries(6):  # user, home, contract, mains, meters, recommendation
+        assert api.get(URL).status_code == 200
+
+
+def test_the_schema_describes_the_dashboard(anonymous_api: APIClient) -> None:
+    paths = anonymous_api.get("/openapi.json", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()["paths"]
+    operation = next(operations["get"] for path, operations in paths.items() if path.rstrip("/") == URL)
+    assert set(operation["responses"]) == {"200", "401", "503"}
+    assert operation["responses"]["200"]["content"]["application/json"]["examples"]
