@@ -23,7 +23,7 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
     """Hand each connection to whom it belongs."""
     if scope["type"] == "http":
         handler = ingest if scope["path"] in INGEST_PATHS else django_application
-        await handler(scope, receive, send)
+        await handler(scope, receive, send)  # type: ignore[arg-type]
     elif scope["type"] == "websocket":
         await _socket(scope, receive, send)
 

@@ -14,6 +14,7 @@ def start() -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "ecowatt.settings"
     os.environ["ECOWATT_DOTENV"] = "off"
     os.environ.setdefault("KEY_SECRET", "a key for tests only, long enough for any signature that we use")
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
     missing = [name for name, variable in VARIABLES.items() if not os.environ.get(variable)]
     if missing:
         services.__enter__()

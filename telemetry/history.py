@@ -30,7 +30,7 @@ class Window(NamedTuple):
                 yield step.astimezone(self.zone)
                 step += RESOLUTIONS[self.resolution]
 
-    def count(self) -> int:
+    def step_count(self) -> int:
         """Return about how many steps there are, without making them."""
         return int((self.end - self.start) / RESOLUTIONS[self.resolution]) + 1
 

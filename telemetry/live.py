@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
@@ -75,7 +75,7 @@ class LivePublisher:
         while True:
             with _redis_may_be_away():
                 ids = await self._redis.zrangebyscore(WATCHED, time.time(), "+inf")
-                self._watched = {int(device_id) for device_id in ids}
+                self._watched = {int(device_id) for device_id in ids}  # type: ignore[arg-type]
             await asyncio.sleep(LOOK_S)
 
     async def _send(self) -> None:
@@ -91,9 +91,9 @@ class LivePublisher:
 
 
 @contextlib.contextmanager
-def _redis_may_be_away() -> "contextlib.AbstractContextManager[None]":  # type: ignore[misc]
+def _redis_may_be_away() -> Iterator[None]:
     try:
-        yield  # type: ignore[misc]
+        yield
     except (RedisError, OSError) as error:
         log.warning("live frames not sent: Redis is away", error=type(error).__name__)
 

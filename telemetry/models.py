@@ -18,7 +18,6 @@ class Reading(models.Model):
     channel = models.SmallIntegerField()
 
     class Meta:
-        managed = False
         db_table = "telemetry_reading"
 
 
@@ -57,7 +56,6 @@ class FiveMinutes(Bucket):
     """Buckets of five minutes, kept for 13 months. Partitioned by month."""
 
     class Meta:
-        managed = False
         db_table = "telemetry_bucket_5m"
 
 
@@ -65,7 +63,6 @@ class Hour(Bucket):
     """Buckets of one hour, kept for ever."""
 
     class Meta:
-        managed = False
         db_table = "telemetry_bucket_1h"
 
 

@@ -29,7 +29,7 @@ def last_readings(device_id: int) -> list[tuple[int, datetime, float, float | No
     """Return the newest reading of each channel: channel, time, W, V, A (1 query)."""
     with connection.cursor() as cursor:
         cursor.execute(sql.LAST_READINGS, [device_id])
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def home_energy_wh(home: Home, start: datetime, end: datetime) -> float:

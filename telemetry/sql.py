@@ -200,15 +200,15 @@ WITH point AS (
 ), based AS (
     SELECT *,
         seconds0 <= CASE WHEN by_counter THEN %(counter_gap_s)s ELSE %(power_gap_s)s END AS continuous,
-        CASE WHEN energy_wh IS NULL THEN NULL WHEN undip THEN time2 ELSE time1 END AS counter_from,
+        CASE WHEN energy_wh IS NULL OR dip THEN NULL WHEN undip THEN time2 ELSE time1 END AS counter_from,
         CASE WHEN undip THEN energy2 ELSE energy1 END AS energy_from,
         CASE WHEN undip THEN returned2 ELSE returned1 END AS returned_from
     FROM judged
 ), moved AS (
     -- A fall of more than a tenth is a restart from zero; a smaller one is rounding, which the next rise cancels.
     SELECT *,
-        CASE WHEN dip THEN 0 WHEN energy_wh < 0.9 * energy_from THEN energy_wh ELSE energy_wh - energy_from END AS drawn,
-        CASE WHEN dip THEN 0 WHEN returned_wh < 0.9 * returned_from THEN returned_wh ELSE returned_wh - returned_from END AS given,
+        CASE WHEN energy_wh < 0.9 * energy_from THEN energy_wh ELSE energy_wh - energy_from END AS drawn,
+        CASE WHEN returned_wh < 0.9 * returned_from THEN returned_wh ELSE returned_wh - returned_from END AS given,
         CASE WHEN energy_wh < 0.9 * energy_from AND NOT dip THEN 4 ELSE 0 END AS restarted
     FROM based
 ), flow AS (

@@ -26,6 +26,19 @@ log = structlog.get_logger(__name__)
 BATCH_LIMIT = 5_000
 STATEMENT_TIMEOUT_MS = 15_000
 CONNECT_TIMEOUT_S = 5
+APPLICATION_NAME = "ecowatt-writer"
+# What of Django's OPTIONS is libpq's own; the rest (pool, isolation level) is for Django alone.
+LIBPQ_OPTIONS = (
+    "host",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "service",
+    "passfile",
+    "connect_timeout",
+    "target_session_attrs",
+)
 
 
 class Outcome(Enum):
@@ -55,9 +68,9 @@ def database_conninfo() -> str:
     target = connection.settings_dict
     parts = {"dbname": target["NAME"], "user": target["USER"], "password": target["PASSWORD"], "host": target["HOST"]}
     parts["port"] = target["PORT"]
-    libpq = {name: value for name, value in target["OPTIONS"].items() if isinstance(value, str | int) and name not in {"pool"}}
-    given = {name: value for name, value in parts.items() if value}
-    return make_conninfo(**libpq, **given, connect_timeout=CONNECT_TIMEOUT_S)
+    libpq = {name: str(value) for name, value in target["OPTIONS"].items() if name in LIBPQ_OPTIONS}
+    given = {name: str(value) for name, value in parts.items() if value}
+    return make_conninfo("", **{"connect_timeout": str(CONNECT_TIMEOUT_S), "application_name": APPLICATION_NAME} | libpq | given)
 
 
 class Writer:

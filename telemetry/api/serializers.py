@@ -59,7 +59,7 @@ class HistoryQuery(serializers.Serializer[Any]):
         window = _asked_window(attrs, now, zone)
         if window.end <= window.start:
             raise serializers.ValidationError({"to": _("El fin debe ser posterior al inicio.")})
-        if window.count() > MAX_STEPS:
+        if window.step_count() > MAX_STEPS:
             raise serializers.ValidationError({"resolution": _("Son demasiados puntos; pide menos tiempo o pasos más anchos.")})
         return attrs | {"window": window}
 

@@ -42,6 +42,19 @@ FIVE_MINUTES = (
 HOUR = BUCKET.format(table="telemetry_bucket_1h", partition="")
 
 
+READING_FIELDS = [
+    ("pk", models.CompositePrimaryKey("device_id", "channel", "time", blank=True, editable=False, primary_key=True, serialize=False)),
+    ("time", models.DateTimeField()),
+    ("energy_wh", models.FloatField(null=True)),
+    ("returned_wh", models.FloatField(null=True)),
+    ("device_id", models.IntegerField()),
+    ("power_w", models.FloatField()),
+    ("voltage_v", models.FloatField(null=True)),
+    ("current_a", models.FloatField(null=True)),
+    ("channel", models.SmallIntegerField()),
+]
+
+
 def bucket_fields():
     return [
         ("pk", models.CompositePrimaryKey("device_id", "channel", "start", blank=True, editable=False, primary_key=True, serialize=False)),
@@ -66,33 +79,18 @@ class Migration(migrations.Migration):
     initial = True
     dependencies = []
     operations = [
-        migrations.CreateModel(
-            name="Reading",
-            fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "device_id", "channel", "time", blank=True, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("time", models.DateTimeField()),
-                ("energy_wh", models.FloatField(null=True)),
-                ("returned_wh", models.FloatField(null=True)),
-                ("device_id", models.IntegerField()),
-                ("power_w", models.FloatField()),
-                ("voltage_v", models.FloatField(null=True)),
-                ("current_a", models.FloatField(null=True)),
-                ("channel", models.SmallIntegerField()),
-            ],
-            options={"db_table": "telemetry_reading", "managed": False},
+        migrations.SeparateDatabaseAndState(
+            [migrations.RunSQL(READING, "DROP TABLE telemetry_reading")],
+            [migrations.CreateModel(name="Reading", fields=READING_FIELDS, options={"db_table": "telemetry_reading"})],
         ),
-        migrations.RunSQL(READING, "DROP TABLE telemetry_reading"),
-        migrations.CreateModel(
-            name="FiveMinutes", fields=bucket_fields(), options={"db_table": "telemetry_bucket_5m", "managed": False}
+        migrations.SeparateDatabaseAndState(
+            [migrations.RunSQL(FIVE_MINUTES, "DROP TABLE telemetry_bucket_5m")],
+            [migrations.CreateModel(name="FiveMinutes", fields=bucket_fields(), options={"db_table": "telemetry_bucket_5m"})],
         ),
-        migrations.RunSQL(FIVE_MINUTES, "DROP TABLE telemetry_bucket_5m"),
-        migrations.CreateModel(name="Hour", fields=bucket_fields(), options={"db_table": "telemetry_bucket_1h", "managed": False}),
-        migrations.RunSQL(HOUR, "DROP TABLE telemetry_bucket_1h"),
+        migrations.SeparateDatabaseAndState(
+            [migrations.RunSQL(HOUR, "DROP TABLE telemetry_bucket_1h")],
+            [migrations.CreateModel(name="Hour", fields=bucket_fields(), options={"db_table": "telemetry_bucket_1h"})],
+        ),
         migrations.CreateModel(
             name="Series",
             fields=[

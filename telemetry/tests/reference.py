@@ -58,7 +58,7 @@ def without_dips(samples: Sequence[Sample]) -> list[Sample]:
 
 def buckets(readings: Sequence[Sample]) -> dict[datetime, Expected]:
     result: dict[datetime, Expected] = defaultdict(Expected)
-    every = sorted({sample.time: sample for sample in reversed(readings)}.values(), key=lambda sample: sample.time)
+    every = sorted({sample.time: sample for sample in reversed(readings)}.values(), key=lambda sample: sample.time or datetime.min)
     counted = [sample for sample in every if sample.energy_wh is not None]
     for sample in every:
         result[edge(sample.time)].samples += 1

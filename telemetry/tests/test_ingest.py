@@ -1,0 +1,180 @@
+"""The HTTP way in, through the ASGI application and the real database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import orjson
+import psycopg
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection, connections
+from pytest_django.fixtures import Settings
+
+from accounts.models import Home
+from devices.models import Device
+from ecowatt.asgi import application
+from telemetry import writer as writing
+from telemetry.models import Reading
+from telemetry.tests.test_shelly import EXPECTED, status_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PATH = "/api/v1/ingest/shelly"
+MAC = "A8032412C3D4"
+
+
+@pytest.fixture
+async def shelly() -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(application)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield client
+    await writing.writer().close()
+    await sync_to_async(connections.close_all)()
+
+
+def body(power: object = 100, mac: str = MAC, **system: object) -> dict[str, Any]:
+    return {"switch:0": {"id": 0, "apower": power, "voltage": 127.1, "current": 0.8}, "sys": {"mac": mac, **system}}
+
+
+@sync_to_async
+def readings() -> list[Reading]:
+    return list(Reading.objects.order_by("time", "device_id", "channel"))
+
+
+async def test_a_reading_is_stored_before_the_answer(shelly: httpx.AsyncClient, meter: Device) -> None:
+    answer = await shelly.post(PATH, json=body(123.5))
+    assert (answer.status_code, answer.json()) == (200, {"status": "received"})
+    (reading,) = await readings()
+    assert (reading.device_id, reading.channel, reading.power_w) == (meter.pk, 0, 123.5)
+    assert reading.voltage_v == pytest.approx(127.1, abs=1e-4)
+    assert datetime.now(UTC) - reading.time < timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+async def test_every_real_payload_goes_through(shelly: httpx.AsyncClient, home: Home, name: str) -> None:
+    status = status_of(name)
+    device = await sync_to_async(Device.objects.create)(home=home, hardware_id=status["sys"]["mac"].lower(), name="Tablero")
+    answer = await shelly.post(PATH + "/", json=status)
+    assert answer.status_code == 200
+    stored = [(r.device_id, r.channel, round(r.power_w, 3), r.energy_wh) for r in await readings()]
+    assert stored == [(device.pk, *expected) for expected in EXPECTED[name]]
+
+
+async def test_an_unknown_device_is_known_as_soon_as_it_is_registered(shelly: httpx.AsyncClient, home: Home) -> None:
+    answer = await shelly.post(PATH, json=body())
+    assert (answer.status_code, answer.json()) == (404, {"detail": "El dispositivo no está registrado."})
+    await sync_to_async(Device.objects.create)(home=home, hardware_id=MAC.lower(), name="Sala")
+    assert (await shelly.post(PATH, json=body())).status_code == 200
+
+
+async def test_a_deactivated_device_is_refused_at_once_and_keeps_its_history(shelly: httpx.AsyncClient, meter: Device) -> None:
+    await shelly.post(PATH, json=body())
+    await sync_to_async(Device.objects.update)(is_active=False)
+    answer = await shelly.post(PATH, json=body())
+    assert answer.status_code == 409
+    assert len(await readings()) == 1
+
+
+async def test_the_same_reading_twice_is_stored_once(shelly: httpx.AsyncClient, meter: Device) -> None:
+    moment = int(datetime.now(UTC).timestamp()) - 5
+    for _ in range(2):
+        assert (await shelly.post(PATH, json=body(unixtime=moment))).status_code == 200
+    assert [r.time.timestamp() for r in await readings()] == [moment]
+
+
+@pytest.mark.parametrize(("offset", "trusted"), [(-6 * 86400, True), (50, True), (-8 * 86400, False), (90, False)])
+async def test_device_time_is_believed_within_limits(shelly: httpx.AsyncClient, meter: Device, offset: int, trusted: bool) -> None:
+    moment = int(datetime.now(UTC).timestamp()) + offset
+    await shelly.post(PATH, json=body(unixtime=moment))
+    (reading,) = await readings()
+    assert (reading.time.timestamp() == moment) is trusted
+
+
+async def test_an_impossible_value_is_422_in_the_apis_form_and_stores_nothing(shelly: httpx.AsyncClient, meter: Device) -> None:
+    answer = await shelly.post(PATH, json=body(1e9))
+    assert answer.status_code == 422
+    (item,) = answer.json()["detail"]
+    assert item["loc"] == ["body", "switch:0.apower"]
+    assert item["msg"] == "El valor está fuera de lo posible."
+    assert await readings() == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"NaN", b'{"sys": {"mac": "A8032412C3D4"}, "switch:0": {"apower": NaN}}', b"\xff"])
+async def test_an_unreadable_body_is_422(shelly: httpx.AsyncClient, meter: Device, content: bytes) -> None:
+    answer = await shelly.post(PATH, content=content)
+    assert answer.status_code == 422
+    assert "JSON" in answer.json()["detail"][0]["msg"]
+    assert await readings() == []
+
+
+async def test_a_body_over_16_kib_is_413_whether_announced_or_not(shelly: httpx.AsyncClient, meter: Device) -> None:
+    async def unannounced() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * 1024
+
+    for content in (b" " * 16385, unannounced()):
+        answer = await shelly.post(PATH, content=content)
+        assert (answer.status_code, answer.json()) == (413, {"detail": "El mensaje es demasiado grande."})
+    assert (await shelly.post(PATH, content=orjson.dumps(body()).ljust(16384))).status_code == 200
+
+
+async def test_another_method_is_405_in_the_apis_form(shelly: httpx.AsyncClient) -> None:
+    answer = await shelly.get(PATH)
+    assert (answer.status_code, answer.json(), answer.headers["allow"]) == (405, {"detail": "Método no permitido."}, "POST")
+
+
+async def test_concurrent_senders_share_commits(shelly: httpx.AsyncClient, meter: Device) -> None:
+    now = int(datetime.now(UTC).timestamp())
+    sent = [body(power=second, unixtime=now - second) for second in range(200)]
+    sent[50] = body(mac="000000000000")
+    answers = await asyncio.gather(*(shelly.post(PATH, json=one) for one in sent))
+    assert [answer.status_code for answer in answers].count(200) == 199
+    assert answers[50].status_code == 404
+    stored = await readings()
+    assert len(stored) == 199
+    assert len(await commits()) < 100
+
+
+@sync_to_async
+def commits() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT xmin::text FROM telemetry_reading")
+        return {row[0] for row in cursor.fetchall()}
+
+
+async def test_the_writer_goes_on_after_its_connection_was_cut(shelly: httpx.AsyncClient, meter: Device) -> None:
+    await shelly.post(PATH, json=body())
+    admin = await psycopg.AsyncConnection.connect(writing.database_conninfo(), autocommit=True)
+    async with admin:
+        cut = await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()",
+            [writing.APPLICATION_NAME],
+        )
+        assert cut.rowcount == 1
+    assert (await shelly.post(PATH, json=body())).status_code == 200
+    assert len(await readings()) == 2
+
+
+async def test_a_database_that_is_away_is_503_and_the_way_in_recovers(
+    shelly: httpx.AsyncClient, meter: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = writing.writer()
+    there = service._conninfo
+    service._conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
+    answer = await shelly.post(PATH, json=body())
+    assert answer.status_code == 503
+    assert "base de datos" in answer.json()["detail"]
+    assert answer.headers["retry-after"] == "5"
+    service._conninfo = there
+    assert (await shelly.post(PATH, json=body())).status_code == 200
+
+
+async def test_past_the_queue_limit_senders_are_asked_to_come_again(shelly: httpx.AsyncClient, meter: Device, settings: Settings) -> None:
+    settings.TELEMETRY_QUEUE_LIMIT = 3
+    answers = await asyncio.gather(*(shelly.post(PATH, json=body()) for _ in range(10)))
+    codes = [answer.status_code for answer in answers]
+    assert codes.count(503) == 7
+    assert len(await readings()) == 3
+    assert (await shelly.post(PATH, json=body())).status_code == 200
