@@ -126,6 +126,14 @@ class LiveHub:
                 with _redis_may_be_away():
                     await self._pubsub.unsubscribe(CHANNEL.format(device_id=device_id))
 
+    async def close(self) -> None:
+        """Stop and disconnect."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pubsub.aclose()
+        await self._redis.aclose()
+
     async def _announce(self, device_ids: Iterable[int]) -> None:
         deadline = time.time() + WATCH_S
         marks = {str(device_id): deadline for device_id in device_ids}

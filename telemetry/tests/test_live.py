@@ -1,0 +1,137 @@
+"""The live socket: who may open it, what it says, how it ends. On a real Daphne, with real sockets."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
+from rest_framework_simplejwt.tokens import AccessToken
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from accounts.models import User
+from devices.models import Device
+from telemetry.live import CLIENT_BACKLOG, LiveHub, frame
+from telemetry.models import Reading, Series
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+async def _close_connections() -> AsyncIterator[None]:
+    yield
+    await sync_to_async(connections.close_all)()
+
+
+def socket_of(daphne: str, device_id: object, token: object) -> connect:
+    return connect(f"ws://{daphne}/ws/live/{device_id}?token={token}", close_timeout=1)
+
+
+async def heard(live: ClientConnection) -> dict[str, Any]:
+    message: dict[str, Any] = orjson.loads(await asyncio.wait_for(live.recv(), 10))
+    return message
+
+
+async def post(daphne: str, power: float) -> None:
+    body = {"switch:0": {"id": 0, "apower": power, "voltage": 127.5, "current": 1.25}, "sys": {"mac": "A8032412C3D4"}}
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(f"http://{daphne}/api/v1/ingest/shelly", json=body)
+    assert answer.status_code == 200
+
+
+async def test_a_phone_sees_the_last_reading_and_then_each_new_one(daphne: str, owner: User, meter: Device) -> None:
+    await post(daphne, 80.0)
+    async with socket_of(daphne, meter.pk, AccessToken.for_user(owner)) as live:
+        first = await heard(live)
+        assert (first["watts"], first["volts"], first["amps"], first["channel"]) == (80.0, 127.5, 1.25, 0)
+        await live.send("whatever the client says is discarded")
+        await until_watched()
+        await post(daphne, 1200.5)
+        second = await heard(live)
+    assert second["watts"] == 1200.5
+    assert datetime.now(UTC) - datetime.fromisoformat(second["time"]) < timedelta(seconds=30)
+
+
+async def until_watched() -> None:
+    """Give the web process the moment that it needs to see that the device is watched."""
+    await asyncio.sleep(1)
+
+
+async def test_a_member_may_watch_and_nobody_else(daphne: str, meter: Device, member: User, stranger: User) -> None:
+    async with socket_of(daphne, meter.pk, AccessToken.for_user(member)):
+        pass
+    bad = [(meter.pk, AccessToken.for_user(stranger)), (meter.pk, ""), (meter.pk, "x.y.z"), (10**17, AccessToken.for_user(member))]
+    expired = AccessToken.for_user(member)
+    expired.set_exp(lifetime=-timedelta(seconds=1))
+    for device_id, token in [*bad, (meter.pk, expired), ("x", "y"), (10**30, AccessToken.for_user(member))]:
+        with pytest.raises(InvalidStatus) as refused:
+            await socket_of(daphne, device_id, token)
+        assert refused.value.response.status_code == 403
+
+
+async def test_a_token_that_expires_ends_the_connection(daphne: str, owner: User, meter: Device) -> None:
+    token = AccessToken.for_user(owner)
+    token.set_exp(lifetime=timedelta(seconds=2))
+    async with socket_of(daphne, meter.pk, token) as live:
+        with pytest.raises(ConnectionClosed) as closed:
+            await heard(live)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4401
+
+
+async def test_a_client_that_never_reads_is_dropped_and_the_others_go_on(daphne: str, owner: User, meter: Device) -> None:
+    token = AccessToken.for_user(owner)
+    host, port = daphne.split(":")
+    with contextlib.closing(socket.create_connection((host, int(port)))) as deaf:
+        handshake = (
+            f"GET /ws/live/{meter.pk}?token={token} HTTP/1.1\r\nHost: {daphne}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        deaf.sendall(handshake.encode())
+        async with socket_of(daphne, meter.pk, token) as live:
+            await until_watched()
+            await post(daphne, 55.0)
+            assert (await heard(live))["watts"] == 55.0
+            assert await asyncio.to_thread(ended, deaf)
+            await post(daphne, 56.0)
+            assert (await heard(live))["watts"] == 56.0
+
+
+def ended(connection: socket.socket) -> bool:
+    """Read what is there without answering any ping, until the server hangs up."""
+    connection.settimeout(20)
+    with contextlib.suppress(ConnectionResetError):
+        while connection.recv(65536):
+            pass
+    return True
+
+
+async def test_the_first_frames_are_the_last_known_of_each_channel(daphne: str, owner: User, meter: Device) -> None:
+    now = datetime.now(UTC)
+    for channel, age, power in [(1, 50, 5.0), (0, 90, 7.0), (0, 100, 6.0)]:
+        at = now - timedelta(seconds=age)
+        await sync_to_async(Reading.objects.create)(device_id=meter.pk, channel=channel, time=at, power_w=power)
+        await sync_to_async(Series.objects.get_or_create)(device_id=meter.pk, channel=channel)
+    async with socket_of(daphne, meter.pk, AccessToken.for_user(owner)) as live:
+        frames = [await heard(live), await heard(live)]
+    assert [(one["channel"], one["watts"], one["volts"]) for one in frames] == [(0, 7.0, 0.0), (1, 5.0, 0.0)]
+
+
+async def test_the_hub_cuts_off_a_queue_that_is_full_and_serves_the_others() -> None:
+    hub = LiveHub()
+    async with hub.watch(5) as slow, hub.watch(5) as quick:
+        seen = []
+        for power in range(CLIENT_BACKLOG + 1):
+            hub._hand_out(5, frame(0, datetime.now(UTC), power, None, None))
+            seen.append(quick.get_nowait())
+        received = [slow.get_nowait() for _ in range(slow.qsize())]
+        assert received[-1] is None
+        assert None not in seen
+    await hub.close()
