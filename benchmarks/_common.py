@@ -1,0 +1,145 @@
+"""What the benchmarks share: services of their own, servers in their own processes, a load of keep-alive connections, a table."""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from ecowatt.embedded import POSTGRES, REDIS, VARIABLES, EmbeddedServices, local_key, port_is_free  # noqa: E402
+
+FOLDER = ROOT / ".local" / "bench"
+RESULTS = Path(__file__).parent / "results"
+
+
+class Load(NamedTuple):
+    """What a load run saw: requests per second, and milliseconds that half and 99 of 100 requests stayed under."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+@contextlib.contextmanager
+def services() -> Iterator[None]:
+    """Give the benchmark durable services: the environment's, or embedded ones with fsync on. Then load Django and migrate."""
+    os.environ |= {"DJANGO_SETTINGS_MODULE": "ecowatt.settings", "ECOWATT_DOTENV": "off"}
+    os.environ.setdefault("LOG_LEVEL", "ERROR")
+    missing = [name for name in (POSTGRES, REDIS) if not os.environ.get(VARIABLES[name])]
+    with EmbeddedServices(FOLDER) as embedded:
+        os.environ |= embedded.start(missing)
+        os.environ.setdefault("KEY_SECRET", local_key(FOLDER))
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        yield
+
+
+@contextlib.contextmanager
+def server(command: Sequence[str]) -> Iterator[int]:
+    """Run a server whose command has {port} in it; give its port when it listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    words = [sys.executable, *(word.format(port=port) for word in command)]
+    process = subprocess.Popen(words, cwd=ROOT, env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}"})
+    try:
+        deadline = time.monotonic() + 30
+        while port_is_free("127.0.0.1", port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"the server did not start: {' '.join(words)}")
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+class _Connection(asyncio.Protocol):
+    """One keep-alive connection that sends the next request as soon as the last one is answered with 200."""
+
+    def __init__(self, requests: Iterator[bytes], times: list[float], deadline: float, done: "asyncio.Future[None]") -> None:
+        self.requests, self.times, self.deadline, self.done = requests, times, deadline, done
+        self.answer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: Any = transport
+        self._send()
+
+    def _send(self) -> None:
+        self.started = time.perf_counter()
+        self.transport.write(next(self.requests))
+
+    def data_received(self, data: bytes) -> None:
+        self.answer += data
+        head, found, body = self.answer.partition(b"\r\n\r\n")
+        if not found or len(body) < int(head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]):
+            return
+        if not head.startswith(b"HTTP/1.1 200"):
+            self.done.set_exception(RuntimeError(self.answer.decode()))
+            return
+        now = time.perf_counter()
+        self.times.append(now - self.started)
+        self.answer = b""
+        if now < self.deadline:
+            self._send()
+        else:
+            self.transport.close()
+            self.done.set_result(None)
+
+
+def post_request(path: str, body: bytes) -> bytes:
+    """Return the bytes of a POST on a connection that is kept alive."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def load(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Load:
+    """Send requests over so many connections for so long, each as fast as it is answered. Raises RuntimeError at an answer but 200."""
+
+    async def run() -> Load:
+        loop = asyncio.get_running_loop()
+        times: list[float] = []
+        started = time.perf_counter()
+        finished = [loop.create_future() for _ in range(connections)]
+        for done in finished:
+            await loop.create_connection(
+                lambda done=done: _Connection(requests, times, started + seconds, done), "127.0.0.1", port
+            )
+        await asyncio.gather(*finished)
+        elapsed = time.perf_counter() - started
+        times.sort()
+        return Load(len(times) / elapsed, times[len(times) // 2] * 1000, times[len(times) * 99 // 100] * 1000)
+
+    return asyncio.run(run())
+
+
+def report(name: str, headings: Sequence[str], rows: Sequence[Sequence[Any]], **facts: Any) -> None:
+    """Print a table and keep it, with the facts, as JSON in benchmarks/results."""
+    texts = [[f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row] for row in [headings, *rows]]
+    widths = [max(len(row[index]) for row in texts) for index in range(len(headings))]
+    for row in texts:
+        print(
+            "  ".join(
+                cell.ljust(width) if index == 0 else cell.rjust(width)
+                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+        )
+    for fact, value in facts.items():
+        print(f"{fact.replace('_', ' ')}: {value:,.3f}" if isinstance(value, float) else f"{fact.replace('_', ' ')}: {value}")
+    RESULTS.mkdir(exist_ok=True)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    content = {"benchmark": name, "at": at, "headings": headings, "rows": rows, **facts}
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1))

@@ -1,0 +1,100 @@
+"""Readings taken in over HTTP, stored durably, beside an empty application under the same server.
+
+Both run in turns, several times, so that a slow minute of the machine hits both; the ratio is what counts.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+from collections.abc import Iterator
+
+from _common import Load, load, post_request, report, server, services
+
+DEVICES = 1_000
+PATH = "/api/v1/ingest/shelly"
+SERVERS = {
+    "daphne": ["-m", "daphne", "--port", "{port}", "--verbosity", "0"],
+    "uvicorn": ["-m", "uvicorn", "--port", "{port}", "--log-level", "error", "--no-access-log", "--lifespan", "off"],
+}
+
+
+def mac(number: int) -> str:
+    """Return an invented MAC."""
+    return f"{0xA8_00_00_00_00_00 + number:012x}"
+
+
+def requests() -> Iterator[bytes]:
+    """Yield the posts of the app's own script, device after device."""
+    for number in itertools.count():
+        switch = {
+            "id": 0,
+            "apower": 100 + number % 977,
+            "voltage": 127.3,
+            "current": 1.1,
+            "output": True,
+            "temperature": {"tC": 41.2},
+        }
+        yield post_request(PATH, json.dumps({"switch:0": switch, "sys": {"mac": mac(number % DEVICES).upper()}}).encode())
+
+
+def register() -> None:
+    """Make the devices that will post, in a home of their own."""
+    from django.utils import timezone
+
+    from accounts.models import Home
+    from devices.models import Device
+    from telemetry.partitions import partitions_maintain
+
+    partitions_maintain(timezone.now())
+    home, _ = Home.objects.get_or_create(name="Banco de pruebas")
+    devices = [Device(home=home, hardware_id=mac(number), name=f"Circuito {number}") for number in range(DEVICES)]
+    Device.objects.bulk_create(devices, ignore_conflicts=True)
+
+
+def stored() -> int:
+    """Return how many readings the table holds."""
+    from telemetry.models import Reading
+
+    return Reading.objects.count()
+
+
+def measure(kind: str, *, rounds: int, seconds: float, connections: int) -> tuple[list[Load], list[Load]]:
+    """Return the runs of the empty application and of ours under one process of the server, taken in turns."""
+    empty_runs, our_runs = [], []
+    with server([*SERVERS[kind], "_empty:application"]) as empty, server([*SERVERS[kind], "ecowatt.asgi:application"]) as ours:
+        for port in (empty, ours):
+            load(port, requests(), connections=connections, seconds=1)  # warm
+        for _ in range(rounds):
+            empty_runs.append(load(empty, requests(), connections=connections, seconds=seconds))
+            before = stored()
+            our_runs.append(load(ours, requests(), connections=connections, seconds=seconds))
+            answered = round(our_runs[-1].per_second * seconds)
+            assert stored() - before >= 0.9 * answered, "answered readings are missing"
+    return empty_runs, our_runs
+
+
+def middle(runs: list[Load]) -> Load:
+    """Return the median of each figure."""
+    return Load(*(statistics.median(column) for column in zip(*runs, strict=True)))
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each run")
+    parser.add_argument("--connections", type=int, default=64)
+    options = vars(parser.parse_args())
+    rows, ratios = [], {}
+    with services():
+        register()
+        for kind in SERVERS:
+            empty, ours = (middle(runs) for runs in measure(kind, **options))
+            rows += [(f"{kind}, empty application", *empty), (f"{kind}, ingest, committed", *ours)]
+            ratios[f"{kind}_ratio"] = ours.per_second / empty.per_second
+    report("ingest_http", ["", "requests/s", "p50 ms", "p99 ms"], rows, **ratios)
+
+
+if __name__ == "__main__":
+    main()
