@@ -1,9 +1,91 @@
 """What is known about the Shelly family: identity, models and channels. Source: the maker's documentation of Gen2+ devices."""
 
 import re
+from typing import Literal, NamedTuple
+
+Component = Literal["switch", "pm1", "em1", "em"]
+
+DEFAULT_PREFIX = "shellyplus1pm"
+BRAND = "Shelly"
+
+
+class Model(NamedTuple):
+    """One model: the prefix of its ids and topics, its order codes, what measures in it, and whether it can switch."""
+
+    prefix: str
+    codes: tuple[str, ...]
+    component: Component
+    channel_count: int
+    has_relay: bool
+
+
+# A 2PM may also run as one `cover:0`, by its profile; the three phases of an `em` count as three channels.
+MODELS = (
+    Model("shellyplus1pm", ("SNSW-001P16EU",), "switch", 1, True),
+    Model("shellyplus2pm", ("SNSW-002P16EU", "SNSW-102P16EU"), "switch", 2, True),
+    Model("shelly1pmmini", ("SNSW-001P8EU",), "switch", 1, True),
+    Model("shellypro1pm", ("SPSW-001PE16EU", "SPSW-101PE16EU", "SPSW-201PE16EU"), "switch", 1, True),
+    Model("shellypro2pm", ("SPSW-002PE16EU", "SPSW-102PE16EU", "SPSW-202PE16EU"), "switch", 2, True),
+    Model("shellypro4pm", ("SPSW-004PE16EU", "SPSW-104PE16EU", "SPSW-204PE16EU"), "switch", 4, True),
+    Model("shelly1pmg3", ("S3SW-001P16EU",), "switch", 1, True),
+    Model("shelly2pmg3", ("S3SW-002P16EU",), "switch", 2, True),
+    Model("shelly1pmminig3", ("S3SW-001P8EU",), "switch", 1, True),
+    Model("shellypmminig3", ("S3PM-001PCEU16",), "pm1", 1, False),
+    Model("shelly1pmg4", ("S4SW-001P16EU",), "switch", 1, True),
+    Model("shelly2pmg4", ("S4SW-002P16EU",), "switch", 2, True),
+    Model("shelly1pmminig4", ("S4SW-001P8EU",), "switch", 1, True),
+    Model("shellyplusplugs", ("SNPL-00112EU",), "switch", 1, True),
+    Model("shellyplugsg3", ("S3PL-00112EU",), "switch", 1, True),
+    Model("shellypstripg4", ("S4PL-00416EU",), "switch", 4, True),
+    Model("shellyemg3", ("S3EM-002CXCEU",), "em1", 2, True),
+    Model("shellyproem50", ("SPEM-002CEBEU50",), "em1", 2, True),
+    Model("shellyemminig4", ("S4EM-001PXCEU16",), "em1", 1, False),
+    Model("shellypro3em", ("SPEM-003CEBEU",), "em", 3, False),
+    Model("shelly3em63g3", ("S3EM-003CXCEU63",), "em", 3, False),
+)
+_BY_NAME = {name.lower(): model for model in MODELS for name in (model.prefix, *model.codes)}
+
+_SEPARATORS = re.compile(r"[\s:.\-_]+")
+_MAC = re.compile(r"[0-9a-f]{12}")
+_SHELLY_ID = re.compile(r"(shelly[0-9a-z]{0,40})-([0-9a-f]{12})")
+
+
+class Identity(NamedTuple):
+    """What a hardware id says: the id as it is stored, and the model's prefix if the id carries one."""
+
+    hardware_id: str
+    prefix: str | None
+
+
+def model_of(name: str) -> Model | None:
+    """Return the model with the id prefix (`shellypro4pm`) or the order code (`SPSW-104PE16EU`), in any case; None if unknown."""
+    return _BY_NAME.get(name.strip().lower())
+
+
+def identity_of(text: str) -> Identity:
+    """Read a MAC with or without separators, a Shelly's full id (`shellyplus1pm-a8032412c3d4`) or any other id."""
+    if match := _SHELLY_ID.fullmatch(text.strip().lower()):
+        return Identity(match[2], match[1])
+    return Identity(_SEPARATORS.sub("", text).lower(), None)
 
 
 def normalised_hardware_id(text: str) -> str:
-    """Return the id as it is stored: lower case, and a MAC without its separators."""
-    bare = re.sub(r"[\s:.\-]", "", text).lower()
-    return bare if re.fullmatch(r"[0-9a-f]{12}", bare) else text.strip().lower()
+    """Return the id as it is stored: lower case, without separators; of a Shelly's full id the MAC alone."""
+    return identity_of(text).hardware_id
+
+
+def displayed_hardware_id(hardware_id: str) -> str:
+    """Return a stored id as people know it: a MAC in capitals, another id unchanged."""
+    return hardware_id.upper() if _MAC.fullmatch(hardware_id) else hardware_id
+
+
+def bare_prefix(mqtt_prefix: str, hardware_id: str) -> str:
+    """Return the topic prefix without the `-<mac>` that people copy along with it, slashes at its end and blanks."""
+    return mqtt_prefix.strip().strip("/").removesuffix(f"-{hardware_id}")
+
+
+def channel_names(name: str, count: int) -> dict[int, str]:
+    """Return the names that a device's channels bear until someone renames them, by channel number."""
+    if count == 1:
+        return {0: name}
+    return {number: f"{name[:97]} {number + 1}" for number in range(count)}
