@@ -1,22 +1,28 @@
 """The meters of a home and their channels."""
 
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Home
+from devices import shelly
 from devices.querysets import DeviceQuerySet
+from devices.validators import hardware_id_validator, mqtt_prefix_validator
 
 
 class Device(models.Model):
     """A Shelly meter that a home has claimed. Deactivated, its readings are refused and its history stays."""
 
     home = models.ForeignKey(Home, on_delete=models.CASCADE, related_name="devices", verbose_name=_("hogar"))
-    # Twelve hex digits in lower case for a MAC; see devices.shelly.normalised_hardware_id.
-    hardware_id = models.CharField(_("ID de hardware"), max_length=255, unique=True)
+    # As shelly.normalised_hardware_id writes it: a MAC is twelve hex digits in lower case.
+    hardware_id = models.CharField(_("ID de hardware"), max_length=255, unique=True, validators=[hardware_id_validator])
     name = models.CharField(_("nombre"), max_length=100)
-    mqtt_prefix = models.CharField(_("prefijo MQTT"), max_length=100, default="shellyplus1pm")
-    brand = models.CharField(_("marca"), max_length=50, default="Shelly")
-    model = models.CharField(_("modelo"), max_length=50, default="shellyplus1pm")
+    mqtt_prefix = models.CharField(
+        _("prefijo MQTT"), max_length=100, default=shelly.DEFAULT_PREFIX, validators=[mqtt_prefix_validator]
+    )
+    brand = models.CharField(_("marca"), max_length=50, default=shelly.BRAND)
+    # The prefix of the model's ids, as in shelly.MODELS; empty if it is not known.
+    model = models.CharField(_("modelo"), max_length=50, default=shelly.DEFAULT_PREFIX, blank=True)
     is_active = models.BooleanField(_("activo"), default=True)
     is_main = models.BooleanField(
         _("mide toda la casa"), default=False, help_text=_("Si una casa tiene un medidor así, su total es solo el de este.")
@@ -29,9 +35,16 @@ class Device(models.Model):
         verbose_name = _("dispositivo")
         verbose_name_plural = _("dispositivos")
         ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(hardware_id=Lower("hardware_id")), name="devices_device_hardware_id_lower")
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Normalise what staff typed, before the check that it is unique."""
+        self.hardware_id = shelly.normalised_hardware_id(self.hardware_id)
 
 
 class Channel(models.Model):

@@ -1,10 +1,14 @@
 """Reads of the devices in domain words, and who may see them."""
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
+from django.db.models import F, OuterRef, Subquery
 
-from accounts.models import Home, User
+from accounts.models import Home, Membership, User
+
+if TYPE_CHECKING:
+    from devices.models import Device  # noqa: F401 – ruff does not read the string in the class statement
 
 
 class DeviceQuerySet(models.QuerySet["Device"]):
@@ -13,6 +17,20 @@ class DeviceQuerySet(models.QuerySet["Device"]):
     def visible_to(self, user: User) -> Self:
         """Keep devices of homes that the user belongs to."""
         return self.filter(home__memberships__user=user)
+
+    def with_role_of(self, user: User) -> Self:
+        """Keep what the user sees, and add the user's role in each device's home as `caller_role`."""
+        return self.visible_to(user).annotate(caller_role=F("home__memberships__role"))
+
+    def with_owner(self) -> Self:
+        """Add the id of the home's first owner as `owner_id`, None where it has none."""
+        owners = Membership.objects.filter(home=OuterRef("home"), role=Membership.Role.OWNER).order_by("id")
+        return self.annotate(owner_id=Subquery(owners.values("user_id")[:1]))
+
+    def in_home_of(self, user: User) -> Self:
+        """Keep devices of the one home that the app shows its user; none for a user without a home."""
+        first = Membership.objects.filter(user=user).order_by("id").values("home_id")[:1]
+        return self.filter(home_id=Subquery(first))
 
     def counting_for(self, home: Home) -> Self:
         """Keep the devices whose energy makes the home's total: its mains where it has some, else all."""

@@ -1,5 +1,14 @@
-"""Paths below /api/v1."""
+"""Paths below /api/v1. Whatever stands for an id gets to the view: what is no id is a device that isn't there."""
 
-from django.urls import URLPattern
+from django.urls import re_path
 
-urlpatterns: list[URLPattern] = []
+from devices.api.views import DeviceViewSet
+
+collection = DeviceViewSet.as_view({"get": "list", "post": "create"})
+item = DeviceViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})
+
+urlpatterns = [
+    re_path(r"^devices/?$", collection, name="devices"),
+    re_path(r"^devices/(?P<device_id>[^/]+)/?$", item, name="device"),
+    re_path(r"^devices/(?P<device_id>[^/]+)/status/?$", DeviceViewSet.as_view({"patch": "toggle"}), name="device-status"),
+]

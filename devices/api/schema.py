@@ -1,0 +1,117 @@
+"""How the devices' endpoints describe themselves in the OpenAPI schema."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+
+from devices.api.serializers import (
+    DeviceChangeSerializer,
+    DeviceErrorSerializer,
+    DeviceRegisterSerializer,
+    DeviceSerializer,
+)
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+EXAMPLE: dict[str, Any] = {
+    "dev_id": 5,
+    "dev_user_id": 1,
+    "dev_hardware_id": "A8032412C3D4",
+    "dev_name": "Cocina",
+    "dev_mqtt_prefix": "shellyplus1pm",
+    "dev_status": True,
+    "dev_brand": "Shelly",
+    "dev_model": "shellyplus1pm",
+    "dev_installed": "2026-11-23T06:58:00Z",
+    "is_main": False,
+    "channels": [{"number": 0, "name": "Cocina"}],
+}
+INVALID: dict[str, Any] = {
+    "detail": [
+        {
+            "type": "min_length",
+            "loc": ["body", "dev_name"],
+            "msg": "Asegúrese de que este campo tenga al menos 3 caracteres.",
+            "input": "TV",
+        }
+    ]
+}
+SENTENCES = {
+    401: "No autenticado",
+    403: "Como invitado puedes ver los dispositivos, pero no cambiarlos.",
+    404: "Dispositivo no encontrado o no pertenece al usuario.",
+    409: "El ID de hardware ya está registrado.",
+}
+
+
+def _errors(*codes: int) -> dict[int, OpenApiResponse]:
+    found = {
+        code: OpenApiResponse(DeviceErrorSerializer, examples=[OpenApiExample("Error", {"detail": SENTENCES[code]})])
+        for code in codes
+        if code in SENTENCES
+    }
+    if 422 in codes:
+        found[422] = OpenApiResponse(OpenApiTypes.OBJECT, examples=[OpenApiExample("Datos no válidos", INVALID)])
+    return found
+
+
+def _device(description: str, value: Any = None) -> OpenApiResponse:
+    return OpenApiResponse(DeviceSerializer, description, examples=[OpenApiExample("Dispositivo", value or EXAMPLE)])
+
+
+def _described(operation: str, summary: str, **details: Any) -> Callable[[View], View]:
+    decorator: Callable[[View], View] = extend_schema(
+        tags=["devices"], operation_id=f"devices_{operation}", summary=summary, **details
+    )
+    return decorator
+
+
+DEVICE_ID = OpenApiParameter("device_id", OpenApiTypes.INT64, OpenApiParameter.PATH, description="`dev_id` of the device.")
+
+device_list = _described(
+    "list",
+    "List the home's devices",
+    responses={
+        200: OpenApiResponse(DeviceSerializer(many=True), "By id, oldest first", examples=[OpenApiExample("Lista", EXAMPLE)])
+    }
+    | _errors(401),
+)
+device_create = _described(
+    "create",
+    "Register a device",
+    request=DeviceRegisterSerializer,
+    examples=[
+        OpenApiExample("Registro", {"dev_hardware_id": "A8032412C3D4", "dev_name": "Cocina"}, request_only=True),
+    ],
+    responses={201: _device("Registered")} | _errors(401, 403, 409, 422),
+)
+device_retrieve = _described(
+    "retrieve",
+    "Read a device",
+    parameters=[DEVICE_ID],
+    responses={200: _device("The device")} | _errors(401, 404),
+)
+device_partial_update = _described(
+    "partial_update",
+    "Rename a device or its channels, or set its topic prefix",
+    parameters=[DEVICE_ID],
+    request=DeviceChangeSerializer,
+    examples=[OpenApiExample("Nuevo nombre", {"dev_name": "Cocina y comedor", "dev_mqtt_prefix": None}, request_only=True)],
+    responses={200: _device("Changed", EXAMPLE | {"dev_name": "Cocina y comedor"})} | _errors(401, 403, 404, 422),
+)
+device_destroy = _described(
+    "destroy",
+    "Release a device",
+    parameters=[DEVICE_ID],
+    responses={204: OpenApiResponse(description="Released; its history stays")} | _errors(401, 403, 404),
+)
+device_toggle = _described(
+    "status",
+    "Activate or deactivate monitoring",
+    description="Without a body: the state changes to the other one. While it is off, readings are refused with 409.",
+    parameters=[DEVICE_ID],
+    request=None,
+    responses={200: _device("The device in its new state", EXAMPLE | {"dev_status": False})} | _errors(401, 403, 404),
+)

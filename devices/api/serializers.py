@@ -1,0 +1,104 @@
+"""The wire's names of a device, and the shape of what callers send."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+from devices.models import Channel, Device
+from devices.shelly import DEFAULT_PREFIX, displayed_hardware_id
+from devices.validators import hardware_id_validator, mqtt_prefix_validator
+
+MAX_CHANNEL = 15
+
+
+class ChannelSerializer(serializers.ModelSerializer[Channel]):
+    """A named circuit."""
+
+    number = serializers.IntegerField(min_value=0, max_value=MAX_CHANNEL)
+    name = serializers.CharField(min_length=1, max_length=100)
+
+    class Meta:
+        model = Channel
+        fields = ["number", "name"]
+
+
+class DeviceSerializer(serializers.ModelSerializer[Device]):
+    """A device as the app reads it. It needs the annotation `owner_id`; a home without an owner shows its reader."""
+
+    dev_id = serializers.IntegerField(source="id")
+    dev_user_id = serializers.SerializerMethodField()
+    dev_hardware_id = serializers.SerializerMethodField()
+    dev_name = serializers.CharField(source="name")
+    dev_mqtt_prefix = serializers.CharField(source="mqtt_prefix")
+    dev_status = serializers.BooleanField(source="is_active", help_text="Whether readings are accepted.")
+    dev_brand = serializers.CharField(source="brand")
+    dev_model = serializers.CharField(source="model", help_text="Prefix of the Shelly's id; empty if unknown.")
+    dev_installed = serializers.DateTimeField(source="installed_at")
+    is_main = serializers.BooleanField(help_text="Measures the whole house, so that the home's total is its alone.")
+    channels = ChannelSerializer(many=True)
+
+    class Meta:
+        model = Device
+        fields = [
+            *("dev_id", "dev_user_id", "dev_hardware_id", "dev_name", "dev_mqtt_prefix", "dev_status"),
+            *("dev_brand", "dev_model", "dev_installed", "is_main", "channels"),
+        ]
+
+    def get_dev_user_id(self, device: Device) -> int:
+        """Return the id of the home's owner."""
+        owner_id: int | None = device.owner_id  # type: ignore[attr-defined]
+        return owner_id or int(self.context["request"].user.pk)
+
+    def get_dev_hardware_id(self, device: Device) -> str:
+        """Return the MAC in capitals without separators, or another id as it is stored."""
+        return displayed_hardware_id(device.hardware_id)
+
+
+class DeviceChangeSerializer(serializers.Serializer[Any]):
+    """What may be changed; null and a missing field leave it as it is."""
+
+    dev_name = serializers.CharField(source="name", min_length=3, max_length=100, required=False, allow_null=True)
+    dev_mqtt_prefix = serializers.CharField(
+        source="mqtt_prefix",
+        max_length=100,
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        validators=[mqtt_prefix_validator],
+        help_text=f"Topic prefix without the MAC. At registration `{DEFAULT_PREFIX}` by default; null changes nothing later.",
+    )
+    is_main = serializers.BooleanField(required=False, allow_null=True)
+    channels = ChannelSerializer(many=True, required=False, allow_null=True)
+
+    def validate_channels(self, rows: list[dict[str, Any]] | None) -> dict[int, str] | None:
+        """Return the names by channel number. Raises ValidationError if a number comes twice."""
+        names = {row["number"]: row["name"] for row in rows or []}
+        if len(names) < len(rows or []):
+            raise serializers.ValidationError(_("Cada número de canal puede aparecer una sola vez."))
+        return names or None
+
+    def changes(self) -> dict[str, Any]:
+        """Return the valid values by the names of the services' parameters, without what is null."""
+        data = dict(self.validated_data)
+        data["channel_names"] = data.pop("channels", None)
+        return {name: value for name, value in data.items() if value is not None}
+
+
+class DeviceRegisterSerializer(DeviceChangeSerializer):
+    """What registration takes: an id and a name, and what else may be set."""
+
+    dev_hardware_id = serializers.CharField(
+        source="hardware_id",
+        min_length=12,
+        max_length=255,
+        validators=[hardware_id_validator],
+        help_text="The MAC, with or without separators, or the Shelly's full id (`shellypro4pm-34987ae4d353`).",
+    )
+    dev_name = serializers.CharField(source="name", min_length=3, max_length=100)
+
+
+class DeviceErrorSerializer(serializers.Serializer[Any]):
+    """A refusal: one Spanish sentence."""
+
+    detail = serializers.CharField()

@@ -1,0 +1,71 @@
+"""The devices of the caller's home."""
+
+from typing import Any
+
+from rest_framework import status, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from devices import selectors, services
+from devices.api import schema
+from devices.api.serializers import DeviceChangeSerializer, DeviceRegisterSerializer, DeviceSerializer
+from devices.models import Device
+
+
+def caller(request: Request) -> Any:
+    """Return the user; the permission classes have let nobody else in."""
+    return request.user
+
+
+class DeviceViewSet(viewsets.ViewSet):
+    """Owners and members of a home may do everything; a viewer reads."""
+
+    def _answer(self, device_id: int, code: int = status.HTTP_200_OK) -> Response:
+        device = selectors.device_get(user=caller(self.request), device_id=device_id)
+        return Response(self._body(device), status=code)
+
+    def _body(self, devices: Any, *, many: bool = False) -> Any:
+        return DeviceSerializer(devices, many=many, context={"request": self.request}).data
+
+    def _device_to_change(self, device_id: str) -> Device:
+        return selectors.device_get_to_change(user=caller(self.request), device_id=device_id)
+
+    @schema.device_list
+    def list(self, request: Request) -> Response:
+        """Answer the devices of the home as a plain array, by id."""
+        return Response(self._body(selectors.devices_of(caller(request)), many=True))
+
+    @schema.device_create
+    def create(self, request: Request) -> Response:
+        """Claim a device for the home."""
+        home = selectors.home_to_change(caller(request))
+        serializer = DeviceRegisterSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        device = services.device_register(home=home, **serializer.changes())
+        return self._answer(device.pk, status.HTTP_201_CREATED)
+
+    @schema.device_retrieve
+    def retrieve(self, request: Request, device_id: str) -> Response:
+        """Answer one device."""
+        return Response(self._body(selectors.device_get(user=caller(request), device_id=device_id)))
+
+    @schema.device_partial_update
+    def partial_update(self, request: Request, device_id: str) -> Response:
+        """Rename the device or its channels, or set its topic prefix."""
+        device = self._device_to_change(device_id)
+        serializer = DeviceChangeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        services.device_update(device=device, **serializer.changes())
+        return self._answer(device.pk)
+
+    @schema.device_destroy
+    def destroy(self, request: Request, device_id: str) -> Response:
+        """Release the device."""
+        services.device_delete(device=self._device_to_change(device_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @schema.device_toggle
+    def toggle(self, request: Request, device_id: str) -> Response:
+        """Switch monitoring on or off; a body is not looked at."""
+        device = services.device_toggle(device=self._device_to_change(device_id))
+        return Response(self._body(device))

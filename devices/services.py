@@ -1,0 +1,123 @@
+"""Every write to the devices and their channels."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+
+from accounts.models import Home
+from devices import shelly
+from devices.exceptions import DeviceNotFound, DeviceTaken
+from devices.models import Channel, Device
+from devices.signals import device_deleted
+
+
+@transaction.atomic
+def device_register(
+    *,
+    home: Home,
+    hardware_id: str,
+    name: str,
+    mqtt_prefix: str | None = None,
+    is_main: bool = False,
+    channel_names: Mapping[int, str] | None = None,
+) -> Device:
+    """Claim a device for a home and name its channels.
+
+    The id is a MAC in any spelling, or a Shelly's full id, whose prefix then says the model. Without one the topic prefix does;
+    a prefix of the owner's own leaves the model unknown (empty). Raises DeviceTaken if a home has the device, also in a race.
+    """
+    bare, prefix = shelly.identity_of(hardware_id)
+    mqtt_prefix = shelly.bare_prefix(mqtt_prefix or "", bare) or prefix or shelly.DEFAULT_PREFIX
+    known = shelly.model_of(prefix or mqtt_prefix)
+    device, is_new = Device.objects.get_or_create(
+        hardware_id=bare,
+        defaults={
+            "home": home,
+            "name": name,
+            "mqtt_prefix": mqtt_prefix,
+            "brand": shelly.BRAND,
+            "model": known.prefix if known else prefix or "",
+            "is_main": is_main,
+        },
+    )
+    if not is_new:
+        raise DeviceTaken
+    channels_fill(device=device, names=channel_names)
+    return device
+
+
+@transaction.atomic
+def device_update(
+    *,
+    device: Device,
+    name: str | None = None,
+    mqtt_prefix: str | None = None,
+    is_main: bool | None = None,
+    channel_names: Mapping[int, str] | None = None,
+) -> Device:
+    """Change what is not None. Channels that bear the device's name follow it; a known prefix also sets model and channels.
+
+    Raises DeviceNotFound if the device has gone meanwhile.
+    """
+    _lock(device)
+    before = _own_names(device)
+    device.name = device.name if name is None else name
+    device.is_main = device.is_main if is_main is None else is_main
+    if mqtt_prefix:
+        device.mqtt_prefix = shelly.bare_prefix(mqtt_prefix, device.hardware_id) or device.mqtt_prefix
+        known = shelly.model_of(device.mqtt_prefix)
+        device.model = known.prefix if known else device.model
+    device.save(update_fields=["name", "is_main", "mqtt_prefix", "model"])
+    channels_fill(device=device, names=channel_names, before=before)
+    return device
+
+
+@transaction.atomic
+def channels_fill(*, device: Device, names: Mapping[int, str] | None = None, before: Mapping[int, str] | None = None) -> None:
+    """Give every channel of the device's model a name: the given one, else the one it has, else one after the device.
+
+    `before` holds the names after the device's former name or model: a channel that still bears one takes the new one, or goes
+    if the model has no such channel.
+    """
+    rows = dict(Channel.objects.filter(device=device).values_list("number", "name"))
+    chosen = {number: name for number, name in rows.items() if name != (before or {}).get(number)}
+    wanted = _own_names(device) | chosen | dict(names or {})
+    if rows.keys() - wanted.keys():
+        Channel.objects.filter(device=device).exclude(number__in=wanted).delete()
+    Channel.objects.bulk_create(
+        [Channel(device=device, number=number, name=name) for number, name in wanted.items() if rows.get(number) != name],
+        update_conflicts=True,
+        unique_fields=["device", "number"],
+        update_fields=["name"],
+    )
+
+
+def _own_names(device: Device) -> dict[int, str]:
+    known = shelly.model_of(device.model)
+    return shelly.channel_names(device.name, known.channel_count) if known else {}
+
+
+def _lock(device: Device) -> Device:
+    row = Device.objects.select_for_update().only("is_active").filter(pk=device.pk).first()
+    if row is None:
+        raise DeviceNotFound
+    return row
+
+
+@transaction.atomic
+def device_toggle(*, device: Device) -> Device:
+    """Switch monitoring on or off; of two toggles at the same moment each counts. Raises DeviceNotFound if it has gone."""
+    device.is_active = not _lock(device).is_active
+    device.save(update_fields=["is_active"])
+    return device
+
+
+@transaction.atomic
+def device_delete(*, device: Device) -> None:
+    """Release a device; another home may claim it. What was measured under its id stays, and no other device ever gets that id.
+
+    After the commit `devices.signals.device_deleted` tells whoever keeps something under the id.
+    """
+    device_id = device.pk
+    device.delete()
+    transaction.on_commit(lambda: device_deleted.send(Device, device_id=device_id), robust=True)

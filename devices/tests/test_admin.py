@@ -1,0 +1,59 @@
+import pytest
+from django.test import Client
+
+from accounts.models import Home, User
+from devices.models import Device
+from devices.services import device_register
+
+
+@pytest.fixture
+def staff(db: None, client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("admin@example.com", "una-clave-larga-1", name="Admin"))
+    return client
+
+
+@pytest.fixture
+def device(home: Home) -> Device:
+    return device_register(home=home, hardware_id="A8032412C3D4", name="Cocina")
+
+
+def form(home: Home, **fields: str) -> dict[str, str]:
+    management = {"channels-TOTAL_FORMS": "0", "channels-INITIAL_FORMS": "0"}
+    device = {"home": str(home.pk), "name": "Tablero", "mqtt_prefix": "shellypro4pm", "model": "shellypro4pm", "brand": "Shelly"}
+    return management | device | {"hardware_id": "34:98:7A:E4:D3:53", "is_active": "on"} | fields
+
+
+def test_every_page_answers(staff: Client, device: Device) -> None:
+    for page in ("", "add/", f"{device.pk}/change/", f"{device.pk}/delete/", f"{device.pk}/history/"):
+        assert staff.get(f"/admin/devices/device/{page}").status_code == 200
+
+
+@pytest.mark.parametrize("words", ["cocina", "A8:03:24:12:C3:D4", "a80324", "dueno@example.com", "Casa de"])
+def test_a_device_is_found_by_name_id_home_and_mail(staff: Client, device: Device, words: str) -> None:
+    page = staff.get("/admin/devices/device/", {"q": words})
+    assert list(page.context["cl"].queryset) == [device]
+
+
+def test_a_search_for_something_else_finds_nothing(staff: Client, device: Device) -> None:
+    assert not staff.get("/admin/devices/device/", {"q": "sala"}).context["cl"].queryset.exists()
+
+
+def test_staff_add_a_device_and_its_channels_are_named(staff: Client, home: Home) -> None:
+    assert staff.post("/admin/devices/device/add/", form(home)).status_code == 302
+    device = Device.objects.get()
+    assert device.hardware_id == "34987ae4d353"
+    assert [channel.name for channel in device.channels.all()] == ["Tablero 1", "Tablero 2", "Tablero 3", "Tablero 4"]
+
+
+def test_staff_can_not_add_a_device_twice(staff: Client, home: Home, device: Device) -> None:
+    assert staff.post("/admin/devices/device/add/", form(home, hardware_id="A8:03:24:12:C3:D4")).status_code == 200
+    assert Device.objects.count() == 1
+
+
+def test_staff_delete_one_device_or_several(staff: Client, home: Home, device: Device) -> None:
+    other = device_register(home=home, hardware_id="A80324120000", name="Sala")
+    staff.post(f"/admin/devices/device/{device.pk}/delete/", {"post": "yes"})
+    assert list(Device.objects.all()) == [other]
+    chosen = {"action": "delete_selected", "_selected_action": [str(other.pk)], "post": "yes"}
+    staff.post("/admin/devices/device/", chosen)
+    assert not Device.objects.exists()

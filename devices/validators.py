@@ -1,0 +1,13 @@
+"""What a hardware id and a topic prefix may look like; for the API and the admin alike."""
+
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+
+hardware_id_validator = RegexValidator(
+    r"^(?=.*[0-9A-Za-z])[ -~]+\Z", _("El ID de hardware solo lleva letras sin acento, números y signos comunes.")
+)
+# `+` and `#` are MQTT's wildcards, and topics that begin with `$` belong to the broker.
+mqtt_prefix_validator = RegexValidator(
+    r"^[^$+#\s\x00-\x1f][^+#\x00-\x1f]*\Z",
+    _("El prefijo MQTT no puede empezar con «$» ni llevar «+», «#» o caracteres de control."),
+)
