@@ -1,0 +1,26 @@
+"""A simulated household: Shelly meters whose load, a function of seed and time alone, looks like a Mexican home's."""
+
+from devices.simulator.clock import Clock
+from devices.simulator.curve import Curve
+from devices.simulator.fleet import Counts, Fleet
+from devices.simulator.household import CircuitPlan, history, invented_macs, kind_of_name, meter_build
+from devices.simulator.meter import Meter, MeterState, Reading
+from devices.simulator.state import StateError, state_load, state_save
+
+__all__ = [
+    "CircuitPlan",
+    "Clock",
+    "Counts",
+    "Curve",
+    "Fleet",
+    "Meter",
+    "MeterState",
+    "Reading",
+    "StateError",
+    "history",
+    "invented_macs",
+    "kind_of_name",
+    "meter_build",
+    "state_load",
+    "state_save",
+]

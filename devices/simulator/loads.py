@@ -1,0 +1,148 @@
+"""What a household's appliances draw over one day. Figures are those of common appliances in Mexico, rounded.
+
+An appliance yields events `(start_s, end_s, power_w)`, seconds after local midnight. They may reach into the next day; where they
+overlap, their powers add up.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from datetime import date
+from random import Random
+from typing import NamedTuple
+
+Event = tuple[float, float, float]
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+
+
+class Day(NamedTuple):
+    """A day as the appliances see it; `warmth_c` is how much warmer the day is than usual."""
+
+    date: date
+    warmth_c: float
+
+    @property
+    def is_weekend(self) -> bool:
+        """Whether people are at home by day."""
+        return self.date.weekday() >= 5
+
+    def outdoor_c(self, second: float) -> float:
+        """Return the temperature outside: hottest in July and at 16:00, as in the hot north where tariff 1F applies."""
+        season = math.cos(2 * math.pi * (self.date.timetuple().tm_yday - 200) / 365)
+        hour = math.cos(2 * math.pi * (second / HOUR - 16) / 24)
+        return 24 + 8 * season + 7 * hour + self.warmth_c
+
+
+Appliance = Callable[[Random, Day], Iterator[Event]]
+
+
+def refrigerator(rng: Random, day: Day) -> Iterator[Event]:
+    """Compressor cycles of about 45 minutes, longer on when it is hot; 1.2 to 1.8 kWh a day."""
+    power_w = rng.uniform(115, 135)
+    second = -rng.uniform(0, 40) * MINUTE
+    while second < DAY:
+        share = min(0.75, 0.36 + 0.012 * max(0.0, day.outdoor_c(second) - 20))
+        cycle = rng.uniform(38, 54) * MINUTE
+        start, end = max(0.0, second), min(DAY, second + share * cycle)
+        if end > start:
+            yield start, end, power_w
+            yield start, min(end, start + 20), 60.0  # the motor starts
+        second += cycle
+
+
+def standby(rng: Random, day: Day) -> Iterator[Event]:
+    """Modem, clocks and chargers."""
+    yield 0, DAY, 7.0
+
+
+def trickle(rng: Random, day: Day) -> Iterator[Event]:
+    """The controls of a machine that is off."""
+    yield 0, DAY, 1.2
+
+
+def microwave(rng: Random, day: Day) -> Iterator[Event]:
+    """Meals warmed up: breakfast, lunch, supper."""
+    for hour, chance in ((7.3, 0.8), (14.5, 0.7), (20.5, 0.8)):
+        if rng.random() < chance:
+            start = (hour + rng.gauss(0, 0.4) + (1.2 if day.is_weekend else 0)) * HOUR
+            yield start, start + rng.choice((60, 90, 120, 180, 240)), 1150.0
+
+
+def lights(rng: Random, day: Day) -> Iterator[Event]:
+    """A short light before work, and from dusk until people go to bed."""
+    if not day.is_weekend:
+        start = (6.0 + rng.gauss(0, 0.2)) * HOUR
+        yield start, start + rng.uniform(30, 60) * MINUTE, 27.0
+    dusk = 18.6 + 0.8 * math.cos(2 * math.pi * (day.date.timetuple().tm_yday - 172) / 365)
+    bed = (23.8 if day.is_weekend else 22.8) + rng.gauss(0, 0.3)
+    for power_w in (18.0, 27.0, 12.0, 9.0):
+        start = dusk + abs(rng.gauss(0, 0.5))
+        end = bed - abs(rng.gauss(0, 0.7))
+        if end > start:
+            yield start * HOUR, end * HOUR, power_w
+
+
+def television(rng: Random, day: Day) -> Iterator[Event]:
+    """Evenings, and at the weekend also by day."""
+    spans = [(19.5, 2.8)] if not day.is_weekend else [(11.0, 2.0), (17.5, 5.0)]
+    for hour, length in spans:
+        start = (hour + rng.gauss(0, 0.5)) * HOUR
+        yield start, start + max(0.5, rng.gauss(length, 0.5)) * HOUR, 95.0
+
+
+def water_pump(rng: Random, day: Day) -> Iterator[Event]:
+    """Half a horsepower that fills the tank on the roof in the morning, and again some evenings."""
+    for hour, chance in ((6.8, 0.9), (19.0, 0.4)):
+        if rng.random() < chance:
+            start = (hour + rng.gauss(0, 0.3)) * HOUR
+            yield start, start + rng.uniform(9, 22) * MINUTE, 480.0
+
+
+def washing_machine(rng: Random, day: Day) -> Iterator[Event]:
+    """One or two loads, mostly at the weekend: filling, agitation to and fro, spinning."""
+    if rng.random() > (0.85 if day.is_weekend else 0.22):
+        return
+    second = (9.5 if day.is_weekend else 17.5) * HOUR + rng.gauss(0, 1) * HOUR
+    for _ in range(rng.choice((1, 1, 2))):
+        for minutes in (14.0, 9.0):
+            second += 4 * MINUTE
+            end = second + minutes * MINUTE
+            while second < end:
+                yield second, second + 20, rng.uniform(260, 340)
+                second += 30
+            yield second, second + 5 * MINUTE, 390.0
+            second += 6 * MINUTE
+        second += rng.uniform(5, 25) * MINUTE
+
+
+def air_conditioner(rng: Random, day: Day) -> Iterator[Event]:
+    """An inverter minisplit of one ton while people are at home and it is warm outside; it follows the temperature."""
+    yield 0, DAY, 3.0
+    setpoint_c = rng.choice((24.0, 25.0, 25.0, 26.0))
+    spans = [(13.0, 30.0)] if day.is_weekend else [(0.0, 1.0), (17.5 + rng.gauss(0, 0.5), 29.5)]
+    for start, end in spans:
+        second = start * HOUR
+        while second < end * HOUR:
+            excess = day.outdoor_c(second) - setpoint_c
+            if excess > 0:
+                yield second, second + 10 * MINUTE, min(1350.0, 230 + 85 * excess + rng.gauss(0, 35))
+            second += 10 * MINUTE
+
+
+class Kind(NamedTuple):
+    """A kind of circuit: its name, words in a name that tell it, its appliances and its mean power factor."""
+
+    label: str
+    words: tuple[str, ...]
+    appliances: tuple[Appliance, ...]
+    power_factor: float
+
+
+KINDS = {
+    "kitchen": Kind("Cocina", ("cocin", "refri", "comedor"), (standby, refrigerator, microwave), 0.93),
+    "living": Kind("Sala", ("sala", "luz", "luces", "ilumin", "tele", "estudio"), (standby, lights, television), 0.88),
+    "laundry": Kind("Lavado", ("lava", "bomba", "patio", "servicio"), (trickle, washing_machine, water_pump), 0.78),
+    "climate": Kind("Clima", ("aire", "clima", "mini", "recámara", "recamara"), (air_conditioner,), 0.96),
+}
+HOUSE = "house"
+ROOMS = tuple(KINDS)
+KINDS[HOUSE] = Kind("Casa", ("casa", "general", "principal"), tuple(a for kind in KINDS.values() for a in kind.appliances), 0.92)
