@@ -6,6 +6,7 @@ from devices.simulator.fleet import Counts, Fleet
 from devices.simulator.household import CircuitPlan, history, invented_macs, kind_of_name, meter_build
 from devices.simulator.meter import Meter, MeterState, Reading
 from devices.simulator.state import StateError, state_load, state_save
+from devices.simulator.stopping import stop_on_signals
 
 __all__ = [
     "CircuitPlan",
@@ -23,4 +24,5 @@ __all__ = [
     "meter_build",
     "state_load",
     "state_save",
+    "stop_on_signals",
 ]

@@ -97,7 +97,8 @@ class Curve:
     def _day_of(self, time: float) -> DayCurve:
         day = self._current
         if day is None or not day.start <= time < day.end:
-            day = self._current = self._day(datetime.fromtimestamp(time, self.zone).date())
+            whole = math.floor(time)  # datetime would round the last moment of a day up to the next
+            day = self._current = self._day(datetime.fromtimestamp(whole, self.zone).date())
         return day
 
     def _day(self, day: date) -> DayCurve:

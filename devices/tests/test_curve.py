@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -98,6 +99,12 @@ def test_the_refrigerator_cycles_through_the_night() -> None:
     curve = Curve("1", "kitchen", MEXICO)
     runs = [curve.at(night + minute * 60).power_w > 60 for minute in range(180)]
     assert 3 <= sum(now and not before for before, now in pairwise(runs)) <= 6
+
+
+def test_the_last_moment_of_a_day_belongs_to_it() -> None:
+    curve = Curve("1", "climate", MEXICO)
+    assert curve.at(math.nextafter(MONDAY, 0)).hour == pytest.approx(24)
+    assert curve.energy_wh(MONDAY - 1, MONDAY + 1) < 1
 
 
 def test_light_goes_on_in_the_local_evening() -> None:

@@ -65,7 +65,7 @@ def meters(count: int, **states: Any) -> list[Meter]:
 
 
 def fleet(url: str, members: list[Meter], lines: list[str] | None = None, **options: Any) -> Fleet:
-    settings = {"interval_s": 0.02, "clock": Clock(), "save": lambda: None, "first_pause_s": 0.01} | options
+    settings: dict[str, Any] = {"interval_s": 0.02, "clock": Clock(), "save": lambda: None, "first_pause_s": 0.01} | options
     return Fleet(members, url=url, say=(lines if lines is not None else []).append, **settings)
 
 
