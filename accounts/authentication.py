@@ -1,6 +1,6 @@
 """Who is calling: access tokens in a Bearer header or in a WebSocket's URL."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import AuthenticationFailed
@@ -18,6 +18,17 @@ def bad_credentials() -> AuthenticationFailed:
     return AuthenticationFailed(_("No se pudieron validar las credenciales"))
 
 
+class UserAccessToken(AccessToken):
+    """An access token whose `user_id` is a JSON number, as in the rest of the API."""
+
+    @classmethod
+    def for_user(cls, user: "User") -> Self:  # type: ignore[override]
+        """Return a token for the user, which a change of the password ends."""
+        token = super().for_user(user)
+        token["user_id"] = user.pk
+        return token
+
+
 def user_of_token(text: str) -> "tuple[User, AccessToken]":
     """Return the active user whom the access token names, and the token (1 query). Raises AuthenticationFailed."""
     try:
@@ -31,7 +42,7 @@ def user_of_token(text: str) -> "tuple[User, AccessToken]":
 class BearerAuthentication(JWTAuthentication):
     """Bearer access tokens; without one, or with a foreign scheme, the answer is 401 and never 403."""
 
-    def authenticate(self, request: Request) -> "tuple[User, AccessToken] | None":
+    def authenticate(self, request: Request) -> "tuple[User, AccessToken] | None":  # type: ignore[override]
         """Return the caller and the token, or None where no bearer token was sent. Raises AuthenticationFailed."""
         words = request.headers.get("Authorization", "").split()
         if len(words) != 2 or words[0].lower() != "bearer":

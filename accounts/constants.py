@@ -1,5 +1,13 @@
 """Facts that the accounts rest on."""
 
+# The unique index on the lower case of the e-mail.
+EMAIL_CONSTRAINT = "accounts_user_email_unique"
+
+PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 8, 128
+NAME_LENGTH_MIN, NAME_LENGTH_MAX = 5, 100
+
+HOUR_S, MINUTE_S = 3600, 60
+
 # The zones of the IANA database that are in force in Mexico.
 MEXICAN_TIME_ZONES = (
     "America/Bahia_Banderas",

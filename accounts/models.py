@@ -1,17 +1,18 @@
 """Who uses EcoWatt: people, the homes they share, each home's supply contract, and their sessions."""
 
-from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.constants import MEXICAN_TIME_ZONES
-from accounts.querysets import HomeQuerySet, RefreshTokenQuerySet, UserManager
+from accounts.constants import EMAIL_CONSTRAINT, MEXICAN_TIME_ZONES
+from accounts.exceptions import NoHome
+from accounts.querysets import HomeQuerySet, PasswordResetQuerySet, RefreshTokenQuerySet, SessionQuerySet, UserManager
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -24,6 +25,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(_("alta"), auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
+    _password: str | None  # what set_password was given and save has not stored yet
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
@@ -31,15 +33,39 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = _("usuario")
         verbose_name_plural = _("usuarios")
-        constraints = [models.UniqueConstraint(Lower("email"), name="accounts_user_email_unique")]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"), name=EMAIL_CONSTRAINT, violation_error_message=_("El correo electrónico ya está en uso.")
+            )
+        ]
 
     def __str__(self) -> str:
         return self.email
 
+    def clean(self) -> None:
+        """Write the e-mail the way it is compared."""
+        super().clean()
+        self.email = User.objects.normalize_email(self.email)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a new password, wherever it was set, ends every session in the same transaction.
+
+        A hash that is only renewed at login is no new password: Django clears `_password` for that.
+        """
+        if self._password is None or self._state.adding:
+            super().save(*args, **kwargs)
+            return
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            self.sessions.open().update(revoked_at=timezone.now())
+
     @property
     def home(self) -> "Home":
-        """The home that the app shows: the first one that the user belongs to (1 query)."""
-        return Home.objects.filter(memberships__user=self).order_by("memberships__id")[0]
+        """The home that the app shows: the first that the user joined, with its contract (1 query). Raises NoHome."""
+        home = Home.objects.filter(memberships__user=self).select_related("contract").order_by("memberships__id").first()
+        if home is None:
+            raise NoHome
+        return home
 
 
 class Home(models.Model):
@@ -148,6 +174,8 @@ class Session(models.Model):
     created_at = models.DateTimeField(_("inicio"), auto_now_add=True)
     revoked_at = models.DateTimeField(_("revocada"), null=True, blank=True)
 
+    objects = SessionQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("sesión")
         verbose_name_plural = _("sesiones")
@@ -167,8 +195,12 @@ class RefreshToken(models.Model):
 
     objects = RefreshTokenQuerySet.as_manager()
 
+    class Meta:
+        verbose_name = _("token de refresco")
+        verbose_name_plural = _("tokens de refresco")
+
     def __str__(self) -> str:
-        return f"{self.session} → {self.expires_at:%Y-%m-%d}"
+        return f"{self.session_id} → {self.expires_at:%Y-%m-%d}"
 
 
 class PasswordReset(models.Model):
@@ -179,12 +211,14 @@ class PasswordReset(models.Model):
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True, blank=True)
 
-    def __str__(self) -> str:
-        return f"{self.user} → {self.expires_at:%Y-%m-%d %H:%M}"
+    objects = PasswordResetQuerySet.as_manager()
 
-    def is_open(self, now: datetime) -> bool:
-        """Tell whether the token can still be used."""
-        return self.used_at is None and now < self.expires_at
+    class Meta:
+        verbose_name = _("restablecimiento de contraseña")
+        verbose_name_plural = _("restablecimientos de contraseña")
+
+    def __str__(self) -> str:
+        return f"{self.user_id} → {self.expires_at:%Y-%m-%d %H:%M}"
 
 
 class PushToken(models.Model):
@@ -195,7 +229,9 @@ class PushToken(models.Model):
         IOS = "ios", "iOS"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="push_tokens", verbose_name=_("usuario"))
-    token = models.TextField(unique=True)
+    token = models.TextField()
+    # SHA-256: a token may have 4096 characters, and PostgreSQL's B-tree takes no key above 2704 bytes.
+    digest = models.CharField(max_length=64, unique=True)
     device_name = models.CharField(_("teléfono"), max_length=255, blank=True)
     platform = models.CharField(_("plataforma"), max_length=10, choices=Platform.choices, blank=True)
     updated_at = models.DateTimeField(_("registrado"), auto_now=True)
@@ -205,4 +241,4 @@ class PushToken(models.Model):
         verbose_name_plural = _("teléfonos")
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.device_name or self.platform}"
+        return self.device_name or self.platform or f"#{self.pk}"

@@ -5,27 +5,34 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.contrib.auth.models import BaseUserManager
 from django.db import models
+from django.db.models import Value
+from django.db.models.functions import Lower
 
 if TYPE_CHECKING:
-    from accounts.models import User
+    from accounts.models import Home, PasswordReset, RefreshToken, Session, User
 
 
 class UserManager(BaseUserManager["User"]):
     """Users by e-mail, without regard to case."""
 
+    def with_email(self, email: str) -> "models.QuerySet[User]":
+        """Keep the one user with the e-mail, if any; uses the unique index, which `iexact` (upper case) would not."""
+        return self.alias(_email=Lower("email")).filter(_email=Lower(Value(self.normalize_email(email))))
+
     def get_by_natural_key(self, username: str | None) -> "User":
         """Return the user with the e-mail. Raises User.DoesNotExist."""
-        return self.get(email__iexact=username)
+        return self.with_email(username or "").get()
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Create a user without a home; registration is `services.user_register`."""
-        user = self.model(email=email, **fields)
+        user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Create a user who may do everything in the admin."""
+        """Create a user who may do everything in the admin. Raises ValidationError, which `createsuperuser` shows."""
+        self.model(email=email, **fields).validate_constraints()
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
@@ -37,9 +44,33 @@ class HomeQuerySet(models.QuerySet["Home"]):
         return self.filter(memberships__user=user)
 
 
+class SessionQuerySet(models.QuerySet["Session"]):
+    """Sessions."""
+
+    def open(self) -> Self:
+        """Keep the sessions that nobody has ended."""
+        return self.filter(revoked_at__isnull=True)
+
+
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
     """Refresh tokens."""
 
+    def with_digest(self, digest: str) -> Self:
+        """Keep the one token with the SHA-256, if any."""
+        return self.filter(digest=digest)
+
     def expired(self, now: datetime) -> Self:
         """Keep the tokens whose time is over."""
+        return self.filter(expires_at__lte=now)
+
+
+class PasswordResetQuerySet(models.QuerySet["PasswordReset"]):
+    """Password resets."""
+
+    def open(self, now: datetime) -> Self:
+        """Keep the resets whose token can still be used."""
+        return self.filter(used_at__isnull=True, expires_at__gt=now)
+
+    def expired(self, now: datetime) -> Self:
+        """Keep the resets whose time is over."""
         return self.filter(expires_at__lte=now)

@@ -4,22 +4,41 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-from ecowatt.exceptions import DomainError
+from ecowatt.exceptions import DomainError, NotAuthenticated, TooManyRequests
+from ecowatt.parsers import NotAnObject, NotJSON
 
 log = structlog.get_logger(__name__)
 
 SECRET_FIELDS = {"user_password", "new_password", "token", "refresh_token", "fcm_token"}
 
+# What the frameworks would say in English, or with the caller's own words in it.
+SENTENCES: dict[type[exceptions.APIException], Any] = {
+    exceptions.NotAuthenticated: gettext_lazy("No autenticado"),
+    exceptions.MethodNotAllowed: gettext_lazy("Método no permitido."),
+    exceptions.NotAcceptable: gettext_lazy("La respuesta solo existe como JSON."),
+    exceptions.UnsupportedMediaType: gettext_lazy("El cuerpo de la petición debe ser JSON (application/json)."),
+    exceptions.Throttled: gettext_lazy("Demasiadas peticiones. Inténtalo de nuevo más tarde."),
+}
+
 
 def error_item(*, kind: str, loc: list[str | int], message: str, value: Any = None) -> dict[str, Any]:
     """Return one entry of a 422 `detail` list."""
     return {"type": kind, "loc": loc, "msg": message, "input": value}
+
+
+def _without_secrets(value: Any) -> Any:
+    """Return what was sent, without the fields that no answer may repeat, at any depth."""
+    if isinstance(value, dict):
+        return {name: _without_secrets(inner) for name, inner in value.items() if name not in SECRET_FIELDS}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _items(errors: Any, loc: list[str | int], data: Any) -> Iterator[dict[str, Any]]:
@@ -45,25 +64,40 @@ def _sent(context: dict[str, Any]) -> tuple[str, Any]:
     request = context["request"]
     if request.method == "GET":
         return "query", request.query_params.dict()
-    data = request.data if isinstance(request.data, dict | list) else {}
-    if isinstance(data, dict):
-        data = {name: value for name, value in data.items() if name not in SECRET_FIELDS}
-    return "body", data
+    return "body", _without_secrets(request.data)
+
+
+def _domain_response(error: DomainError) -> Response:
+    headers = {}
+    if isinstance(error, NotAuthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooManyRequests):
+        headers["Retry-After"] = str(error.retry_after_s)
+    return Response({"detail": str(error)}, status=error.status, headers=headers)
+
+
+def _unreadable_response(error: exceptions.ParseError) -> Response:
+    known = error if isinstance(error, NotJSON | NotAnObject) else NotJSON()
+    item = error_item(kind=str(known.get_codes()), loc=["body"], message=str(known.detail))
+    return Response({"detail": [item]}, status=status.HTTP_422_UNPROCESSABLE_ENTITY)
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn what a view raised into the API's error body; None leaves it to Django, which answers 500."""
     if isinstance(error, DomainError):
-        return Response({"detail": str(error)}, status=error.status)
+        return _domain_response(error)
     if isinstance(error, exceptions.ParseError):
-        item = error_item(kind="json_invalid", loc=["body"], message=_("El cuerpo de la petición no es JSON válido."))
-        return Response({"detail": [item]}, status=status.HTTP_422_UNPROCESSABLE_ENTITY)
+        return _unreadable_response(error)
     if isinstance(error, exceptions.ValidationError):
         place, data = _sent(context)
         return Response({"detail": list(_items(error.detail, [place], data))}, status=status.HTTP_422_UNPROCESSABLE_ENTITY)
-    if isinstance(error, exceptions.NotAuthenticated):
-        error = exceptions.NotAuthenticated(_("No autenticado"))
-        error.auth_header = "Bearer"  # type: ignore[attr-defined]
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("database_unavailable", exc_info=error)
+        return Response({"detail": _("El servicio no está disponible. Inténtalo de nuevo más tarde.")}, status=503)
+    if isinstance(error, exceptions.APIException) and type(error) in SENTENCES:
+        error.detail = SENTENCES[type(error)]
+    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        error.status_code, error.auth_header = status.HTTP_401_UNAUTHORIZED, "Bearer"  # type: ignore[union-attr]
     return drf_exception_handler(error, context)
 
 

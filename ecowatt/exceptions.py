@@ -31,6 +31,16 @@ class Conflict(DomainError):
     status = 409
 
 
+class TooManyRequests(DomainError):
+    """The caller must wait; `retry_after_s` says how long."""
+
+    status = 429
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class Unavailable(DomainError):
     """Nobody's mistake; the caller may try again."""
 

@@ -125,7 +125,14 @@ _required("URL_DATABASE_SQL", SERVICE_CURE)
 DATABASES = {"default": env.db_url("URL_DATABASE_SQL", engine="django.db.backends.postgresql")}
 DATABASES["default"]["CONN_MAX_AGE"] = _number("DATABASE_CONN_MAX_AGE_SECONDS", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "ecowatt"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "ecowatt",
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},  # logins go on without it, and soon
+    }
+}
 MQTT_BROKER_HOST = env.str("MQTT_BROKER_HOST", default="")
 MQTT_BROKER_PORT = _number("MQTT_BROKER_PORT", 1883, at_least=1)
 MQTT_SHELLY_USER = env.str("MQTT_SHELLY_USER", default="")
@@ -133,6 +140,7 @@ MQTT_SHELLY_PASS = env.str("MQTT_SHELLY_PASS", default="")
 WEB_PORT = _number("WEB_PORT", 8000, at_least=1)
 
 CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -145,7 +153,10 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 
 # Sessions
-AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = []  # the API states its own rule: 8 to 128 characters
+# The API states its own rule, 8 to 128 characters; this is the lower half for the admin, or such a user could not log in.
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}}
+]
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=_number("ACCESS_TOKEN_EXPIRE_MINUTES", 30, at_least=1))
 REFRESH_TOKEN_LIFETIME = timedelta(days=_number("REFRESH_TOKEN_EXPIRE_DAYS", 30, at_least=1))
 REFRESH_TOKEN_GRACE = timedelta(seconds=_number("REFRESH_TOKEN_GRACE_SECONDS", 60))
@@ -166,7 +177,7 @@ SIMPLE_JWT = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["ecowatt.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "ecowatt.api.exception_handler",

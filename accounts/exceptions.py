@@ -1,0 +1,54 @@
+"""What can go wrong with an account, in the words that the user reads."""
+
+from django.utils.translation import gettext as _
+
+from ecowatt.exceptions import BadRequest, Conflict, NotAuthenticated, NotFound, TooManyRequests, Unavailable
+
+
+class EmailTaken(Conflict):
+    """Another account has the e-mail."""
+
+    def __init__(self) -> None:
+        super().__init__(_("El correo electrónico ya está en uso."))
+
+
+class LoginRefused(NotAuthenticated):
+    """No active account has this e-mail and password."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Email o contraseña incorrectos"))
+
+
+class RefreshRefused(NotAuthenticated):
+    """The refresh token is unknown, expired, revoked or stolen."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Token de refresco inválido o expirado"))
+
+
+class ResetRefused(BadRequest):
+    """The reset token is unknown, expired or used."""
+
+    def __init__(self) -> None:
+        super().__init__(_("El token es inválido o ha expirado."))
+
+
+class NoHome(NotFound):
+    """The user belongs to no home, such as an administrator."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Tu cuenta no pertenece a ningún hogar."))
+
+
+class TooManyAttempts(TooManyRequests):
+    """A limit on guessing passwords, or on mails, is used up."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(_("Demasiados intentos. Inténtalo de nuevo más tarde."), retry_after_s)
+
+
+class MailUnavailable(Unavailable):
+    """The mail can't be queued now."""
+
+    def __init__(self) -> None:
+        super().__init__(_("No podemos enviar el correo en este momento. Inténtalo de nuevo en unos minutos."))

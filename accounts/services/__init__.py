@@ -1,0 +1,29 @@
+"""Every write to the accounts."""
+
+from accounts.services.passwords import password_reset_confirm, password_reset_request
+from accounts.services.push import push_token_register
+from accounts.services.sessions import (
+    TokenPair,
+    session_login,
+    session_refresh,
+    session_revoke,
+    session_start,
+    sessions_cleanup,
+    sessions_revoke_all,
+)
+from accounts.services.users import user_register, user_update
+
+__all__ = [
+    "TokenPair",
+    "password_reset_confirm",
+    "password_reset_request",
+    "push_token_register",
+    "session_login",
+    "session_refresh",
+    "session_revoke",
+    "session_start",
+    "sessions_cleanup",
+    "sessions_revoke_all",
+    "user_register",
+    "user_update",
+]

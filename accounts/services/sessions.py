@@ -1,0 +1,112 @@
+"""Logins: short access tokens, and refresh tokens that are exchanged at each use.
+
+A session is a family of refresh tokens. A phone refreshes in parallel with one token, so a token just rotated answers for
+REFRESH_TOKEN_GRACE more; used after that it was stolen, and the family ends.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import structlog
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import limits
+from accounts.authentication import UserAccessToken
+from accounts.exceptions import LoginRefused, RefreshRefused, TooManyAttempts
+from accounts.models import PasswordReset, RefreshToken, Session, User
+from accounts.secret_tokens import digest, new_token
+
+log = structlog.get_logger(__name__)
+
+
+class TokenPair(NamedTuple):
+    """What a phone holds: a JWT for requests, and an opaque text that gets the next pair."""
+
+    access_token: str
+    refresh_token: str
+
+
+def _pair(session: Session, now: datetime) -> TokenPair:
+    token = new_token()
+    RefreshToken.objects.create(session=session, digest=digest(token), expires_at=now + settings.REFRESH_TOKEN_LIFETIME)
+    return TokenPair(access_token=str(UserAccessToken.for_user(session.user)), refresh_token=token)
+
+
+def session_login(*, email: str, password: str) -> TokenPair:
+    """Start a session for whoever knows the password. Raises LoginRefused, TooManyAttempts.
+
+    It takes one password hash whether or not the account exists. Only failures count towards the account's limit.
+    """
+    account = User.objects.normalize_email(email).lower()
+    failures = limits.login_failures()
+    if wait := limits.exhausted(failures, account):
+        raise TooManyAttempts(wait)
+    user = authenticate(username=email, password=password)
+    if not isinstance(user, User):
+        if wait := limits.hit(failures, account):
+            raise TooManyAttempts(wait)
+        raise LoginRefused
+    return session_start(user=user)
+
+
+@transaction.atomic
+def session_start(*, user: User, now: datetime | None = None) -> TokenPair:
+    """Open a session for a user whose password was just checked. Raises LoginRefused if it has changed meanwhile."""
+    # The lock makes a password reset either see this session and end it, or come first and be seen here.
+    unchanged = User.objects.select_for_update(no_key=True).filter(pk=user.pk, password=user.password, is_active=True)
+    if not unchanged.exists():
+        raise LoginRefused
+    return _pair(Session.objects.create(user=user), now or timezone.now())
+
+
+def session_refresh(*, token: str, now: datetime | None = None) -> TokenPair:
+    """Exchange a refresh token for a new pair; the token itself ends after a grace. Raises RefreshRefused.
+
+    A token used after the grace ends its whole session.
+    """
+    now = now or timezone.now()
+    held = RefreshToken.objects.with_digest(digest(token)).select_related("session__user").first()
+    if held is None or held.session.revoked_at is not None or not held.session.user.is_active:
+        raise RefreshRefused
+    pair = _rotated(held, now)
+    if pair is None:
+        log.warning("refresh_token_reused", session_id=held.session_id, user_id=held.session.user_id)
+        Session.objects.filter(pk=held.session_id).open().update(revoked_at=now)
+        raise RefreshRefused
+    return pair
+
+
+@transaction.atomic
+def _rotated(held: RefreshToken, now: datetime) -> TokenPair | None:
+    """Return a new pair, or None where the token was rotated too long ago. Raises RefreshRefused if it has expired."""
+    row = RefreshToken.objects.filter(pk=held.pk)
+    is_first = row.filter(rotated_at__isnull=True, expires_at__gt=now).update(rotated_at=now) == 1
+    if not is_first:  # a parallel request was, or it was used long ago, or its time is over
+        rotated_at = row.values_list("rotated_at", flat=True).first()
+        if rotated_at is None:
+            raise RefreshRefused
+        if now - rotated_at > settings.REFRESH_TOKEN_GRACE:
+            return None
+    return _pair(held.session, now)
+
+
+def session_revoke(*, token: str) -> None:
+    """End the session that a refresh token belongs to; an unknown token is no error."""
+    Session.objects.filter(tokens__digest=digest(token)).open().update(revoked_at=timezone.now())
+
+
+def sessions_revoke_all(*, user: User) -> int:
+    """End every session of a user and return how many were open; access tokens run out within their half hour."""
+    return user.sessions.open().update(revoked_at=timezone.now())
+
+
+@transaction.atomic
+def sessions_cleanup(*, now: datetime | None = None) -> int:
+    """Delete what no longer opens anything: expired refresh tokens and resets, and sessions without tokens. Return the rows."""
+    now = now or timezone.now()
+    expired = [RefreshToken.objects.expired(now), PasswordReset.objects.expired(now)]
+    deleted = [rows.delete()[0] for rows in expired]
+    return sum(deleted) + Session.objects.filter(tokens__isnull=True).delete()[0]

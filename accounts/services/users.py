@@ -1,0 +1,72 @@
+"""People, and the home and contract that come with them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from accounts.constants import EMAIL_CONSTRAINT, NAME_LENGTH_MAX
+from accounts.exceptions import EmailTaken
+from accounts.models import Contract, Home, Membership, User
+
+
+@contextmanager
+def _unique_email() -> Iterator[None]:
+    """Let the database decide who was first: two requests may ask for one e-mail at the same instant. Raises EmailTaken."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if EMAIL_CONSTRAINT in str(error):
+            raise EmailTaken from error
+        raise
+
+
+def user_register(
+    *,
+    email: str,
+    password: str,
+    name: str,
+    tariff: str = Contract.Tariff.T1F,
+    billing_day: int = 1,
+) -> User:
+    """Create a user, who owns a new home with a supply contract: all of it or nothing. Raises EmailTaken."""
+    user = User(email=User.objects.normalize_email(email), name=name, password=make_password(password))
+    with _unique_email():
+        user.save()
+        home = Home.objects.create(name=(_("Casa de %(name)s") % {"name": name})[:NAME_LENGTH_MAX])
+        Membership.objects.create(user=user, home=home, role=Membership.Role.OWNER)
+        Contract.objects.create(home=home, tariff=tariff, billing_day=billing_day)
+    return user
+
+
+def user_update(
+    *,
+    user: User,
+    name: str | None = None,
+    email: str | None = None,
+    tariff: str | None = None,
+    billing_day: int | None = None,
+) -> User:
+    """Change what is given, of the user and of the contract of the home that the app shows. Raises EmailTaken, NoHome."""
+    of_user = {"name": name, "email": None if email is None else User.objects.normalize_email(email)}
+    of_contract = {"tariff": tariff, "billing_day": billing_day}
+    is_new_email = of_user["email"] not in {None, user.email}
+    with _unique_email():
+        _change(user, of_user)
+        if is_new_email:  # a reset mailed to the old address must not open the account any more
+            user.password_resets.all().delete()
+        if tariff is not None or billing_day is not None:
+            _change(user.home.contract, of_contract)
+    return user
+
+
+def _change(row: User | Contract, values: dict[str, str | None] | dict[str, str | int | None]) -> None:
+    """Write the values that are not None, and only their columns, so that parallel changes of others stay."""
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        setattr(row, name, value)
+    if given:
+        row.save(update_fields=list(given))
