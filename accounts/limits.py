@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import structlog
 from django.conf import settings
+from django.contrib.auth.base_user import BaseUserManager
 from django.core.cache import cache
 from django.utils.crypto import salted_hmac
 from redis.exceptions import RedisError
@@ -26,6 +27,11 @@ class Limit(NamedTuple):
     name: str
     most: int
     period_s: int
+
+
+def account(email: str) -> str:
+    """Return what counts as one account: the e-mail as it is compared, whether or not anybody has it."""
+    return BaseUserManager.normalize_email(email).lower()
 
 
 def login_failures() -> Limit:

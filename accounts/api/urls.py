@@ -1,5 +1,16 @@
-"""Paths below /api/v1."""
+"""Paths below /api/v1; a slash at the end is optional."""
 
-from django.urls import URLPattern
+from django.urls import re_path
 
-urlpatterns: list[URLPattern] = []
+from accounts.api import auth, views
+
+urlpatterns = [
+    re_path(r"^auth/login/?$", auth.LoginView.as_view(), name="login"),
+    re_path(r"^auth/refresh/?$", auth.RefreshView.as_view(), name="refresh"),
+    re_path(r"^auth/logout/?$", auth.LogoutView.as_view(), name="logout"),
+    re_path(r"^auth/forgot-password/?$", auth.ForgotPasswordView.as_view(), name="forgot-password"),
+    re_path(r"^auth/reset-password/?$", auth.ResetPasswordView.as_view(), name="reset-password"),
+    re_path(r"^users/?$", views.UsersView.as_view(), name="users"),
+    re_path(r"^users/me/?$", views.MeView.as_view(), name="me"),
+    re_path(r"^fcm/register/?$", views.PushTokenView.as_view(), name="fcm-register"),
+]

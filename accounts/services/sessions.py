@@ -40,8 +40,7 @@ def session_login(*, email: str, password: str) -> TokenPair:
 
     It takes one password hash whether or not the account exists. Only failures count towards the account's limit.
     """
-    account = User.objects.normalize_email(email).lower()
-    failures = limits.login_failures()
+    account, failures = limits.account(email), limits.login_failures()
     if wait := limits.exhausted(failures, account):
         raise TooManyAttempts(wait)
     user = authenticate(username=email, password=password)

@@ -1,0 +1,179 @@
+"""What staff see of people, homes, sessions and phones. No password hash and no token is shown."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
+from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserCreationForm
+
+from accounts.models import Contract, Home, Membership, PushToken, Session, User
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(BaseGroupAdmin, ModelAdmin):
+    """Groups of staff, in this admin's look."""
+
+
+class UserAddForm(UserCreationForm):
+    """A new user: e-mail and name; the home is joined on the next page."""
+
+    class Meta:
+        model = User
+        fields = ("email", "name")
+
+
+class UserHomeInline(TabularInline):
+    """The homes of a user."""
+
+    model = Membership
+    extra = 0
+    autocomplete_fields = ("home",)
+
+
+@admin.register(User)
+class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+    """People. Changing a password here ends their sessions."""
+
+    form = forms.ModelForm
+    add_form = UserAddForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("email", "name", "is_active", "is_staff", "date_joined")
+    list_filter = ("is_active", "is_staff")
+    search_fields = ("email", "name")
+    ordering = ("email",)
+    readonly_fields = ("password_link", "date_joined", "last_login")
+    filter_horizontal = ("groups", "user_permissions")
+    inlines = (UserHomeInline,)
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password_link", "is_active", "date_joined", "last_login")}),
+        (_("Permisos"), {"classes": ("collapse",), "fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
+
+    @admin.display(description=_("contraseña"))
+    def password_link(self, user: User) -> SafeString:
+        """Lead to the form that sets another password."""
+        return format_html('<a href="../password/" class="text-primary-600 underline">{}</a>', _("Cambiar la contraseña"))
+
+
+class ContractInline(StackedInline):
+    """The home's supply contract, without which nothing can be billed."""
+
+    model = Contract
+    can_delete = False
+    min_num = max_num = 1
+    validate_min = True
+
+
+class MemberInline(TabularInline):
+    """The people of a home."""
+
+    model = Membership
+    extra = 0
+    autocomplete_fields = ("user",)
+
+
+@admin.register(Home)
+class HomeAdmin(ModelAdmin):
+    """Homes with their members and contract."""
+
+    list_display = ("name", "tariff", "billing_day", "people", "time_zone", "created_at")
+    list_filter = ("contract__tariff", "time_zone")
+    list_select_related = ("contract",)
+    search_fields = ("name", "memberships__user__email")
+    inlines = (ContractInline, MemberInline)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Home]:
+        """Count the members along."""
+        homes: QuerySet[Home] = super().get_queryset(request)
+        return homes.annotate(_people=Count("memberships", distinct=True))
+
+    @admin.display(description=_("tarifa"), ordering="contract__tariff")
+    def tariff(self, home: Home) -> str:
+        """Return the contract's tariff."""
+        return home.contract.tariff
+
+    @admin.display(description=_("día de corte"), ordering="contract__billing_day")
+    def billing_day(self, home: Home) -> int:
+        """Return the contract's billing day."""
+        return home.contract.billing_day
+
+    @admin.display(description=_("personas"), ordering="_people")
+    def people(self, home: Home) -> int:
+        """Return how many belong to the home."""
+        return int(home._people)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows that only the program writes; deleting stays possible, or their user could not be deleted either."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+
+@admin.register(Session)
+class SessionAdmin(ReadOnlyAdmin):
+    """Logins; to revoke one is to log that phone out within the half hour that its access token still lasts."""
+
+    list_display = ("user", "created_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+    date_hierarchy = "created_at"
+    actions = ("revoke",)
+    fields = ("user", "created_at", "revoked_at")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Let those revoke who may delete."""
+        return bool(self.has_delete_permission(request))
+
+    @admin.action(description=_("Revocar las sesiones seleccionadas"), permissions=["revoke"])
+    def revoke(self, request: HttpRequest, sessions: QuerySet[Session]) -> HttpResponse | None:
+        """Ask, then end the sessions that are open."""
+        still_open = Session.objects.open().filter(pk__in=sessions)
+        if "confirmed" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": _("Revocar sesiones"),
+                "opts": self.opts,
+                "sessions": still_open.select_related("user"),
+                "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+                "action_checkbox_name": ACTION_CHECKBOX_NAME,
+                "select_across": request.POST.get("select_across", "0"),
+            }
+            return TemplateResponse(request, "accounts/admin/revoke_sessions.html", context)
+        revoked = still_open.update(revoked_at=timezone.now())
+        text = ngettext("Se revocó %(count)d sesión.", "Se revocaron %(count)d sesiones.", revoked) % {"count": revoked}
+        self.message_user(request, text, messages.SUCCESS)
+        return None
+
+
+@admin.register(PushToken)
+class PushTokenAdmin(ReadOnlyAdmin):
+    """Phones that get push messages."""
+
+    list_display = ("user", "device_name", "platform", "updated_at")
+    list_filter = ("platform",)
+    list_select_related = ("user",)
+    search_fields = ("user__email", "device_name")
+    fields = ("user", "device_name", "platform", "updated_at")

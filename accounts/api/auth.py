@@ -1,0 +1,162 @@
+"""Logging in and out, and a forgotten password: no call here needs a token, and none looks at one."""
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from kombu.exceptions import OperationalError
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import limits, services
+from accounts.api.schema import THROTTLED, invalid, refusals
+from accounts.api.serializers import (
+    ForgotPasswordSerializer,
+    LoginSerializer,
+    MessageSerializer,
+    RefreshTokenSerializer,
+    ResetPasswordSerializer,
+    TokenPairSerializer,
+    validated,
+)
+from accounts.exceptions import MailUnavailable, TooManyAttempts
+from accounts.tasks import password_reset_mail
+from accounts.throttling import AddressThrottle
+
+SHORT_PASSWORD = "La contraseña debe tener de 8 a 128 caracteres."  # noqa: S105
+PAIR = {"access_token": "eyJhbGciOiJIUzI1NiIs…", "refresh_token": "mO3b7Xq2-cG…", "token_type": "Bearer"}
+
+
+def _message(sentence: str) -> OpenApiResponse:
+    return OpenApiResponse(MessageSerializer, examples=[OpenApiExample(sentence, value={"message": sentence})])
+
+
+def _pair() -> OpenApiResponse:
+    return OpenApiResponse(TokenPairSerializer, examples=[OpenApiExample("Sesión", value=PAIR)])
+
+
+def _pair_answer(pair: services.TokenPair) -> Response:
+    return Response({**pair._asdict(), "token_type": "Bearer"})
+
+
+class OpenView(APIView):
+    """A call that anybody may make; an access token that has expired must not get in its way."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+
+class LoginView(OpenView):
+    """Log in."""
+
+    throttle_classes = [AddressThrottle]
+
+    @extend_schema(
+        operation_id="auth_login",
+        tags=["auth"],
+        summary="Iniciar sesión",
+        request=LoginSerializer,
+        responses={
+            200: _pair(),
+            **refusals({401: "Email o contraseña incorrectos"}),
+            **invalid("user_password", SHORT_PASSWORD, kind="min_length"),
+            **THROTTLED,
+        },
+        examples=[
+            OpenApiExample("Petición", value={"user_email": "ana@example.com", "user_password": "secreta123"}, request_only=True)
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Exchange e-mail and password for a session's tokens."""
+        return _pair_answer(services.session_login(**validated(LoginSerializer, request)))
+
+
+class RefreshView(OpenView):
+    """Renew a session's tokens."""
+
+    @extend_schema(
+        operation_id="auth_refresh",
+        tags=["auth"],
+        summary="Renovar la sesión",
+        request=RefreshTokenSerializer,
+        responses={
+            200: _pair(),
+            **refusals({401: "Token de refresco inválido o expirado"}),
+            **invalid("refresh_token", "El token es obligatorio.", kind="required"),
+        },
+        examples=[OpenApiExample("Petición", value={"refresh_token": PAIR["refresh_token"]}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Exchange a refresh token for a new pair; the old one works for a short grace, then its use ends the session."""
+        return _pair_answer(services.session_refresh(**validated(RefreshTokenSerializer, request)))
+
+
+class LogoutView(OpenView):
+    """Log out."""
+
+    @extend_schema(
+        operation_id="auth_logout",
+        tags=["auth"],
+        summary="Cerrar sesión",
+        request=RefreshTokenSerializer,
+        responses={
+            200: _message("Cierre de sesión exitoso"),
+            **invalid("refresh_token", "El token es obligatorio.", kind="required"),
+        },
+        examples=[OpenApiExample("Petición", value={"refresh_token": PAIR["refresh_token"]}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """End the session of a refresh token; an unknown token gets the same answer."""
+        services.session_revoke(**validated(RefreshTokenSerializer, request))
+        return Response({"message": _("Cierre de sesión exitoso")})
+
+
+class ForgotPasswordView(OpenView):
+    """Ask for a password reset."""
+
+    throttle_classes = [AddressThrottle]
+
+    @extend_schema(
+        operation_id="auth_forgot_password",
+        tags=["auth"],
+        summary="Pedir un código para restablecer la contraseña",
+        request=ForgotPasswordSerializer,
+        responses={
+            200: _message("Si tu correo está registrado, recibirás un email con instrucciones."),
+            **invalid("user_email", "El correo electrónico no es válido.", value="ana"),
+            **THROTTLED,
+            **refusals({503: "No podemos enviar el correo en este momento. Inténtalo de nuevo en unos minutos."}),
+        },
+        examples=[OpenApiExample("Petición", value={"user_email": "ana@example.com"}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Queue a mail, whether or not the account exists: the worker finds out, so the answer and its time tell nothing."""
+        email = validated(ForgotPasswordSerializer, request)["email"]
+        if wait := limits.hit(limits.account_mails(), limits.account(email)):
+            raise TooManyAttempts(wait)
+        try:
+            password_reset_mail.delay(email)
+        except OperationalError as error:
+            raise MailUnavailable from error
+        return Response({"message": _("Si tu correo está registrado, recibirás un email con instrucciones.")})
+
+
+class ResetPasswordView(OpenView):
+    """Set a new password."""
+
+    @extend_schema(
+        operation_id="auth_reset_password",
+        tags=["auth"],
+        summary="Restablecer la contraseña",
+        request=ResetPasswordSerializer,
+        responses={
+            200: _message("Contraseña actualizada exitosamente."),
+            **refusals({400: "El token es inválido o ha expirado."}),
+            **invalid("new_password", SHORT_PASSWORD, kind="min_length"),
+        },
+        examples=[OpenApiExample("Petición", value={"token": "Zk3…", "new_password": "nueva-clave-9"}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Use the mailed token to set a password; every session of the account ends."""
+        services.password_reset_confirm(**validated(ResetPasswordSerializer, request))
+        return Response({"message": _("Contraseña actualizada exitosamente.")})

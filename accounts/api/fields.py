@@ -1,0 +1,99 @@
+"""Fields with the sentences that the user reads when they are wrong."""
+
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.constants import NAME_LENGTH_MAX, NAME_LENGTH_MIN, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
+from accounts.models import Contract
+
+Sentence = str | Promise
+
+
+def sentences(*, missing: Sentence, wrong: Sentence) -> dict[str, Any]:
+    """Return the messages of a field: one where it is not there, one for everything else."""
+    return dict.fromkeys(["required", "null", "blank"], missing) | dict.fromkeys(
+        ["invalid", "min_length", "max_length", "min_value", "max_value", "max_string_length", "invalid_choice"], wrong
+    )
+
+
+class TextField(serializers.CharField):
+    """A JSON string; numbers are not taken for one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text, trimmed where the field trims. Raises ValidationError."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class EmailField(serializers.EmailField, TextField):
+    """An e-mail address without the blanks around it."""
+
+    def __init__(self, **options: Any) -> None:
+        messages = sentences(missing=_("El correo electrónico es obligatorio."), wrong=_("El correo electrónico no es válido."))
+        super().__init__(max_length=254, error_messages=messages, **options)
+
+
+class PasswordField(TextField):
+    """A password, blanks and all; never answered."""
+
+    def __init__(self, **options: Any) -> None:
+        messages = sentences(
+            missing=_("La contraseña es obligatoria."), wrong=_("La contraseña debe tener de 8 a 128 caracteres.")
+        )
+        super().__init__(
+            min_length=PASSWORD_LENGTH_MIN,
+            max_length=PASSWORD_LENGTH_MAX,
+            trim_whitespace=False,
+            write_only=True,
+            error_messages=messages,
+            **options,
+        )
+
+
+class NameField(TextField):
+    """A person's name."""
+
+    def __init__(self, **options: Any) -> None:
+        messages = sentences(missing=_("El nombre es obligatorio."), wrong=_("El nombre debe tener de 5 a 100 caracteres."))
+        super().__init__(min_length=NAME_LENGTH_MIN, max_length=NAME_LENGTH_MAX, error_messages=messages, **options)
+
+
+class BillingDayField(serializers.IntegerField):
+    """The day of the month on which the billing cycle starts."""
+
+    def __init__(self, **options: Any) -> None:
+        wrong = _("El día de corte debe ser un número entero de 1 a 31.")
+        super().__init__(min_value=1, max_value=31, error_messages=sentences(missing=wrong, wrong=wrong), **options)
+
+
+class TokenField(TextField):
+    """A token that we gave out; what it is worth is found out later."""
+
+    def __init__(self, **options: Any) -> None:
+        messages = sentences(missing=_("El token es obligatorio."), wrong=_("El token debe ser un texto."))
+        super().__init__(write_only=True, error_messages=messages, **options)
+
+
+@extend_schema_field({"type": "string", "enum": ["1", "1a", "1b", "1c", "1d", "1e", "1f", "DAC"]})
+class RateField(serializers.Field[str, Any, str, Any]):
+    """CFE's household rates: read without regard to case, answered in lower case but for DAC."""
+
+    default_error_messages = sentences(
+        missing=_("La tarifa es obligatoria."), wrong=_("La tarifa debe ser 1, 1A, 1B, 1C, 1D, 1E, 1F o DAC.")
+    )
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return a Contract.Tariff value. Raises ValidationError."""
+        tariff = data.strip().upper() if isinstance(data, str) else None
+        if tariff not in Contract.Tariff.values:
+            self.fail("invalid")
+        return str(tariff)
+
+    def to_representation(self, value: str) -> str:
+        """Return the rate as the app knows it."""
+        return value if value == Contract.Tariff.DAC else value.lower()

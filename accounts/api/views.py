@@ -1,0 +1,123 @@
+"""Profiles and phones."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import services
+from accounts.api.auth import OpenView
+from accounts.api.schema import NEEDS_LOGIN, invalid, refusals
+from accounts.api.serializers import (
+    MessageSerializer,
+    ProfileChangeSerializer,
+    ProfileSerializer,
+    PushTokenSerializer,
+    RegistrationSerializer,
+    validated,
+)
+from accounts.models import User
+
+EMAIL_TAKEN = refusals({409: "El correo electrónico ya está en uso."})
+WRONG_NAME = invalid("user_name", "El nombre debe tener de 5 a 100 caracteres.", value="Ana", kind="min_length")
+NO_HOME = refusals({404: "Tu cuenta no pertenece a ningún hogar."})
+REGISTRATION = {
+    "user_name": "Ana López",
+    "user_email": "ana@example.com",
+    "user_password": "secreta123",
+    "user_trf_rate": "1c",
+    "user_billing_day": 15,
+}
+PROFILE = {"user_id": 7} | {name: value for name, value in REGISTRATION.items() if name != "user_password"}
+
+
+def _profile_response() -> OpenApiResponse:
+    return OpenApiResponse(ProfileSerializer, examples=[OpenApiExample("Perfil", value=PROFILE, response_only=True)])
+
+
+def _profile(user: User) -> dict[str, Any]:
+    return dict(ProfileSerializer({"user": user, "contract": user.home.contract}).data)
+
+
+class UsersView(OpenView):
+    """Registration."""
+
+    @extend_schema(
+        operation_id="users_register",
+        tags=["users"],
+        summary="Registrarse",
+        request=RegistrationSerializer,
+        responses={201: _profile_response(), **EMAIL_TAKEN, **WRONG_NAME},
+        examples=[OpenApiExample("Petición", value=REGISTRATION, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Create a user, their home and its supply contract."""
+        user = services.user_register(**validated(RegistrationSerializer, request))
+        return Response(_profile(user), status=status.HTTP_201_CREATED)
+
+
+class MeView(APIView):
+    """The caller's profile."""
+
+    @extend_schema(
+        operation_id="users_me",
+        tags=["users"],
+        summary="Ver mi perfil",
+        responses={200: _profile_response(), **NEEDS_LOGIN, **NO_HOME},
+    )
+    def get(self, request: Request) -> Response:
+        """Return the caller and the contract of their home."""
+        return Response(_profile(_caller(request)))
+
+    @extend_schema(
+        operation_id="users_me_update",
+        tags=["users"],
+        summary="Cambiar mi perfil",
+        request=ProfileChangeSerializer,
+        responses={200: _profile_response(), **NEEDS_LOGIN, **NO_HOME, **EMAIL_TAKEN, **WRONG_NAME},
+        examples=[OpenApiExample("Petición", value={"user_trf_rate": "DAC"}, request_only=True)],
+    )
+    def patch(self, request: Request) -> Response:
+        """Change what is given; what is missing or null stays as it is."""
+        return Response(_profile(services.user_update(user=_caller(request), **validated(ProfileChangeSerializer, request))))
+
+
+class PushTokenView(APIView):
+    """The caller's phones."""
+
+    @extend_schema(
+        operation_id="fcm_register",
+        tags=["push"],
+        summary="Registrar un teléfono para notificaciones",
+        request=PushTokenSerializer,
+        responses={
+            200: OpenApiResponse(
+                MessageSerializer,
+                examples=[OpenApiExample("Registrado", value={"message": "Token registrado"}, response_only=True)],
+            ),
+            **NEEDS_LOGIN,
+            **invalid("fcm_token", "El token del teléfono debe tener de 100 a 4096 caracteres.", kind="min_length"),
+        },
+        examples=[
+            OpenApiExample(
+                "Petición",
+                value={"fcm_token": "dGVsZWZvbm8tZGUtYW5h…", "device_name": "Pixel 9", "platform": "android"},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Give the phone's token to the caller, whoever had it before."""
+        values = {name: value for name, value in validated(PushTokenSerializer, request).items() if value is not None}
+        services.push_token_register(user=_caller(request), **values)
+        return Response({"message": _("Token registrado")})
+
+
+def _caller(request: Request) -> User:
+    """Return who is logged in, which the default permission has made sure of."""
+    assert isinstance(request.user, User)
+    return request.user
