@@ -20,7 +20,8 @@ def logging_config(*, level: str, form: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso"),
     ]
-    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer()
+    # Plain tracebacks: the pretty ones print every local variable, so passwords and tokens too.
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     if form == "json":
         before.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer()

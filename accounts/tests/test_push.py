@@ -1,0 +1,98 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts.models import PushToken, User
+from accounts.tests.test_refresh import together
+from conftest import client_of
+
+PATH = "/api/v1/fcm/register"
+TOKEN = "t" * 100
+
+
+def register(client: APIClient, token: Any = TOKEN, **more: Any) -> Any:
+    return client.post(PATH, {"fcm_token": token, **more}, format="json")
+
+
+def test_a_phone_is_registered(api: APIClient, owner: User) -> None:
+    answer = register(api, device_name="Pixel 9", platform="android")
+    row = PushToken.objects.get()
+    assert (answer.status_code, answer.json()) == (200, {"message": "Token registrado"})
+    assert (row.user, row.token, row.device_name, row.platform) == (owner, TOKEN, "Pixel 9", "android")
+
+
+@pytest.mark.parametrize("more", [{}, {"device_name": None, "platform": None}, {"device_name": ""}])
+def test_name_and_platform_may_be_missing_or_null(api: APIClient, more: dict[str, Any]) -> None:
+    assert register(api, **more).status_code == 200
+    assert PushToken.objects.filter(device_name="", platform="").count() == 1
+
+
+def test_the_longest_token_is_stored_whole(api: APIClient) -> None:
+    token = "".join(chr(0x4E00 + number) for number in range(4096))  # three bytes each, and nothing to compress
+    assert register(api, token).status_code == 200
+    assert PushToken.objects.get().token == token
+
+
+def test_registering_again_updates_the_one_row(api: APIClient) -> None:
+    register(api, device_name="Viejo", platform="android")
+    before = PushToken.objects.get()
+    register(api, device_name="Nuevo", platform="ios")
+    after = PushToken.objects.get()
+    assert (after.pk, after.device_name, after.platform) == (before.pk, "Nuevo", "ios")
+    assert after.updated_at > before.updated_at
+
+
+def test_a_token_belongs_to_whoever_registered_it_last(api: APIClient, stranger_api: APIClient, stranger: User) -> None:
+    register(api)
+    register(stranger_api)
+    assert PushToken.objects.get().user == stranger
+
+
+def test_a_user_may_have_several_phones(api: APIClient, owner: User) -> None:
+    register(api)
+    register(api, "u" * 100)
+    assert owner.push_tokens.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_registrations_at_the_same_instant_both_succeed(owner: User, stranger: User) -> None:
+    clients = [client_of(owner), client_of(stranger), client_of(owner), client_of(owner)]
+    assert {answer.status_code for answer in together(lambda n: register(clients[n]), 4)} == {200}
+    assert PushToken.objects.count() == 1
+
+
+def test_a_phone_needs_a_login(anonymous_api: APIClient) -> None:
+    answer = register(anonymous_api)
+    assert (answer.status_code, answer.json()) == (401, {"detail": "No autenticado"})
+    assert answer["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "fcm_token"),
+        ({"fcm_token": None}, "fcm_token"),
+        ({"fcm_token": "t" * 99}, "fcm_token"),
+        ({"fcm_token": "t" * 4097}, "fcm_token"),
+        ({"fcm_token": "t" * 100 + "\0"}, "fcm_token"),
+        ({"fcm_token": TOKEN, "platform": "404"}, "platform"),
+        ({"fcm_token": TOKEN, "platform": {"a": 1}}, "platform"),
+        ({"fcm_token": TOKEN, "platform": ""}, "platform"),
+        ({"fcm_token": TOKEN, "device_name": "x" * 256}, "device_name"),
+        ({"fcm_token": TOKEN, "device_name": 7}, "device_name"),
+    ],
+)
+def test_a_bad_body_is_refused(api: APIClient, body: dict[str, Any], field: str) -> None:
+    answer = api.post(PATH, body, format="json")
+    (item,) = answer.json()["detail"]
+    assert (answer.status_code, item["loc"]) == (422, ["body", field])
+    assert item["msg"].endswith(".")
+    assert "404" not in item["msg"]
+    assert not PushToken.objects.exists()
+
+
+def test_a_registration_takes_two_queries(api: APIClient, django_assert_num_queries: Callable[[int], Any]) -> None:
+    with django_assert_num_queries(2):  # caller, upsert
+        register(api)
