@@ -11,7 +11,6 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -65,16 +64,29 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
 
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> tuple[type[TabularInline], ...]:
+        """Offer homes once the user is there."""
+        return self.inlines if obj else ()
+
     @admin.display(description=_("contraseña"))
     def password_link(self, user: User) -> SafeString:
         """Lead to the form that sets another password."""
         return format_html('<a href="../password/" class="text-primary-600 underline">{}</a>', _("Cambiar la contraseña"))
 
 
+class ContractForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A contract that is saved with its home even if staff leave every default as it is."""
+
+    def has_changed(self) -> bool:
+        """Count a contract that is not stored yet as changed."""
+        return not self.instance.pk or super().has_changed()
+
+
 class ContractInline(StackedInline):
     """The home's supply contract, without which nothing can be billed."""
 
     model = Contract
+    form = ContractForm
     can_delete = False
     min_num = max_num = 1
     validate_min = True
@@ -150,19 +162,19 @@ class SessionAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Revocar las sesiones seleccionadas"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, sessions: QuerySet[Session]) -> HttpResponse | None:
         """Ask, then end the sessions that are open."""
-        still_open = Session.objects.open().filter(pk__in=sessions)
+        chosen = Session.objects.filter(pk__in=sessions)
         if "confirmed" not in request.POST:
             context = {
                 **self.admin_site.each_context(request),
                 "title": _("Revocar sesiones"),
                 "opts": self.opts,
-                "sessions": still_open.select_related("user"),
+                "sessions": chosen.open().select_related("user"),
                 "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
                 "action_checkbox_name": ACTION_CHECKBOX_NAME,
                 "select_across": request.POST.get("select_across", "0"),
             }
             return TemplateResponse(request, "accounts/admin/revoke_sessions.html", context)
-        revoked = still_open.update(revoked_at=timezone.now())
+        revoked = chosen.revoke()
         text = ngettext("Se revocó %(count)d sesión.", "Se revocaron %(count)d sesiones.", revoked) % {"count": revoked}
         self.message_user(request, text, messages.SUCCESS)
         return None

@@ -7,7 +7,6 @@ from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models.functions import Lower
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.constants import EMAIL_CONSTRAINT, MEXICAN_TIME_ZONES
@@ -57,7 +56,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             return
         with transaction.atomic():
             super().save(*args, **kwargs)
-            self.sessions.open().update(revoked_at=timezone.now())
+            self.sessions.revoke()
 
     @property
     def home(self) -> "Home":

@@ -7,6 +7,7 @@ from django.contrib.auth.models import BaseUserManager
 from django.db import models
 from django.db.models import Value
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 if TYPE_CHECKING:
     from accounts.models import Home, PasswordReset, RefreshToken, Session, User
@@ -50,6 +51,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def open(self) -> Self:
         """Keep the sessions that nobody has ended."""
         return self.filter(revoked_at__isnull=True)
+
+    def revoke(self, now: datetime | None = None) -> int:
+        """End those that are open, and return how many were."""
+        return self.open().update(revoked_at=now or timezone.now())
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):

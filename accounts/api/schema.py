@@ -1,9 +1,22 @@
 """The error bodies, as the OpenAPI schema describes them."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
+
+
+class BearerScheme(OpenApiAuthenticationExtension):
+    """The access token, as Swagger's "Authorize" asks for it."""
+
+    target_class = "accounts.authentication.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return the scheme."""
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
 class ErrorSerializer(serializers.Serializer[dict[str, str]]):

@@ -73,7 +73,7 @@ def session_refresh(*, token: str, now: datetime | None = None) -> TokenPair:
     pair = _rotated(held, now)
     if pair is None:
         log.warning("refresh_token_reused", session_id=held.session_id, user_id=held.session.user_id)
-        Session.objects.filter(pk=held.session_id).open().update(revoked_at=now)
+        Session.objects.filter(pk=held.session_id).revoke(now)
         raise RefreshRefused
     return pair
 
@@ -94,12 +94,12 @@ def _rotated(held: RefreshToken, now: datetime) -> TokenPair | None:
 
 def session_revoke(*, token: str) -> None:
     """End the session that a refresh token belongs to; an unknown token is no error."""
-    Session.objects.filter(tokens__digest=digest(token)).open().update(revoked_at=timezone.now())
+    Session.objects.filter(tokens__digest=digest(token)).revoke()
 
 
 def sessions_revoke_all(*, user: User) -> int:
     """End every session of a user and return how many were open; access tokens run out within their half hour."""
-    return user.sessions.open().update(revoked_at=timezone.now())
+    return user.sessions.revoke()
 
 
 @transaction.atomic

@@ -1,3 +1,4 @@
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives
 from rest_framework.test import APIClient
+from structlog.stdlib import ProcessorFormatter
 
 from accounts import services
 from accounts.exceptions import ResetRefused
@@ -218,7 +220,8 @@ def test_the_queued_message_holds_no_token(anonymous_api: APIClient, owner: User
     forgot(anonymous_api)
     assert not PasswordReset.objects.exists()
     with app.connection_for_read() as connection:
-        message = connection.default_channel.basic_get("celery", no_ack=True)
+        channel: Any = connection.default_channel
+        message = channel.basic_get("celery", no_ack=True)
     assert message.headers["task"] == "accounts.tasks.password_reset_mail"
     assert message.headers["argsrepr"] == "('dueno@example.com',)"
 
@@ -246,7 +249,7 @@ def test_a_mail_that_fails_is_tried_again_and_no_log_holds_a_token(
 ) -> None:
     caplog.set_level("DEBUG")
     brevo.failures = 2
-    password_reset_mail.apply(args=[owner.email])
+    password_reset_mail.apply(args=(owner.email,))
     tokens = [TOKEN.findall(sent["body"]["textContent"])[0] for sent in brevo.requests]
     assert len(set(tokens)) == 3
     assert not any(token in caplog.text for token in tokens)
@@ -254,11 +257,12 @@ def test_a_mail_that_fails_is_tried_again_and_no_log_holds_a_token(
 
 
 def test_a_mail_that_always_fails_is_given_up_and_its_traceback_shows_no_token(
-    owner: User, brevo: FakeBrevo, capfd: pytest.CaptureFixture[str]
+    owner: User, brevo: FakeBrevo, caplog: pytest.LogCaptureFixture
 ) -> None:
     brevo.failures = 1000
-    result = password_reset_mail.apply(args=[owner.email])
-    printed = capfd.readouterr().err
+    result = password_reset_mail.apply(args=(owner.email,))
+    console = next(one for one in logging.getLogger().handlers if isinstance(one.formatter, ProcessorFormatter))
+    printed = "\n".join(console.format(record) for record in caplog.records)
     assert result.state == "FAILURE"
     assert len(brevo.requests) == 7
     assert "Traceback" in printed
@@ -270,17 +274,17 @@ def _no_redis(settings: Any) -> Iterator[None]:
     """Point cache and broker at a port where nobody listens."""
     nowhere = "redis://127.0.0.1:1/0"
     settings.CACHES = settings.CACHES | {"default": settings.CACHES["default"] | {"LOCATION": nowhere}}
-    before, app.conf.broker_url = app.conf.broker_url, nowhere
-    app.conf.broker_write_url = nowhere
-    _forget_connections()
+    before = app.conf.broker_url
+    _use_broker(nowhere)
     yield
-    app.conf.broker_url = app.conf.broker_write_url = before
-    _forget_connections()
+    _use_broker(before)
 
 
-def _forget_connections() -> None:
-    app._pool = None  # kombu keeps one pool per address, so the old ones come back with the old address
-    app.amqp._producer_pool = None
+def _use_broker(url: str | None) -> None:
+    conf: Any = app.conf
+    conf.broker_url = conf.broker_write_url = url
+    kept: Any = app
+    kept._pool = kept.amqp._producer_pool = None  # kombu has a pool per address, so the old ones come back with the old address
 
 
 @pytest.mark.usefixtures("_no_redis")
