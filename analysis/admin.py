@@ -7,12 +7,12 @@ from analysis.models import Recommendation
 
 
 @admin.register(Recommendation)
-class RecommendationAdmin(ModelAdmin):  # type: ignore[misc]
+class RecommendationAdmin(ModelAdmin):
     """What each home was told."""
 
     list_display = ("home", "text", "source", "created_at")
     list_filter = ("source",)
     list_select_related = ("home",)
-    raw_id_fields = ("home",)
+    autocomplete_fields = ("home",)
     search_fields = ("home__name", "text")
     date_hierarchy = "created_at"

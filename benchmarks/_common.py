@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,6 +101,10 @@ class _Connection(asyncio.Protocol):
             self.done.set_result(None)
 
 
+def _same(connection: _Connection) -> _Connection:
+    return connection
+
+
 def post_request(path: str, body: bytes) -> bytes:
     """Return the bytes of a POST on a connection that is kept alive."""
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -115,9 +120,8 @@ def load(port: int, requests: Iterator[bytes], *, connections: int, seconds: flo
         started = time.perf_counter()
         finished = [loop.create_future() for _ in range(connections)]
         for done in finished:
-            await loop.create_connection(
-                lambda done=done: _Connection(requests, times, started + seconds, done), "127.0.0.1", port
-            )
+            connection = _Connection(requests, times, started + seconds, done)
+            await loop.create_connection(partial(_same, connection), "127.0.0.1", port)
         await asyncio.gather(*finished)
         elapsed = time.perf_counter() - started
         times.sort()

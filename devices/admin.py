@@ -14,7 +14,7 @@ from devices.models import Channel, Device
 from devices.shelly import displayed_hardware_id, normalised_hardware_id
 
 
-class ChannelInline(TabularInline):  # type: ignore[misc]
+class ChannelInline(TabularInline):
     """The device's circuits."""
 
     model = Channel
@@ -22,7 +22,7 @@ class ChannelInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Device)
-class DeviceAdmin(ModelAdmin):  # type: ignore[misc]
+class DeviceAdmin(ModelAdmin):
     """Devices with their circuits; deletion goes through the service, which tells the other apps."""
 
     list_display = ["name", "hardware", "home", "model", "is_active", "is_main", "installed_at"]

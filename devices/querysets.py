@@ -8,7 +8,7 @@ from django.db.models import F, OuterRef, Subquery
 from accounts.models import Home, Membership, User
 
 if TYPE_CHECKING:
-    from devices.models import Device  # noqa: F401 – ruff does not read the string in the class statement
+    from devices.models import Device
 
 
 class DeviceQuerySet(models.QuerySet["Device"]):

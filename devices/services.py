@@ -8,7 +8,6 @@ from accounts.models import Home
 from devices import shelly
 from devices.exceptions import DeviceNotFound, DeviceTaken
 from devices.models import Channel, Device
-from devices.signals import device_deleted
 
 
 @transaction.atomic
@@ -112,12 +111,6 @@ def device_toggle(*, device: Device) -> Device:
     return device
 
 
-@transaction.atomic
 def device_delete(*, device: Device) -> None:
-    """Release a device; another home may claim it. What was measured under its id stays, and no other device ever gets that id.
-
-    After the commit `devices.signals.device_deleted` tells whoever keeps something under the id.
-    """
-    device_id = device.pk
+    """Release a device; another home may claim it. What was measured under its id stays, and no other device ever gets that id."""
     device.delete()
-    transaction.on_commit(lambda: device_deleted.send(Device, device_id=device_id), robust=True)

@@ -137,6 +137,7 @@ MQTT_BROKER_HOST = env.str("MQTT_BROKER_HOST", default="")
 MQTT_BROKER_PORT = _number("MQTT_BROKER_PORT", 1883, at_least=1)
 MQTT_SHELLY_USER = env.str("MQTT_SHELLY_USER", default="")
 MQTT_SHELLY_PASS = env.str("MQTT_SHELLY_PASS", default="")
+WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
 WEB_PORT = _number("WEB_PORT", 8000, at_least=1)
 
 CELERY_BROKER_URL = REDIS_URL

@@ -8,7 +8,7 @@ from tariffs.models import Price
 
 
 @admin.register(Price)
-class PriceAdmin(ModelAdmin):  # type: ignore[misc]
+class PriceAdmin(ModelAdmin):
     """Prices by tariff, season and month."""
 
     list_display = (

@@ -1,5 +1,4 @@
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
@@ -7,8 +6,7 @@ from django.db import IntegrityError, connection
 from accounts.models import Contract, Home
 from devices.exceptions import DeviceNotFound, DeviceTaken
 from devices.models import Device
-from devices.services import device_delete, device_register, device_toggle, device_update
-from devices.signals import device_deleted
+from devices.services import device_register, device_toggle, device_update
 
 
 @pytest.mark.django_db(transaction=True)
@@ -50,25 +48,6 @@ def test_toggles_at_the_same_moment_all_count() -> None:
 def test_the_database_itself_refuses_an_id_in_capitals(home: Home) -> None:
     with pytest.raises(IntegrityError):
         Device.objects.create(home=home, hardware_id="A8032412C3D4", name="Cocina")
-
-
-def test_whoever_listens_learns_of_a_deletion_after_its_commit(meter: Device, django_capture_on_commit_callbacks: Any) -> None:
-    heard: list[int] = []
-
-    def listener(sender: Any, device_id: int, **kwargs: Any) -> None:
-        heard.append(device_id)
-
-    device_deleted.connect(listener)
-    device_id = meter.pk
-    try:
-        with django_capture_on_commit_callbacks() as callbacks:
-            device_delete(device=meter)
-        assert heard == []
-        for callback in callbacks:
-            callback()
-    finally:
-        device_deleted.disconnect(listener)
-    assert heard == [device_id]
 
 
 def test_a_device_that_has_gone_meanwhile_is_not_found(meter: Device) -> None:

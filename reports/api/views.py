@@ -39,7 +39,7 @@ def _error(text: str, detail: str) -> OpenApiResponse:
 class DashboardSummaryView(APIView):
     """The home screen's numbers."""
 
-    @extend_schema(  # type: ignore[untyped-decorator]
+    @extend_schema(
         tags=["dashboard"],
         summary="Consumo y costo del ciclo en curso",
         description=(

@@ -1,10 +1,18 @@
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from accounts.models import Contract, Home, User
 from analysis.models import Recommendation
 from conftest import client_of
+from devices.models import Device
+from tariffs.selectors import bill_for, current_cycle, cycle_bounds
+from telemetry.rollups import rollup
+from telemetry.samples import Sample
+from telemetry.services import readings_store
 
 URL = "/api/v1/dashboard/summary"
 
@@ -57,8 +65,26 @@ def test_a_dashboard_is_a_constant_number_of_queries(
     api: APIClient, home: Home, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     Recommendation.objects.bulk_create(Recommendation(home=home, text="Apaga el boiler.") for _ in range(20))
-    with django_assert_num_queries(6):  # user, home, contract, mains, meters, recommendation
+    with django_assert_num_queries(5):  # user, home with contract, mains, meters, recommendation
         assert api.get(URL).status_code == 200
+
+
+def test_readings_of_every_circuit_become_kwh_and_pesos(
+    api: APIClient, home: Home, prices: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    now = timezone.now()
+    cycle_start, _ = cycle_bounds(home, current_cycle(home, now))
+    first = max(cycle_start, now - timedelta(days=6))
+    meters = [Device.objects.create(home=home, hardware_id=f"a8032412c3d{number}", name="Circuito") for number in range(3)]
+    used = [(first, 1_000.0), (now - timedelta(seconds=1), 51_900.0)]
+    readings_store((meter.pk, Sample(0, at, 100.0, 127.0, 1.0, counter, None)) for meter in meters for at, counter in used)
+    rollup()
+    with django_assert_num_queries(7):  # and the buckets, and the prices
+        body = api.get(URL).json()
+    assert body["kwh_consumed_cycle"] == pytest.approx(3 * 50.9, abs=0.01)
+    bill = bill_for(home.contract, current_cycle(home, now), 152)
+    assert body["estimated_cost_mxn"] == float(bill.period_total) > 0
+    assert body["cost_certainty"] == bill.certainty
 
 
 def test_the_schema_describes_the_dashboard(anonymous_api: APIClient) -> None:

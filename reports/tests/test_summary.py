@@ -110,6 +110,7 @@ def test_the_tariff_is_shown_in_lower_case_but_dac(tariff: str, shown: str) -> N
 def test_the_dashboard_is_that_of_the_home_s_local_date(home: Home) -> None:
     Contract.objects.filter(home=home).update(billing_day=31)
     Recommendation.objects.create(home=home, text="Apaga el boiler.")
+    home.refresh_from_db()
     summary = dashboard_summary(home, datetime(2026, 12, 1, 5, tzinfo=UTC))  # 23:00 of 30 November at home
     assert (summary.billing_cycle_start, summary.billing_cycle_end) == (date(2026, 11, 30), date(2026, 12, 30))
     assert (summary.days_in_cycle, summary.latest_recommendation) == (0, "Apaga el boiler.")

@@ -1,17 +1,16 @@
 """History of a home."""
 
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Home
+from accounts.models import Home, User
+from devices.exceptions import DeviceNotFound
 from devices.models import Device
-from ecowatt.exceptions import NotFound
 from telemetry.api.serializers import DaysSerializer, GraphQuery, GraphSerializer, HistoryQuery
 from telemetry.selectors import Step, history
 
@@ -24,7 +23,7 @@ ERRORS = {
 
 def _asked(request: Request, query_class: type[HistoryQuery]) -> tuple[dict[str, Any], list[tuple[Any, Step | None]]]:
     """Return the checked question and its steps. Raises ValidationError, NotFound."""
-    home = request.user.home  # type: ignore[union-attr]
+    home = cast("User", request.user).home
     query = query_class(data=request.query_params, context={"zone": ZoneInfo(home.time_zone)})
     query.is_valid(raise_exception=True)
     asked = query.validated_data
@@ -36,7 +35,7 @@ def _device_ids(home: Home, device_id: int | None) -> list[int]:
     if device_id is None:
         return list(Device.objects.counting_for(home).values_list("id", flat=True))
     if not Device.objects.filter(home=home, pk=device_id).exists():
-        raise NotFound(_("Dispositivo no encontrado o no pertenece al usuario."))
+        raise DeviceNotFound
     return [device_id]
 
 

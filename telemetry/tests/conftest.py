@@ -29,7 +29,18 @@ def daphne(transactional_db: None) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "daphne", "-p", str(port), "--ping-interval", "1", "--ping-timeout", "2", "ecowatt.asgi:application"]
+    command = [
+        sys.executable,
+        "-m",
+        "daphne",
+        "-p",
+        str(port),
+        "--ping-interval",
+        "1",
+        "--ping-timeout",
+        "2",
+        "ecowatt.asgi:application",
+    ]
     server = subprocess.Popen(command, env=os.environ | {"URL_DATABASE_SQL": database_url()}, cwd=ROOT)
     try:
         _await_port(port, server)

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from telemetry.samples import Sample
 
@@ -58,7 +59,7 @@ def without_dips(samples: Sequence[Sample]) -> list[Sample]:
 
 def buckets(readings: Sequence[Sample]) -> dict[datetime, Expected]:
     result: dict[datetime, Expected] = defaultdict(Expected)
-    every = sorted({sample.time: sample for sample in reversed(readings)}.values(), key=lambda sample: sample.time or datetime.min)
+    every = sorted({sample.time: sample for sample in reversed(readings)}.values(), key=itemgetter(1))
     counted = [sample for sample in every if sample.energy_wh is not None]
     for sample in every:
         result[edge(sample.time)].samples += 1

@@ -1,10 +1,10 @@
 """History by the API: whole homes, local days, gaps apart from zero."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from accounts.models import Home
@@ -112,7 +112,9 @@ def test_five_minutes_between_two_times(api: APIClient, meter: Device) -> None:
     assert [point["value"] for point in body["data_points"]] == [None, None, 0.012, None]
 
 
-def test_the_last_seven_days_are_means_of_power_and_voltage_and_sums_of_circuits(api: APIClient, meter: Device, home: Home) -> None:
+def test_the_last_seven_days_are_means_of_power_and_voltage_and_sums_of_circuits(
+    api: APIClient, meter: Device, home: Home
+) -> None:
     other = Device.objects.create(home=home, hardware_id="b8032412c3d4", name="Sala")
     add(meter, today(), 300)
     add(meter, today() + timedelta(hours=1), 500)
@@ -171,7 +173,7 @@ def test_a_question_that_makes_no_sense_is_422(api: APIClient, query: dict[str, 
 
 @pytest.mark.parametrize("path", [GRAPH, DAYS])
 def test_history_takes_a_constant_number_of_queries(
-    api: APIClient, home: Home, django_assert_num_queries: Callable[..., object], path: str
+    api: APIClient, home: Home, django_assert_num_queries: DjangoAssertNumQueries, path: str
 ) -> None:
     for number in range(5):
         add(Device.objects.create(home=home, hardware_id=f"d{number}", name="Circuito"), this_hour(), 1)

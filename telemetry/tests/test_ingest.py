@@ -27,7 +27,7 @@ MAC = "A8032412C3D4"
 
 @pytest.fixture
 async def shelly() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(application)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
         yield client
     await writing.writer().close()
@@ -85,7 +85,9 @@ async def test_the_same_reading_twice_is_stored_once(shelly: httpx.AsyncClient, 
 
 
 @pytest.mark.parametrize(("offset", "trusted"), [(-6 * 86400, True), (50, True), (-8 * 86400, False), (90, False)])
-async def test_device_time_is_believed_within_limits(shelly: httpx.AsyncClient, meter: Device, offset: int, trusted: bool) -> None:
+async def test_device_time_is_believed_within_limits(
+    shelly: httpx.AsyncClient, meter: Device, offset: int, trusted: bool
+) -> None:
     moment = int(datetime.now(UTC).timestamp()) + offset
     await shelly.post(PATH, json=body(unixtime=moment))
     (reading,) = await readings()
@@ -101,7 +103,9 @@ async def test_an_impossible_value_is_422_in_the_apis_form_and_stores_nothing(sh
     assert await readings() == []
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"NaN", b'{"sys": {"mac": "A8032412C3D4"}, "switch:0": {"apower": NaN}}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"NaN", b'{"sys": {"mac": "A8032412C3D4"}, "switch:0": {"apower": NaN}}', b"\xff"]
+)
 async def test_an_unreadable_body_is_422(shelly: httpx.AsyncClient, meter: Device, content: bytes) -> None:
     answer = await shelly.post(PATH, content=content)
     assert answer.status_code == 422
@@ -171,7 +175,9 @@ async def test_a_database_that_is_away_is_503_and_the_way_in_recovers(
     assert (await shelly.post(PATH, json=body())).status_code == 200
 
 
-async def test_past_the_queue_limit_senders_are_asked_to_come_again(shelly: httpx.AsyncClient, meter: Device, settings: Settings) -> None:
+async def test_past_the_queue_limit_senders_are_asked_to_come_again(
+    shelly: httpx.AsyncClient, meter: Device, settings: Settings
+) -> None:
     settings.TELEMETRY_QUEUE_LIMIT = 3
     answers = await asyncio.gather(*(shelly.post(PATH, json=body()) for _ in range(10)))
     codes = [answer.status_code for answer in answers]

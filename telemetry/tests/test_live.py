@@ -67,7 +67,12 @@ async def until_watched() -> None:
 async def test_a_member_may_watch_and_nobody_else(daphne: str, meter: Device, member: User, stranger: User) -> None:
     async with socket_of(daphne, meter.pk, AccessToken.for_user(member)):
         pass
-    bad = [(meter.pk, AccessToken.for_user(stranger)), (meter.pk, ""), (meter.pk, "x.y.z"), (10**17, AccessToken.for_user(member))]
+    bad = [
+        (meter.pk, AccessToken.for_user(stranger)),
+        (meter.pk, ""),
+        (meter.pk, "x.y.z"),
+        (10**17, AccessToken.for_user(member)),
+    ]
     expired = AccessToken.for_user(member)
     expired.set_exp(lifetime=-timedelta(seconds=1))
     for device_id, token in [*bad, (meter.pk, expired), ("x", "y"), (10**30, AccessToken.for_user(member))]:

@@ -80,7 +80,11 @@ def test_the_apps_own_script_is_understood() -> None:
 
 
 def test_a_failed_meter_is_passed_over_and_the_others_are_kept() -> None:
-    body = {"switch:0": {"apower": None, "voltage": None}, "switch:1": {"apower": 7}, "sys": {"mac": "AABBCCDDEEFF", "unixtime": None}}
+    body = {
+        "switch:0": {"apower": None, "voltage": None},
+        "switch:1": {"apower": 7},
+        "sys": {"mac": "AABBCCDDEEFF", "unixtime": None},
+    }
     assert [(s.channel, s.power_w) for s in parse(body).samples] == [(1, 7.0)]
 
 
@@ -108,7 +112,9 @@ def test_what_can_not_be_is_refused_with_its_place(change: dict[str, Any], field
     assert caught.value.field == field or "JSON" in str(caught.value)
 
 
-@pytest.mark.parametrize("body", [[], 5, None, {}, {"sys": 1}, {"sys": {}}, {"sys": {"mac": "xyz"}}, {"sys": {"mac": "AABBCCDDEEFF"}}])
+@pytest.mark.parametrize(
+    "body", [[], 5, None, {}, {"sys": 1}, {"sys": {}}, {"sys": {"mac": "xyz"}}, {"sys": {"mac": "AABBCCDDEEFF"}}]
+)
 def test_a_body_without_mac_or_measurement_is_refused(body: object) -> None:
     with pytest.raises(PayloadError):
         parse(body)
@@ -119,12 +125,16 @@ json_values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["apower", "voltage", "aenergy", "total", "a_act_power", "mac", "unixtime", "act_power"]), inner, max_size=4
+            st.sampled_from(["apower", "voltage", "aenergy", "total", "a_act_power", "mac", "unixtime", "act_power"]),
+            inner,
+            max_size=4,
         )
     ),
     max_leaves=12,
 )
-bodies = st.dictionaries(st.sampled_from(["switch:0", "pm1:3", "em:0", "emdata:0", "em1:99", "em1data:1", "cover:0"]), json_values)
+bodies = st.dictionaries(
+    st.sampled_from(["switch:0", "pm1:3", "em:0", "emdata:0", "em1:99", "em1data:1", "cover:0"]), json_values
+)
 
 
 @given(raw=st.binary(max_size=80))
