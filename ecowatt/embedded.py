@@ -235,7 +235,7 @@ class EmbeddedServices:
         listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}
         config.write_text(json.dumps({"listeners": listeners, "plugins": plugins}))  # JSON is YAML
         broker = [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(config)]
-        process = self._spawn(BROKER, _with_parent(broker, "INT"), signal.SIGINT)
+        process = self._spawn(BROKER, _with_parent(broker, "TERM"), signal.SIGTERM)
         self._await(BROKER, process, lambda: not port_is_free("127.0.0.1", port))
         return {"MQTT_BROKER_HOST": "127.0.0.1", "MQTT_BROKER_PORT": str(port)}
 

@@ -1,6 +1,7 @@
 """One log line per event, for people (console) or machines (JSON), from our code and the libraries alike."""
 
 import logging.config
+import sys
 
 import structlog
 from django.core.exceptions import ImproperlyConfigured
@@ -21,7 +22,9 @@ def logging_config(*, level: str, form: str) -> None:
         structlog.processors.TimeStamper(fmt="iso"),
     ]
     # Plain tracebacks: the pretty ones print every local variable, so passwords and tokens too.
-    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     if form == "json":
         before.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer()

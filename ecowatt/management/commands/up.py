@@ -115,8 +115,19 @@ def _household() -> list[str]:
 
 def _processes() -> dict[str, list[str]]:
     python, manage = sys.executable, str(settings.BASE_DIR / "manage.py")
-    celery_command = [python, "-m", "celery", "--app", "ecowatt"]
-    web = ["--bind", settings.WEB_HOST, "--port", str(settings.WEB_PORT), "--ping-interval", "10", "--ping-timeout", "20"]
+    celery_command = [python, "-m", "celery", "--app", "ecowatt", "--quiet"]
+    web = [
+        "--bind",
+        settings.WEB_HOST,
+        "--port",
+        str(settings.WEB_PORT),
+        "--ping-interval",
+        "10",
+        "--ping-timeout",
+        "20",
+        "--verbosity",
+        "0",
+    ]
     return {
         "web": [python, "-m", "daphne", *web, "ecowatt.asgi:application"],
         "worker": [*celery_command, "worker", "--concurrency", "2", "--loglevel", "WARNING"],
