@@ -231,5 +231,6 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["ecowatt.docs.documented_paths"],
+    "ENUM_NAME_OVERRIDES": {"RateEnum": "accounts.api.fields.RATES"},
 }
 UNFOLD: dict[str, Any] = {"SITE_TITLE": "EcoWatt", "SITE_HEADER": "EcoWatt", "SITE_URL": reverse_lazy("docs")}
