@@ -18,12 +18,13 @@ run: $(VENV)/.embedded  ## Start everything for trying it out; Ctrl-C stops all 
 test: $(VENV)/.dev  ## Run all tests on embedded services (or on those that the environment names)
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.dev  ## Run the static checks: style, types, imports between apps, migrations, deployment settings
+check: $(VENV)/.dev  ## Run the static checks: style, types, imports between apps, migrations, deployment settings, the API's schema
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(CHECK_ENV) $(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(CHECK_ENV) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
 bench: $(VENV)/.dev  ## Run the benchmarks; each prints a table and writes JSON to benchmarks/results

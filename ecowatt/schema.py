@@ -53,7 +53,7 @@ class ValidationErrorSerializer(serializers.Serializer[dict[str, object]]):
 
 
 def answer(serializer: Any, value: object, description: str = "") -> OpenApiResponse:
-    """Return a success with an example of its body."""
+    """Return a success with an example of its body; of a list's item, where the serializer has many."""
     example = OpenApiExample("Respuesta", value=value, response_only=True)
     return OpenApiResponse(serializer, description=description, examples=[example])
 

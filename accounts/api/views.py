@@ -34,7 +34,7 @@ REGISTRATION = {
     "user_billing_day": 15,
 }
 PROFILE = {"user_id": 7} | {name: value for name, value in REGISTRATION.items() if name != "user_password"}
-PHONE = {"fcm_token": "dGVsZWZvbm8tZGUtYW5h…", "device_name": "Pixel 9", "platform": "android"}
+PHONE = {"fcm_token": "dGVsZWZvbm8tZGUtYW5h:APA91b" + 6 * "Zk3-mO3b7Xq2_cGdx4", "device_name": "Pixel 9", "platform": "android"}
 
 
 def _profile(user: User) -> dict[str, Any]:

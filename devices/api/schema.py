@@ -58,7 +58,7 @@ DEVICE_ID = OpenApiParameter("device_id", OpenApiTypes.INT64, OpenApiParameter.P
 device_list = _described(
     "list",
     "List the home's devices",
-    responses={200: answer(DeviceSerializer(many=True), [EXAMPLE], "By id, oldest first")} | _errors(401),
+    responses={200: answer(DeviceSerializer(many=True), EXAMPLE, "By id, oldest first")} | _errors(401),
 )
 device_create = _described(
     "create",
