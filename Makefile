@@ -7,7 +7,7 @@ CHECK_ENV := ECOWATT_DOTENV=off KEY_SECRET=$$($(BIN)/python -c "import secrets; 
 	URL_DATABASE_SQL=postgresql:///unused URL_DATABASE_REDIS=redis://127.0.0.1/0 HTTPS_ONLY=true
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check bench messages lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -29,6 +29,10 @@ check: $(VENV)/.dev  ## Run the static checks: style, types, imports between app
 
 bench: $(VENV)/.dev  ## Run the benchmarks; each prints a table and writes JSON to benchmarks/results
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+messages: $(VENV)/.dev  ## Collect the texts into the English catalogue and compile all catalogues (needs gettext)
+	$(BIN)/python manage.py makemessages --locale en --ignore $(VENV) --ignore .local --no-obsolete --no-wrap --add-location file
+	$(BIN)/python manage.py compilemessages --ignore $(VENV)
 
 lock: $(VENV)/.dev  ## Pin the dependencies anew from requirements/*.in
 	@for name in base embedded dev; do \

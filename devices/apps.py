@@ -6,4 +6,4 @@ class DevicesConfig(AppConfig):
     """Devices."""
 
     name = "devices"
-    verbose_name = _("Devices")
+    verbose_name = _("Dispositivos")

@@ -254,4 +254,26 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
     "ENUM_NAME_OVERRIDES": {"RateEnum": "accounts.api.fields.RATES"},
 }
-UNFOLD: dict[str, Any] = {"SITE_TITLE": "EcoWatt", "SITE_HEADER": "EcoWatt", "SITE_URL": reverse_lazy("docs")}
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "EcoWatt",
+    "SITE_HEADER": "EcoWatt",
+    "SITE_SYMBOL": "bolt",
+    "SITE_URL": reverse_lazy("docs"),
+    "SIDEBAR": {"show_search": True, "navigation": "ecowatt.sidebar.navigation"},
+    "COLORS": {  # Tailwind's emerald
+        "primary": {
+            "50": "oklch(97.9% .021 166.113)",
+            "100": "oklch(95% .052 163.051)",
+            "200": "oklch(90.5% .093 164.15)",
+            "300": "oklch(84.5% .143 164.978)",
+            "400": "oklch(76.5% .177 163.223)",
+            "500": "oklch(69.6% .17 162.48)",
+            "600": "oklch(59.6% .145 163.225)",
+            "700": "oklch(50.8% .118 165.612)",
+            "800": "oklch(43.2% .095 166.913)",
+            "900": "oklch(37.8% .077 168.94)",
+            "950": "oklch(26.2% .051 172.552)",
+        }
+    },
+}
