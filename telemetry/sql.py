@@ -7,7 +7,10 @@ readings is cut at bucket edges in proportion to time, so the buckets' sum is th
 # The registered devices among some MACs. Parameter: mac[].
 DEVICES_BY_MAC = "SELECT hardware_id, id::int, is_active FROM devices_device WHERE hardware_id = ANY(%s)"
 
-COPY_READINGS = "COPY telemetry_reading (time, energy_wh, returned_wh, device_id, power_w, voltage_v, current_a, channel) FROM STDIN (FORMAT binary)"
+COPY_READINGS = (
+    "COPY telemetry_reading (time, energy_wh, returned_wh, device_id, power_w, voltage_v, current_a, channel)"
+    " FROM STDIN (FORMAT binary)"
+)
 COPY_TYPES = ["timestamptz", "float8", "float8", "int4", "float4", "float4", "float4", "int2"]
 
 # Readings in one statement and one commit: store what is new, note new channels and late times. Returns how many were new.
