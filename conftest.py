@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from ecowatt import testing
@@ -24,6 +25,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     return f"embedded services: {', '.join(testing.services.environment) or 'none, the environment names them'}"
 
+
+# How fast the machine is says nothing about the code.
+hypothesis.settings.register_profile("any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any speed")
 
 PASSWORD = "una-clave-larga-1"
 

@@ -7,3 +7,7 @@ class DevicesConfig(AppConfig):
 
     name = "devices"
     verbose_name = _("Dispositivos")
+
+    def ready(self) -> None:
+        """Listen for changes of devices."""
+        from devices import receivers  # noqa: F401

@@ -7,6 +7,8 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 FORMS = ("console", "json")
+# They tell every task of a schedule that runs every few seconds; failures come as warnings and errors.
+CHATTY = ("celery.beat", "celery.worker.strategy", "celery.app.trace", "httpx")
 
 
 def logging_config(*, level: str, form: str) -> None:
@@ -22,9 +24,8 @@ def logging_config(*, level: str, form: str) -> None:
         structlog.processors.TimeStamper(fmt="iso"),
     ]
     # Plain tracebacks: the pretty ones print every local variable, so passwords and tokens too.
-    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
+    plain = structlog.dev.plain_traceback
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
     if form == "json":
         before.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer()
@@ -50,6 +51,7 @@ def logging_config(*, level: str, form: str) -> None:
             "disable_existing_loggers": False,
             "formatters": {"structured": formatter},
             "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
+            "loggers": {name: {"level": "WARNING"} for name in CHATTY},
             "root": {"handlers": ["console"], "level": level},
         }
     )

@@ -56,11 +56,12 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
     now = datetime.now(UTC)
     timed = [sample._replace(time=trusted_time(sample.time, now)) for sample in samples]
     try:
-        return OUTCOMES[await writer().store(mac, timed)]
+        outcomes = await writer().store([(mac, timed)])
     except DatabaseAway:
         return AWAY
     except Overloaded:
         return BUSY
+    return OUTCOMES[outcomes[mac]]
 
 
 async def _read(scope: Message, receive: Receive) -> bytes | None:

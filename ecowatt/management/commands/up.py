@@ -116,18 +116,8 @@ def _household() -> list[str]:
 def _processes() -> dict[str, list[str]]:
     python, manage = sys.executable, str(settings.BASE_DIR / "manage.py")
     celery_command = [python, "-m", "celery", "--app", "ecowatt", "--quiet"]
-    web = [
-        "--bind",
-        settings.WEB_HOST,
-        "--port",
-        str(settings.WEB_PORT),
-        "--ping-interval",
-        "10",
-        "--ping-timeout",
-        "20",
-        "--verbosity",
-        "0",
-    ]
+    address = ["--bind", settings.WEB_HOST, "--port", str(settings.WEB_PORT)]
+    web = [*address, "--ping-interval", "10", "--ping-timeout", "20", "--verbosity", "0"]
     return {
         "web": [python, "-m", "daphne", *web, "ecowatt.asgi:application"],
         "worker": [*celery_command, "worker", "--concurrency", "2", "--loglevel", "WARNING"],
