@@ -7,11 +7,13 @@ from itertools import islice
 from django.db import connection
 
 from telemetry import sql
+from telemetry.constants import BUCKET
 from telemetry.models import Series
 from telemetry.partitions import horizon
-from telemetry.rollups import Change, rebuild
+from telemetry.rollups import rebuild
 from telemetry.rows import columns
 from telemetry.samples import Sample
+from telemetry.spans import Change, floor
 
 STORE_BATCH = 5_000
 
@@ -46,4 +48,14 @@ def rollup_rebuild(
         series = series.filter(device_id__in=device_ids)
     first, last = max(start or horizon(now), horizon(now)), end or now
     changes = [Change(device_id, channel, first, last) for device_id, channel in series.values_list("device_id", "channel")]
-    return rebuild(changes, progress)
+    return rebuild(changes, progress, frozen=_frozen(horizon(now)))
+
+
+def _frozen(horizon: datetime) -> dict[tuple[int, int], datetime]:
+    """Return, for each channel whose oldest counters the retention took, the end of the first bucket that still has one.
+
+    What lies before it rests on readings that are gone.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql.FIRST_KEPT_COUNTERS, [horizon])
+        return {(device_id, channel): floor(time) + BUCKET for device_id, channel, time in cursor.fetchall()}
