@@ -91,8 +91,6 @@ def by_counter(result: dict[datetime, Expected], before: Sample, after: Sample) 
     absurd = too_much(drawn, length) or too_much(given, length)
     if after.energy_wh < 0.9 * before.energy_wh and not absurd:
         result[edge(after.time)].flags |= 4
-    if absurd:
-        result[edge(after.time)].flags |= 2
     for bucket, seconds in pieces(before.time, after.time):
         share = seconds / length
         if length > COUNTER_GAP_S and not absurd:
