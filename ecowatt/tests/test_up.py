@@ -86,9 +86,16 @@ def test_killed_it_leaves_nothing_behind_and_the_next_run_keeps_its_data(folder:
     assert json.loads((folder / "logins.json").read_text()) == before
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_told_to_stop_before_everything_runs_it_ends_in_order(folder: Path, end: signal.Signals) -> None:
-    with up(folder, "--history-days", "0", until="started (pid") as running:
+@pytest.mark.parametrize(
+    ("until", "end"),
+    [
+        ("loading CFE prices", signal.SIGINT),
+        ("started (pid", signal.SIGTERM),
+        ("meters post to", signal.SIGHUP),
+    ],
+)
+def test_told_to_stop_before_everything_answers_it_ends_in_order(folder: Path, until: str, end: signal.Signals) -> None:
+    with up(folder, "--history-days", "0", until=until) as running:
         assert running.stop(end) == 0, running.said
     assert "Traceback" not in "".join(running.said)
     assert left(folder) == []

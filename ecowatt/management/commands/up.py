@@ -26,6 +26,7 @@ from telemetry.partitions import partitions_maintain
 
 HISTORY_DAYS = 14
 READY_TIMEOUT_S = 120
+JOIN_TIMEOUT_S = 10
 CIRCUITS = 3
 # What the processes say is meant for someone who tries the system: warnings, unless LOG_LEVEL asks for more. The first warning that
 # is left out is Celery's about root, who is normal in a container of one's own.
@@ -88,14 +89,18 @@ class Command(BaseCommand):
         for name, command in _processes().items():
             processes.add(name, command, QUIET)
         connection.close()  # the processes are forked off; none may share our connection
-        watch = threading.Thread(target=self._announce, args=(logins, started), daemon=True)
+        over = threading.Event()
+        watch = threading.Thread(target=self._announce, args=(logins, started, over), daemon=True)
         watch.start()
-        if not processes.run():
+        ended_well = processes.run()
+        over.set()
+        watch.join(JOIN_TIMEOUT_S)  # while its services are still there
+        if not ended_well:
             raise CommandError(f"a process ended with exit code {processes.returncode}; its lines above say why")
         self._say("stopped")
 
-    def _announce(self, logins: Logins, started: Any) -> None:
-        """Print where everything is, once everything answers."""
+    def _announce(self, logins: Logins, started: Any, over: threading.Event) -> None:
+        """Print where everything is, once everything answers, unless it is over before."""
         checks: dict[str, Callable[[], bool]] = {
             "web": _web_answers,
             "worker": lambda: bool(celery.control.ping(timeout=1)),
@@ -103,12 +108,14 @@ class Command(BaseCommand):
         }
         deadline = time.monotonic() + READY_TIMEOUT_S
         for name, answers in checks.items():
-            while not answers():
+            while not over.is_set() and not answers():
                 if time.monotonic() > deadline:
                     self._say(f"the {name} does not answer yet; its lines above may say why")
                     return
-                time.sleep(0.5)
+                over.wait(0.5)
         connection.close()
+        if over.is_set():
+            return
         self.stdout.write(_banner(logins))
         self.stdout.flush()
 
