@@ -40,8 +40,11 @@ class Processes(Manager):  # type: ignore[misc]
         self._stop_wanted = False
 
     def add(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        """Add a process that gets the settings besides our environment."""
-        line = f"exec {shlex.join(with_parent(command, 'TERM'))}"
+        """Add a process that gets the settings besides our environment.
+
+        It is killed if we are: its services are gone too, and the web process was seen to hang when it was asked to end without them.
+        """
+        line = f"exec {shlex.join(with_parent(command, 'KILL'))}"
         self.add_process(name, line, env=os.environ | environment)
 
     def run(self) -> bool:
