@@ -32,7 +32,7 @@ def logins_make(folder: Path = LOCAL) -> Logins:
     if not _exists(ADMIN_EMAIL):
         User.objects.create_superuser(ADMIN_EMAIL, passwords[ADMIN_EMAIL], name="Administración")
     if not _exists(DEMO_EMAIL):
-        user_register(email=DEMO_EMAIL, password=passwords[DEMO_EMAIL], name="Casa de prueba", tariff="1C", billing_day=1)
+        user_register(email=DEMO_EMAIL, password=passwords[DEMO_EMAIL], name="Ana López", tariff="1C", billing_day=1)
     return Logins(*(password if _opens(email, password) else None for email, password in passwords.items()))
 
 

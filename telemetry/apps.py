@@ -6,4 +6,4 @@ class TelemetryConfig(AppConfig):
     """Telemetry."""
 
     name = "telemetry"
-    verbose_name = _("Telemetry")
+    verbose_name = _("Telemetría")
