@@ -37,12 +37,10 @@ class Outlet(ABC):
         """Wait for something to send."""
         self._redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
         self._wake = asyncio.Event()
-        self._closing = False
         self._tasks = [asyncio.create_task(self._run())]
 
     async def close(self) -> None:
         """Stop and disconnect."""
-        self._closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -53,12 +51,13 @@ class Outlet(ABC):
         """Take what has gathered and send it."""
 
     async def _run(self) -> None:
+        task = asyncio.current_task()
         while True:
             await self._wake.wait()
             self._wake.clear()
             with away_is_harmless(self.what):
                 await self._send()
-            if self._closing:  # a cancellation that comes while a thread works for us is swallowed by sync_to_async
+            if task and task.cancelling():  # sync_to_async swallows a cancellation that comes while its thread works
                 return
             await asyncio.sleep(self.pause_s)
 
