@@ -53,7 +53,7 @@ async def news(pubsub: redis.asyncio.client.PubSub, *, poll_s: float) -> AsyncIt
 
 
 async def ended(task: asyncio.Task[Any]) -> None:
-    """Cancel a task until it has ended: `asyncio.wait_for` of Python 3.11, inside Redis' client, may swallow one cancellation."""
+    """Cancel a task until it has ended, since Redis' client swallows a cancellation while it connects."""
     while not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=1)
