@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 
 import redis.asyncio
 
-from ecowatt.subscriptions import ended, listen_for_ever, listening_client, news
+from ecowatt.subscriptions import listen_for_ever, listening_client, news
+from ecowatt.tasks import end
 
 CHANGES = "ecowatt:devices:changed"
 DEAF_LIFE_S = 5.0
@@ -70,7 +71,7 @@ class DeviceRegistry:
 
     async def close(self) -> None:
         """Stop listening."""
-        await ended(self._task)
+        await end([self._task])
         await self._redis.aclose()
 
     async def _listen(self) -> None:

@@ -52,13 +52,6 @@ async def news(pubsub: redis.asyncio.client.PubSub, *, poll_s: float) -> AsyncIt
         yield message
 
 
-async def ended(task: asyncio.Task[Any]) -> None:
-    """Cancel a task until it has ended, since Redis' client swallows a cancellation while it connects."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=1)
-
-
 async def listen_for_ever(listen: Callable[[], Awaitable[None]], *, what: str) -> Never:
     """Call it again whenever it ends, after a pause where it failed, however it did; `what` is then not heard, says the log."""
     silent_until = 0.0

@@ -8,7 +8,8 @@ from weakref import WeakKeyDictionary
 
 import redis.asyncio
 
-from ecowatt.subscriptions import ended, listen_for_ever, listening_client, news
+from ecowatt.subscriptions import listen_for_ever, listening_client, news
+from ecowatt.tasks import end
 from telemetry.live import CHANNEL, WATCHED
 
 WATCH_S = 30
@@ -49,7 +50,7 @@ class LiveHub:
 
     async def close(self) -> None:
         """Stop and disconnect."""
-        await ended(self._task)
+        await end([self._task])
         await self._redis.aclose()
 
     async def _listen(self) -> None:

@@ -15,6 +15,7 @@ import structlog
 from django.conf import settings
 
 from devices.registry import Entry
+from ecowatt.tasks import end
 from telemetry.live import LivePublisher
 from telemetry.outlet import PresenceOutlet
 from telemetry.samples import Sample
@@ -87,8 +88,7 @@ class Writer:
         """Stop, tell whoever still waits that nothing is stored, and let go of the connections."""
         if _writers.get(asyncio.get_running_loop()) is self:
             del _writers[asyncio.get_running_loop()]
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end([self._task])
         while not self._queue.empty():
             _fail([self._queue.get_nowait()])
         await self._publisher.close()
