@@ -13,6 +13,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from ecowatt.tasks import heed_cancellation
+
 log = structlog.get_logger(__name__)
 
 PING_S = 1.5
@@ -40,6 +42,7 @@ async def news(pubsub: redis.asyncio.client.PubSub, *, poll_s: float) -> AsyncIt
     """
     heard = pinged = time.monotonic()
     while True:
+        heed_cancellation()
         message = await pubsub.get_message(timeout=poll_s)
         now = time.monotonic()
         if message is not None:
@@ -56,6 +59,7 @@ async def listen_for_ever(listen: Callable[[], Awaitable[None]], *, what: str) -
     """Call it again whenever it ends, after a pause where it failed, however it did; `what` is then not heard, says the log."""
     silent_until = 0.0
     while True:
+        heed_cancellation()
         try:
             await listen()
         except Exception as error:

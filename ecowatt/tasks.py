@@ -15,3 +15,10 @@ async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:
         for task in pending:
             task.cancel()
         _done, pending = await asyncio.wait(pending, timeout=0.2)
+
+
+def heed_cancellation() -> None:
+    """Raise CancelledError where the task was cancelled and goes on: Redis' client loses one that comes while it sends (Python 3.11)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

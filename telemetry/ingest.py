@@ -68,7 +68,7 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
     try:
         outcomes = await writer().store([(mac, timed)])
     except Refused:
-        return _unprocessable(IMPOSSIBLE)
+        return unprocessable(IMPOSSIBLE)
     except DatabaseAway:
         return AWAY
     except Overloaded:

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from devices.presence import Stranger, note_alive, note_strangers
 from devices.strangers import MOST
-from ecowatt.tasks import end
+from ecowatt.tasks import end, heed_cancellation
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +24,7 @@ def away_is_harmless(what: str) -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001
         log.warning(f"{what} not sent", error=type(error).__name__, reason=str(error))
+    heed_cancellation()
 
 
 class Outlet(ABC):

@@ -146,3 +146,18 @@ async def test_the_publisher_goes_on_whatever_redis_answers(hub: LiveHub, server
     assert not any(task.done() for task in publisher._tasks)
     await publisher.close()
     await server.delete(WATCHED)
+
+
+@pytest.mark.parametrize("turns", range(0, 60, 3))
+async def test_whoever_listens_ends_at_the_first_cancellation_whenever_it_comes(turns: int) -> None:
+    hub, publisher = LiveHub(), LivePublisher()
+    async with hub.watch(1):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        tasks = {hub._task, *publisher._tasks}
+        for task in tasks:
+            task.cancel()
+        _done, pending = await asyncio.wait(tasks, timeout=20)
+        assert pending == set()
+    await publisher.close()
+    await hub.close()
