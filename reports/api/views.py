@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
+from ecowatt.conditional import conditional
 from reports.api.serializers import SummarySerializer
 from reports.selectors import dashboard_summary
 
@@ -36,6 +37,7 @@ def _error(text: str, detail: str) -> OpenApiResponse:
     return OpenApiResponse(ERROR_BODY, text, [OpenApiExample(text, value={"detail": detail})])
 
 
+@conditional
 class DashboardSummaryView(APIView):
     """The home screen's numbers."""
 

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from accounts.models import Home, User
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
+from ecowatt.conditional import conditional
 from telemetry.api.serializers import DaysSerializer, GraphQuery, GraphSerializer, HistoryQuery
 from telemetry.selectors import Step, history
 
@@ -43,6 +44,7 @@ def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 
+@conditional
 class GraphView(APIView):
     """Energy over time."""
 
@@ -64,6 +66,7 @@ class GraphView(APIView):
         return Response({"period": period, "unit": "kWh", "resolution": asked["window"].resolution, "data_points": points})
 
 
+@conditional
 class LastSevenDaysView(APIView):
     """Means by day."""
 
