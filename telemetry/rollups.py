@@ -1,6 +1,6 @@
 """From readings to buckets: what changed is computed anew, never added up, so doing it twice is harmless."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
@@ -10,13 +10,14 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from telemetry import sql
-from telemetry.constants import LATE_AFTER, ROLLUP_MARGIN
+from telemetry.constants import BUCKET, LATE_AFTER, ROLLUP_MARGIN
 from telemetry.models import RollupState
 from telemetry.partitions import horizon
 
 RUN_LOCK = 0x45_57_02  # one regular roll-up at a time
 WORK_LOCK = 0x45_57_03  # one writer of buckets at a time, so that none overwrites newer figures with older ones
 SERIES_A_TRANSACTION = 200
+REBUILD_A_TRANSACTION = 10  # days of a series: some tenths of a second
 LATE_SPANS_A_TRANSACTION = 1_000
 
 
@@ -47,28 +48,40 @@ def rollup() -> int:
         return spans
 
 
-def rebuild(changes: Sequence[Change], progress: Callable[[int], None]) -> int:
-    """Recompute the buckets of the changes, telling the progress how many of them are done; return the spans."""
-    spans = 0
-    for some in _chunks(changes, SERIES_A_TRANSACTION):
+def rebuild(changes: Sequence[Change]) -> Iterator[tuple[int, int]]:
+    """Recompute the buckets of the changes, some a transaction; yield after each how many changes and spans it dealt with.
+
+    Between two the regular roll-up gets its turn, and the caller may stop.
+    """
+    for some in _chunks(changes, REBUILD_A_TRANSACTION):
         with transaction.atomic():
-            spans += recompute(some, _database_now())
-        progress(len(some))
-    return spans
+            spans = recompute(some, _database_now())
+        yield len(some), spans
 
 
 def recompute(changes: Sequence[Change], now: datetime) -> int:
     """Recompute the buckets that the changes touch; return how many spans they were. Needs a transaction."""
     if not changes:
         return 0
-    _fetch("SELECT pg_advisory_xact_lock(%s)", [WORK_LOCK])
+    take_turn()
     noted = _fetch(sql.NOTE_COUNTERS, [list(column) for column in zip(*changes, strict=True)])
     spans = _fetch(
         sql.ROLLUP_FIVE_MINUTES, _named(("device_id", "channel", "from_time", "to_time", "has_counter"), noted) | _limits(now)
     )
     if spans:
-        _fetch(sql.ROLLUP_HOURS, _named(("device_id", "channel", "lo", "hi"), spans))
+        _fetch(sql.ROLLUP_HOURS, _named(("device_id", "channel", "lo", "hi"), spans) | {"importing": False})
     return len(spans)
+
+
+def take_turn() -> None:
+    """Wait until nobody else writes buckets; they are the caller's until its transaction ends."""
+    _fetch("SELECT pg_advisory_xact_lock(%s)", [WORK_LOCK])
+
+
+def recompute_imported_hours(starts: Sequence[tuple[int, int, datetime]]) -> None:
+    """Recompute the hours of imported five-minute buckets, given as device, channel and start. Needs a transaction and its turn."""
+    spans = [(device_id, channel, start, start + BUCKET) for device_id, channel, start in starts]
+    _fetch(sql.ROLLUP_HOURS, _named(("device_id", "channel", "lo", "hi"), spans) | {"importing": True})
 
 
 def _late() -> int:

@@ -267,26 +267,42 @@ SELECT bucket, sum(measured_wh) AS measured_wh, sum(recovered_wh) AS recovered_w
 FROM piece WHERE bucket >= span.lo AND bucket < span.hi GROUP BY bucket
 """
 
+# How buckets make a wider one. It counts as imported (8) only where all of them are: what is measured in it must not be overwritten.
+_SUMS = """
+sum(measured_wh) AS measured_wh, sum(recovered_wh) AS recovered_wh, sum(returned_wh) AS returned_wh, sum(covered_s) AS covered_s,
+sum(samples)::int AS samples, min(power_min_w) AS power_min_w,
+CASE WHEN sum(covered_s) > 0 THEN sum(power_mean_w * covered_s) / sum(covered_s) ELSE avg(power_mean_w) END AS power_mean_w,
+max(power_max_w) AS power_max_w,
+sum(voltage_v * samples) / nullif(sum(samples) FILTER (WHERE voltage_v IS NOT NULL), 0) AS voltage_v,
+sum(current_a * samples) / nullif(sum(samples) FILTER (WHERE current_a IS NOT NULL), 0) AS current_a,
+(bit_or(flags) & ~8 | bit_and(flags) & 8)::smallint AS flags
+"""
+
 _COLUMNS = "measured_wh, recovered_wh, returned_wh, covered_s, samples, power_min_w, power_mean_w, power_max_w, voltage_v, current_a, flags"
 
 
-def _upsert(table: str) -> str:
-    """Return the tail of a roll-up: replace the span's buckets by the computed ones, touching only what differs."""
-    assignments = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", "))
-    old = ", ".join(f"b.{name}" for name in _COLUMNS.split(", "))
-    new = ", ".join(f"excluded.{name}" for name in _COLUMNS.split(", "))
+_ASSIGNMENTS = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", "))
+_OLD = ", ".join(f"b.{name}" for name in _COLUMNS.split(", "))
+_NEW = ", ".join(f"excluded.{name}" for name in _COLUMNS.split(", "))
+
+
+def _upsert(table: str, unless: str = "false") -> str:
+    """Return the tail of a roll-up: replace the span's buckets by the computed ones, touching only what differs.
+
+    An imported bucket (8) stays where there is nothing to put in its place.
+    """
     return f"""
 , removed AS (
     DELETE FROM {table} b USING span
-    WHERE b.device_id = span.device_id AND b.channel = span.channel AND b.start >= span.lo AND b.start < span.hi
+    WHERE b.device_id = span.device_id AND b.channel = span.channel AND b.start >= span.lo AND b.start < span.hi AND b.flags & 8 = 0
       AND NOT EXISTS (
           SELECT FROM computed c WHERE c.device_id = b.device_id AND c.channel = b.channel AND c.bucket = b.start
       )
 ), written AS (
     INSERT INTO {table} AS b (device_id, channel, start, {_COLUMNS})
     SELECT device_id, channel, bucket, {_COLUMNS} FROM computed
-    ON CONFLICT (device_id, channel, start) DO UPDATE SET {assignments}
-    WHERE ({old}) IS DISTINCT FROM ({new})
+    ON CONFLICT (device_id, channel, start) DO UPDATE SET {_ASSIGNMENTS}
+    WHERE ({_OLD}) IS DISTINCT FROM ({_NEW}) AND NOT ({unless})
 )
 SELECT device_id, channel, lo, hi FROM span
 """
@@ -302,7 +318,8 @@ WITH {_SPANS}, computed AS MATERIALIZED (
 {_upsert("telemetry_bucket_5m")}
 """
 
-# Parameters: device_id[], channel[], lo[], hi[] of five-minute spans.
+# Parameters: device_id[], channel[], lo[], hi[] of five-minute spans; importing: whether imported buckets alone have changed, which
+# must not replace a measured hour whose own five-minute buckets the retention has taken.
 ROLLUP_HOURS = f"""
 WITH span AS MATERIALIZED (
     SELECT device_id, channel, lower(range) AS lo, upper(range) AS hi FROM (
@@ -315,19 +332,13 @@ WITH span AS MATERIALIZED (
     ) merged
 ), computed AS MATERIALIZED (
     SELECT span.device_id, span.channel, h.* FROM span CROSS JOIN LATERAL (
-        SELECT date_trunc('hour', start, 'UTC') AS bucket, sum(measured_wh) AS measured_wh, sum(recovered_wh) AS recovered_wh,
-            sum(returned_wh) AS returned_wh, sum(covered_s) AS covered_s, sum(samples)::int AS samples, min(power_min_w) AS power_min_w,
-            CASE WHEN sum(covered_s) > 0 THEN sum(power_mean_w * covered_s) / sum(covered_s) ELSE avg(power_mean_w) END AS power_mean_w,
-            max(power_max_w) AS power_max_w,
-            sum(voltage_v * samples) / nullif(sum(samples) FILTER (WHERE voltage_v IS NOT NULL), 0) AS voltage_v,
-            sum(current_a * samples) / nullif(sum(samples) FILTER (WHERE current_a IS NOT NULL), 0) AS current_a,
-            bit_or(flags)::smallint AS flags
+        SELECT date_trunc('hour', start, 'UTC') AS bucket, {_SUMS}
         FROM telemetry_bucket_5m b
         WHERE b.device_id = span.device_id AND b.channel = span.channel AND b.start >= span.lo AND b.start < span.hi
         GROUP BY 1
     ) h
 )
-{_upsert("telemetry_bucket_1h")}
+{_upsert("telemetry_bucket_1h", unless="%(importing)s AND b.flags & 8 = 0 AND excluded.flags & 8 <> 0")}
 """
 
 # History by step. {table} is the bucket table, {step} the SQL of a bucket's step. Parameters by name: zone, device_ids, channel (or
@@ -346,3 +357,69 @@ SELECT step, sum(drawn_wh), sum(returned_wh), avg(covered_s), sum(power_w), avg(
 """
 HISTORY_TABLES = {"5m": "telemetry_bucket_5m", "1h": "telemetry_bucket_1h", "1d": "telemetry_bucket_1h"}
 HISTORY_STEPS = {"5m": "start", "1h": "start", "1d": "date_trunc('day', start, %(zone)s)"}
+
+# Export: one page of one channel as CSV lines, written by the server, which prints floats so that reading them gives the same again.
+# Each page is a query of its own, so that a slow download holds no transaction open: partitions could not be dropped behind it.
+# Parameters by name: head (the fields before the time), device_id, channel, start, end, after (where the page begins), limit, zone.
+# Returns the lines, the time of the last and their number.
+_EXPORT = """
+SELECT string_agg(line, E'\\r\\n' ORDER BY at) || E'\\r\\n', max(at), count(*) FROM (
+    SELECT {time} AS at, concat(%(head)s::text, to_char({time} AT TIME ZONE {zone}, '{form}'), {fields}) AS line
+    FROM {source} WHERE {time} >= %(after)s AND {time} < %(end)s AND device_id = %(device_id)s AND channel = %(channel)s
+    ORDER BY 1 LIMIT %(limit)s
+) page
+"""
+_DAYS = f"""(
+    SELECT device_id, channel, date_trunc('day', start, %(zone)s) AS start, {_SUMS} FROM telemetry_bucket_1h
+    WHERE device_id = %(device_id)s AND channel = %(channel)s AND start >= %(start)s AND start < %(end)s GROUP BY 1, 2, 3
+) day"""
+READING_COLUMNS = ("power_w", "voltage_v", "current_a", "energy_wh", "returned_wh")
+BUCKET_COLUMNS = tuple(_COLUMNS.split(", "))
+
+
+def _export(source: str, *, columns: tuple[str, ...], time: str = "start", form: str, zone: str = "'UTC'") -> str:
+    # The mark of an imported bucket belongs to this installation alone, so it is left out.
+    fields = ", ".join(f"',', {'flags & ~8' if name == 'flags' else name}" for name in columns)
+    return _EXPORT.format(source=source, time=time, zone=zone, form=form, fields=fields)
+
+
+EXPORTS = {
+    "raw": _export("telemetry_reading", columns=READING_COLUMNS, time="time", form='YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    "5m": _export("telemetry_bucket_5m", columns=BUCKET_COLUMNS, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    "1h": _export("telemetry_bucket_1h", columns=BUCKET_COLUMNS, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    "1d": _export(_DAYS, columns=BUCKET_COLUMNS, form="YYYY-MM-DD", zone="%(zone)s"),
+}
+
+# Import of buckets: each is new, or replaces an imported one that differs; a measured one stays. Parameters: device_id[], channel[],
+# start[], then the columns' arrays. Returns how many stood there as measured and as imported, and what was written: device, channel, start.
+_IMPORT = """
+WITH input AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %s::int[], %s::smallint[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::real[], %s::int[],
+        %s::real[], %s::real[], %s::real[], %s::real[], %s::real[], %s::smallint[]
+    ) AS i (device_id, channel, start, {columns})
+), stood AS (
+    SELECT b.flags & 8 = 0 AS measured FROM input i JOIN {table} b USING (device_id, channel, start)
+), series AS (
+    INSERT INTO telemetry_series (device_id, channel) SELECT DISTINCT device_id, channel FROM input ON CONFLICT DO NOTHING
+), written AS (
+    INSERT INTO {table} AS b (device_id, channel, start, {columns})
+    SELECT device_id, channel, start, {values} FROM input
+    ON CONFLICT (device_id, channel, start) DO UPDATE SET {assignments}
+    WHERE b.flags & 8 <> 0 AND ({old}) IS DISTINCT FROM ({new})
+    RETURNING b.device_id, b.channel, b.start
+)
+SELECT (SELECT count(*) FROM stood WHERE measured), (SELECT count(*) FROM stood WHERE NOT measured),
+    array_agg(device_id), array_agg(channel), array_agg(start) FROM written
+"""
+IMPORTS = {
+    resolution: _IMPORT.format(
+        table=table,
+        columns=_COLUMNS,
+        values=_COLUMNS.replace("flags", "flags | 8"),
+        assignments=_ASSIGNMENTS,
+        old=_OLD,
+        new=_NEW,
+    )
+    for resolution, table in (("5m", "telemetry_bucket_5m"), ("1h", "telemetry_bucket_1h"))
+}
