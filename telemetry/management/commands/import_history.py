@@ -22,8 +22,11 @@ named with its line. Its devices must be registered in the user's home, or --reg
 
 Imported buckets never replace measured ones, and the roll-up replaces them where there are readings. Buckets of 5m make their
 hours too; an imported hour is replaced by what its own five minutes say. To move everything, import 1h, 5m and raw, in any
-order. Readings older than they are kept (TELEMETRY_RETENTION_DAYS) are left out. Doing it twice changes nothing, and Ctrl-C or
-SIGTERM end it after the current step (exit status 1): give the command again to do the rest.
+order; the buckets at either end of the readings are made of what the file has of them. Readings older than they are kept
+(TELEMETRY_RETENTION_DAYS) are left out.
+
+Doing it twice changes nothing, and Ctrl-C or SIGTERM end it after the current step (exit status 1): give the command again to do
+the rest.
 
 examples:
   manage.py import_history casa.csv --email demo@example.com --dry-run
