@@ -7,7 +7,7 @@ CHECK_ENV := ECOWATT_DOTENV=off KEY_SECRET=$$($(BIN)/python -c "import secrets; 
 	URL_DATABASE_SQL=postgresql:///unused URL_DATABASE_REDIS=redis://127.0.0.1/0 HTTPS_ONLY=true
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check bench messages lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -18,16 +18,21 @@ run: $(VENV)/.embedded  ## Start everything for trying it out; Ctrl-C stops all 
 test: $(VENV)/.dev  ## Run all tests on embedded services (or on those that the environment names)
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.dev  ## Run the static checks: style, types, imports between apps, migrations, deployment settings
+check: $(VENV)/.dev  ## Run the static checks: style, types, imports between apps, migrations, deployment settings, the API's schema
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(CHECK_ENV) $(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(CHECK_ENV) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
 bench: $(VENV)/.dev  ## Run the benchmarks; each prints a table and writes JSON to benchmarks/results
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+messages: $(VENV)/.dev  ## Collect the texts into the English catalogue and compile all catalogues (needs gettext)
+	$(BIN)/python manage.py makemessages --locale en --ignore $(VENV) --ignore .local --no-obsolete --no-wrap --add-location file
+	$(BIN)/python manage.py compilemessages --ignore $(VENV)
 
 lock: $(VENV)/.dev  ## Pin the dependencies anew from requirements/*.in
 	@for name in base embedded dev; do \

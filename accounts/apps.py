@@ -6,4 +6,4 @@ class AccountsConfig(AppConfig):
     """Accounts."""
 
     name = "accounts"
-    verbose_name = _("Accounts")
+    verbose_name = _("Cuentas")

@@ -6,4 +6,8 @@ class DevicesConfig(AppConfig):
     """Devices."""
 
     name = "devices"
-    verbose_name = _("Devices")
+    verbose_name = _("Dispositivos")
+
+    def ready(self) -> None:
+        """Listen for changes of devices."""
+        from devices import receivers  # noqa: F401

@@ -32,5 +32,5 @@ def logins_make(folder: Path = LOCAL) -> Logins:
         User.objects.create_superuser(ADMIN_EMAIL, passwords[ADMIN_EMAIL], name="Administración")
     is_new = not User.objects.filter(email__iexact=DEMO_EMAIL).exists()
     if is_new:
-        user_register(email=DEMO_EMAIL, password=passwords[DEMO_EMAIL], name="Casa de prueba", tariff="1C", billing_day=1)
+        user_register(email=DEMO_EMAIL, password=passwords[DEMO_EMAIL], name="Ana López", tariff="1C", billing_day=1)
     return Logins(passwords[ADMIN_EMAIL], passwords[DEMO_EMAIL], is_new)

@@ -226,10 +226,54 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "EcoWatt",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
+    "DESCRIPTION": (
+        "Electricity of a Mexican household, live and in pesos. Log in, press Authorize and paste the `access_token`.\n\n"
+        "Every error is JSON with `detail`: a sentence for the user, or a list whose items have one as `msg`. It is Spanish; "
+        "`Accept-Language: en` asks for English. Any call may also answer 405 (another method), 406, 413 (a body above 64 KiB), "
+        "415 (not JSON), 500 or 503 (the database is away). A slash at the end of a path is optional."
+    ),
+    "TAGS": [
+        {"name": "auth", "description": "Sessions and passwords"},
+        {"name": "users", "description": "People and the supply contract of their home"},
+        {"name": "devices", "description": "The home's meters"},
+        {"name": "dashboard", "description": "The running billing cycle"},
+        {"name": "history", "description": "The past, by hour and by local day"},
+        {"name": "live", "description": "Readings as they come"},
+        {"name": "push", "description": "Phones that get notifications"},
+        {"name": "ingest", "description": "The readings' way in"},
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "displayRequestDuration": True, "validatorUrl": None},
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["ecowatt.docs.documented_paths"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "telemetry.api.schema.described_beside_django",
+    ],
+    "ENUM_NAME_OVERRIDES": {"RateEnum": "accounts.api.fields.RATES"},
 }
-UNFOLD: dict[str, Any] = {"SITE_TITLE": "EcoWatt", "SITE_HEADER": "EcoWatt", "SITE_URL": reverse_lazy("docs")}
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "EcoWatt",
+    "SITE_HEADER": "EcoWatt",
+    "SITE_SYMBOL": "bolt",
+    "SITE_URL": reverse_lazy("docs"),
+    "SIDEBAR": {"show_search": True, "navigation": "ecowatt.sidebar.navigation"},
+    "COLORS": {  # Tailwind's emerald
+        "primary": {
+            "50": "oklch(97.9% .021 166.113)",
+            "100": "oklch(95% .052 163.051)",
+            "200": "oklch(90.5% .093 164.15)",
+            "300": "oklch(84.5% .143 164.978)",
+            "400": "oklch(76.5% .177 163.223)",
+            "500": "oklch(69.6% .17 162.48)",
+            "600": "oklch(59.6% .145 163.225)",
+            "700": "oklch(50.8% .118 165.612)",
+            "800": "oklch(43.2% .095 166.913)",
+            "900": "oklch(37.8% .077 168.94)",
+            "950": "oklch(26.2% .051 172.552)",
+        }
+    },
+}

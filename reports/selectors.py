@@ -43,11 +43,6 @@ def carbon_of(kwh: Decimal, cycle: Cycle) -> Footprint:
     )
 
 
-def tariff_on_the_wire(tariff: str) -> str:
-    """Return a contract's tariff as the app knows it: `1f`, but `DAC`."""
-    return tariff if tariff == Contract.Tariff.DAC else tariff.lower()
-
-
 def running_bill(contract: Contract, cycle: Cycle, energy_wh: float) -> Bill | None:
     """Return the bill of the energy so far, or None where none was measured: no meter, or no reading in this cycle (0–1 queries).
 
@@ -67,7 +62,7 @@ def summary_of(home: Home, *, cycle: Cycle, today: date, energy_wh: float, recom
         billing_cycle_start=cycle.start,
         billing_cycle_end=cycle.last_day,
         days_in_cycle=cycle.days_elapsed(today),
-        current_tariff=tariff_on_the_wire(home.contract.tariff),
+        current_tariff=home.contract.tariff,
         carbon_footprint=carbon_of(kwh, cycle),
         latest_recommendation=recommendation,
         cost_certainty=bill.certainty if bill else None,

@@ -9,7 +9,7 @@ class TelemetryConfig(AppConfig):
     """Telemetry."""
 
     name = "telemetry"
-    verbose_name = _("Telemetry")
+    verbose_name = _("Telemetría")
 
     def ready(self) -> None:
         """Register the checks."""

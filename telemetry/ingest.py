@@ -52,15 +52,16 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
     try:
         mac, samples = parse_status(body, max_power_w=settings.TELEMETRY_MAX_POWER_W)
     except PayloadError as error:
-        return _unprocessable(error)
+        return unprocessable(error)
     now = datetime.now(UTC)
     timed = [sample._replace(time=trusted_time(sample.time, now)) for sample in samples]
     try:
-        return OUTCOMES[await writer().store(mac, timed)]
+        outcomes = await writer().store([(mac, timed)])
     except DatabaseAway:
         return AWAY
     except Overloaded:
         return BUSY
+    return OUTCOMES[outcomes[mac]]
 
 
 async def _read(scope: Message, receive: Receive) -> bytes | None:
@@ -79,6 +80,7 @@ async def _read(scope: Message, receive: Receive) -> bytes | None:
             return body
 
 
-def _unprocessable(error: PayloadError) -> Answer:
+def unprocessable(error: PayloadError) -> Answer:
+    """Return the answer to a body that can't be read or be true."""
     place = ["body", error.field] if error.field else ["body"]
     return _json(422, {"detail": [{"type": "value_error", "loc": place, "msg": str(error), "input": None}]})

@@ -51,14 +51,14 @@ class LivePublisher:
     def __init__(self) -> None:
         """Start looking for watched devices."""
         self._redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
-        self._watched: set[int] = set()
+        self._watched: set[int] | None = None  # not known yet: publish everything
         self._pending: list[tuple[int, str]] = []
         self._wake = asyncio.Event()
         self._tasks = [asyncio.create_task(self._look()), asyncio.create_task(self._send())]
 
     def publish(self, device_id: int, samples: Iterable[Sample]) -> None:
         """Queue frames for whoever watches the device; the oldest go when Redis can't keep up."""
-        if device_id not in self._watched:
+        if self._watched is not None and device_id not in self._watched:
             return
         self._pending += [(device_id, frame(s.channel, s.time or datetime.now(UTC), *s[2:5])) for s in samples]
         del self._pending[:-PUBLISH_BACKLOG]

@@ -40,10 +40,15 @@ def parse_status(raw: bytes, *, max_power_w: float) -> Status:
     if not isinstance(system, dict):
         raise PayloadError("Falta el objeto sys con la MAC del dispositivo.", "sys")
     mac = _mac(system.get("mac"))
-    samples = list(_samples(body, _device_time(system.get("unixtime")), max_power_w))
+    samples = samples_of(body, device_time(system.get("unixtime")), max_power_w=max_power_w)
     if not samples:
         raise PayloadError("El mensaje no trae ninguna medición de potencia.")
     return Status(mac, samples)
+
+
+def samples_of(components: dict[str, Any], time: datetime | None, *, max_power_w: float) -> list[Sample]:
+    """Return a sample for each metered channel among the components of a status. Raises PayloadError."""
+    return list(_samples(components, time, max_power_w))
 
 
 def _mac(value: object) -> str:
@@ -54,7 +59,7 @@ def _mac(value: object) -> str:
     raise PayloadError("La MAC del dispositivo falta o no es válida.", "sys.mac")
 
 
-def _device_time(value: object) -> datetime | None:
+def device_time(value: object) -> datetime | None:
     """Return the device's clock, or None where it has none or an absurd one; whether to trust it is decided later."""
     seconds = None if value is None else _number({"unixtime": value}, "unixtime", "sys", low=-1e300, high=1e300)
     return datetime.fromtimestamp(seconds, UTC) if seconds is not None and 0 < seconds < 32_503_680_000 else None

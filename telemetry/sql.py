@@ -4,35 +4,17 @@ Energy follows the rules of docs/telemetry.md: by counter where there is one, el
 readings is cut at bucket edges in proportion to time, so the buckets' sum is the counter's movement whatever the order of arrival.
 """
 
-# One statement, one commit: look the devices up, store what is new, note new channels and late times. Returns the known devices.
-# Parameters: mac[], channel[], time[], power_w[], voltage_v[], current_a[], energy_wh[], returned_wh[], late_after (interval).
-STORE_BY_MAC = """
-WITH input AS (
-    SELECT * FROM unnest(
-        %s::text[], %s::smallint[], %s::timestamptz[], %s::real[], %s::real[], %s::real[], %s::float8[], %s::float8[]
-    ) AS i (mac, channel, time, power_w, voltage_v, current_a, energy_wh, returned_wh)
-), known AS MATERIALIZED (
-    SELECT hardware_id, id::int AS id, is_active FROM devices_device
-    WHERE hardware_id IN (SELECT mac FROM input)
-), fresh AS (
-    SELECT k.id AS device_id, i.* FROM input i JOIN known k ON k.hardware_id = i.mac WHERE k.is_active
-), stored AS (
-    INSERT INTO telemetry_reading (time, energy_wh, returned_wh, device_id, power_w, voltage_v, current_a, channel)
-    SELECT time, energy_wh, nullif(returned_wh, 0), device_id, power_w, voltage_v, current_a, channel FROM fresh
-    ON CONFLICT DO NOTHING
-), series AS (
-    INSERT INTO telemetry_series (device_id, channel)
-    SELECT DISTINCT device_id, channel FROM fresh f
-    WHERE NOT EXISTS (SELECT FROM telemetry_series s WHERE s.device_id = f.device_id AND s.channel = f.channel)
-    ON CONFLICT DO NOTHING
-), late AS (
-    INSERT INTO telemetry_latespan (device_id, channel, from_time, to_time)
-    SELECT device_id, channel, min(time), max(time) FROM fresh WHERE time < now() - %s::interval GROUP BY 1, 2
-)
-SELECT hardware_id, id, is_active FROM known
-"""
+# The registered devices among some MACs. Parameter: mac[].
+DEVICES_BY_MAC = "SELECT hardware_id, id::int, is_active FROM devices_device WHERE hardware_id = ANY(%s)"
 
-# The same for readings whose device is known by id (simulation, import). Parameters: device_id[], then as above. Returns how many were new.
+COPY_READINGS = (
+    "COPY telemetry_reading (time, energy_wh, returned_wh, device_id, power_w, voltage_v, current_a, channel)"
+    " FROM STDIN (FORMAT binary)"
+)
+COPY_TYPES = ["timestamptz", "float8", "float8", "int4", "float4", "float4", "float4", "int2"]
+
+# Readings in one statement and one commit: store what is new, note new channels and late times. Returns how many were new.
+# Parameters: device_id[], channel[], time[], power_w[], voltage_v[], current_a[], energy_wh[], returned_wh[], late_after (interval).
 STORE_BY_ID = """
 WITH fresh AS MATERIALIZED (
     SELECT * FROM unnest(
@@ -44,7 +26,10 @@ WITH fresh AS MATERIALIZED (
     ON CONFLICT DO NOTHING
     RETURNING 1
 ), series AS (
-    INSERT INTO telemetry_series (device_id, channel) SELECT DISTINCT device_id, channel FROM fresh ON CONFLICT DO NOTHING
+    INSERT INTO telemetry_series (device_id, channel)
+    SELECT DISTINCT device_id, channel FROM fresh f
+    WHERE NOT EXISTS (SELECT FROM telemetry_series s WHERE s.device_id = f.device_id AND s.channel = f.channel)
+    ON CONFLICT DO NOTHING
 ), late AS (
     INSERT INTO telemetry_latespan (device_id, channel, from_time, to_time)
     SELECT device_id, channel, min(time), max(time) FROM fresh WHERE time < now() - %s::interval GROUP BY 1, 2

@@ -7,38 +7,21 @@ its readings, so an answer is a promise.
 import asyncio
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import psycopg
 import structlog
 from django.conf import settings
-from django.db import connection
-from psycopg.conninfo import make_conninfo
 
-from telemetry import sql
+from devices.registry import Entry
 from telemetry.live import LivePublisher
-from telemetry.rows import columns
 from telemetry.samples import Sample
+from telemetry.store import Store
 
 log = structlog.get_logger(__name__)
 
 BATCH_LIMIT = 5_000
-STATEMENT_TIMEOUT_MS = 15_000
-CONNECT_TIMEOUT_S = 5
-APPLICATION_NAME = "ecowatt-writer"
-# What of Django's OPTIONS is libpq's own; the rest (pool, isolation level) is for Django alone.
-LIBPQ_OPTIONS = (
-    "host",
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "service",
-    "passfile",
-    "connect_timeout",
-    "target_session_attrs",
-)
 
 
 class Outcome(Enum):
@@ -57,20 +40,16 @@ class DatabaseAway(Exception):
     """The readings could not be stored; the sender keeps them."""
 
 
+Readings = Sequence[tuple[str, Sequence[Sample]]]
+
+
 class _Entry(NamedTuple):
-    mac: str
-    samples: Sequence[Sample]
-    answer: "asyncio.Future[Outcome]"
+    readings: Readings
+    answer: "asyncio.Future[dict[str, Outcome]]"
 
-
-def database_conninfo() -> str:
-    """Return libpq's address of the database that Django uses now (in tests, the test database)."""
-    target = connection.settings_dict
-    parts = {"dbname": target["NAME"], "user": target["USER"], "password": target["PASSWORD"], "host": target["HOST"]}
-    parts["port"] = target["PORT"]
-    libpq = {name: str(value) for name, value in target["OPTIONS"].items() if name in LIBPQ_OPTIONS}
-    given = {name: str(value) for name, value in parts.items() if value}
-    return make_conninfo("", **{"connect_timeout": str(CONNECT_TIMEOUT_S), "application_name": APPLICATION_NAME} | libpq | given)
+    @property
+    def size(self) -> int:
+        return sum(len(samples) for _mac, samples in self.readings)
 
 
 class Writer:
@@ -80,17 +59,19 @@ class Writer:
         """Connect to nothing yet."""
         self._queue: asyncio.Queue[_Entry] = asyncio.Queue()
         self._waiting = 0
-        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
-        self._conninfo = database_conninfo()
+        self._store = Store()
         self._publisher = LivePublisher()
         self._task = asyncio.create_task(self._run())
 
-    async def store(self, mac: str, samples: Sequence[Sample]) -> Outcome:
-        """Store a device's samples, each with a time, and return after the commit. Raises Overloaded, DatabaseAway."""
-        if self._waiting + len(samples) > settings.TELEMETRY_QUEUE_LIMIT:
+    async def store(self, readings: Readings) -> dict[str, Outcome]:
+        """Store samples, each with a time, by MAC; return what became of each MAC's after the commit.
+
+        Raises Overloaded, DatabaseAway: then nothing of it may be taken as stored, and storing it again is harmless.
+        """
+        entry = _Entry(readings, asyncio.get_running_loop().create_future())
+        if self._waiting + entry.size > settings.TELEMETRY_QUEUE_LIMIT and self._waiting:
             raise Overloaded
-        entry = _Entry(mac, samples, asyncio.get_running_loop().create_future())
-        self._waiting += len(samples)
+        self._waiting += entry.size
         self._queue.put_nowait(entry)
         return await entry.answer
 
@@ -99,64 +80,59 @@ class Writer:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self._publisher.close()
-        if self._connection:
-            await self._connection.close()
+        await self._store.close()
 
     async def _run(self) -> None:
         while True:
             batch = [await self._queue.get()]
-            rows = len(batch[0].samples)
+            rows = batch[0].size
             while rows < BATCH_LIMIT and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-                rows += len(batch[-1].samples)
-            await self._write(batch)
-            self._waiting -= rows
+                rows += batch[-1].size
+            try:
+                await self._write(batch)
+            finally:
+                self._waiting -= rows
 
     async def _write(self, batch: list[_Entry]) -> None:
+        """Store the batch and answer its senders; one reading that the database refuses fails no other sender's."""
         try:
-            known = await self._execute(columns((entry.mac, sample) for entry in batch for sample in entry.samples))
+            known = await self._store.save([one for entry in batch for one in entry.readings])
+        except psycopg.DataError as error:
+            log.error("readings refused by the database", readings=len(batch), reason=str(error).strip())
+            if len(batch) == 1:
+                _fail(batch)
+            else:
+                for entry in batch:
+                    await self._write([entry])
         except (psycopg.Error, OSError, TimeoutError) as error:
-            log.error("readings not stored", readings=len(batch), error=type(error).__name__, reason=str(error).strip())
-            for entry in batch:
-                if not entry.answer.done():
-                    entry.answer.set_exception(DatabaseAway())
-            return
+            log.error("readings not stored", senders=len(batch), error=type(error).__name__, reason=str(error).strip())
+            _fail(batch)
+        except Exception:
+            log.exception("readings not stored")
+            _fail(batch)
+        else:
+            self._answer(batch, known)
+
+    def _answer(self, batch: list[_Entry], known: dict[str, Entry]) -> None:
         for entry in batch:
-            device = known.get(entry.mac)
             if not entry.answer.done():  # a sender that hung up no longer waits
-                entry.answer.set_result(_outcome(device))
-            if device and device[1]:
-                self._publisher.publish(device[0], entry.samples)
-
-    async def _execute(self, parameters: list[Any]) -> dict[str, tuple[int, bool]]:
-        """Return id and activity of the batch's known devices by MAC. A connection that went stale is renewed once."""
-        fresh = self._connection is None
-        try:
-            return await self._store(parameters)
-        except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
-            await self._disconnect()
-            if fresh:
-                raise
-        return await self._store(parameters)
-
-    async def _store(self, parameters: list[Any]) -> dict[str, tuple[int, bool]]:
-        if self._connection is None:
-            self._connection = await psycopg.AsyncConnection.connect(
-                self._conninfo, autocommit=True, options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"
-            )
-        cursor = await self._connection.execute(sql.STORE_BY_MAC, parameters)
-        return {mac: (device_id, active) for mac, device_id, active in await cursor.fetchall()}
-
-    async def _disconnect(self) -> None:
-        if self._connection is not None:
-            stale, self._connection = self._connection, None
-            await stale.close()
+                entry.answer.set_result({mac: _outcome(known.get(mac)) for mac, _samples in entry.readings})
+            for mac, samples in entry.readings:
+                if (device := known.get(mac)) and device.is_active:
+                    self._publisher.publish(device.device_id, samples)
 
 
-def _outcome(device: tuple[int, bool] | None) -> Outcome:
+def _fail(batch: list[_Entry]) -> None:
+    for entry in batch:
+        if not entry.answer.done():
+            entry.answer.set_exception(DatabaseAway())
+
+
+def _outcome(device: Entry | None) -> Outcome:
     if device is None:
         return Outcome.UNKNOWN
-    return Outcome.STORED if device[1] else Outcome.INACTIVE
+    return Outcome.STORED if device.is_active else Outcome.INACTIVE
 
 
 _writers: "WeakKeyDictionary[asyncio.AbstractEventLoop, Writer]" = WeakKeyDictionary()

@@ -1,7 +1,7 @@
 """Logging in and out, and a forgotten password: no call here needs a token, and none looks at one."""
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from kombu.exceptions import OperationalError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -9,7 +9,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import limits, services
-from accounts.api.schema import THROTTLED, invalid, refusals
 from accounts.api.serializers import (
     ForgotPasswordSerializer,
     LoginSerializer,
@@ -22,17 +21,18 @@ from accounts.api.serializers import (
 from accounts.exceptions import MailUnavailable, TooManyAttempts
 from accounts.tasks import password_reset_mail
 from accounts.throttling import AddressThrottle
+from ecowatt.schema import answer, asking, invalid, refusals
 
 SHORT_PASSWORD = "La contraseña debe tener de 8 a 128 caracteres."  # noqa: S105
 PAIR = {"access_token": "eyJhbGciOiJIUzI1NiIs…", "refresh_token": "mO3b7Xq2-cG…", "token_type": "Bearer"}
+SESSION = {200: answer(TokenPairSerializer, PAIR, "Both tokens are new.")}
+ONE_TOKEN = asking({"refresh_token": PAIR["refresh_token"]})
+NO_TOKEN = invalid("refresh_token", "El token es obligatorio.", kind="required")
+THROTTLED = refusals({429: "Demasiados intentos. Inténtalo de nuevo más tarde."})
 
 
-def _message(sentence: str) -> OpenApiResponse:
-    return OpenApiResponse(MessageSerializer, examples=[OpenApiExample(sentence, value={"message": sentence})])
-
-
-def _pair() -> OpenApiResponse:
-    return OpenApiResponse(TokenPairSerializer, examples=[OpenApiExample("Sesión", value=PAIR)])
+def _message(sentence: str) -> dict[int, OpenApiResponse]:
+    return {200: answer(MessageSerializer, {"message": sentence})}
 
 
 def _pair_answer(pair: services.TokenPair) -> Response:
@@ -54,17 +54,15 @@ class LoginView(OpenView):
     @extend_schema(
         operation_id="auth_login",
         tags=["auth"],
-        summary="Iniciar sesión",
+        summary="Log in",
         request=LoginSerializer,
         responses={
-            200: _pair(),
+            **SESSION,
             **refusals({401: "Email o contraseña incorrectos"}),
             **invalid("user_password", SHORT_PASSWORD, kind="min_length"),
             **THROTTLED,
         },
-        examples=[
-            OpenApiExample("Petición", value={"user_email": "ana@example.com", "user_password": "secreta123"}, request_only=True)
-        ],
+        examples=asking({"user_email": "ana@example.com", "user_password": "secreta123"}),
     )
     def post(self, request: Request) -> Response:
         """Exchange e-mail and password for a session's tokens."""
@@ -77,14 +75,14 @@ class RefreshView(OpenView):
     @extend_schema(
         operation_id="auth_refresh",
         tags=["auth"],
-        summary="Renovar la sesión",
+        summary="Renew a session",
         request=RefreshTokenSerializer,
         responses={
-            200: _pair(),
+            **SESSION,
             **refusals({401: "Token de refresco inválido o expirado"}),
-            **invalid("refresh_token", "El token es obligatorio.", kind="required"),
+            **NO_TOKEN,
         },
-        examples=[OpenApiExample("Petición", value={"refresh_token": PAIR["refresh_token"]}, request_only=True)],
+        examples=ONE_TOKEN,
     )
     def post(self, request: Request) -> Response:
         """Exchange a refresh token for a new pair; the old one works for a short grace, then its use ends the session."""
@@ -97,13 +95,13 @@ class LogoutView(OpenView):
     @extend_schema(
         operation_id="auth_logout",
         tags=["auth"],
-        summary="Cerrar sesión",
+        summary="Log out",
         request=RefreshTokenSerializer,
         responses={
-            200: _message("Cierre de sesión exitoso"),
-            **invalid("refresh_token", "El token es obligatorio.", kind="required"),
+            **_message("Cierre de sesión exitoso"),
+            **NO_TOKEN,
         },
-        examples=[OpenApiExample("Petición", value={"refresh_token": PAIR["refresh_token"]}, request_only=True)],
+        examples=ONE_TOKEN,
     )
     def post(self, request: Request) -> Response:
         """End the session of a refresh token; an unknown token gets the same answer."""
@@ -119,15 +117,15 @@ class ForgotPasswordView(OpenView):
     @extend_schema(
         operation_id="auth_forgot_password",
         tags=["auth"],
-        summary="Pedir un código para restablecer la contraseña",
+        summary="Ask for a password reset",
         request=ForgotPasswordSerializer,
         responses={
-            200: _message("Si tu correo está registrado, recibirás un email con instrucciones."),
+            **_message("Si tu correo está registrado, recibirás un email con instrucciones."),
             **invalid("user_email", "El correo electrónico no es válido.", value="ana"),
             **THROTTLED,
             **refusals({503: "No podemos enviar el correo en este momento. Inténtalo de nuevo en unos minutos."}),
         },
-        examples=[OpenApiExample("Petición", value={"user_email": "ana@example.com"}, request_only=True)],
+        examples=asking({"user_email": "ana@example.com"}),
     )
     def post(self, request: Request) -> Response:
         """Queue a mail, whether or not the account exists: the worker finds out, so the answer and its time tell nothing."""
@@ -147,14 +145,14 @@ class ResetPasswordView(OpenView):
     @extend_schema(
         operation_id="auth_reset_password",
         tags=["auth"],
-        summary="Restablecer la contraseña",
+        summary="Set a new password",
         request=ResetPasswordSerializer,
         responses={
-            200: _message("Contraseña actualizada exitosamente."),
+            **_message("Contraseña actualizada exitosamente."),
             **refusals({400: "El token es inválido o ha expirado."}),
             **invalid("new_password", SHORT_PASSWORD, kind="min_length"),
         },
-        examples=[OpenApiExample("Petición", value={"token": "Zk3…", "new_password": "nueva-clave-9"}, request_only=True)],
+        examples=asking({"token": "Zk3…", "new_password": "nueva-clave-9"}),
     )
     def post(self, request: Request) -> Response:
         """Use the mailed token to set a password; every session of the account ends."""

@@ -79,7 +79,10 @@ class TokenField(TextField):
         super().__init__(write_only=True, error_messages=messages, **options)
 
 
-@extend_schema_field({"type": "string", "enum": ["1", "1a", "1b", "1c", "1d", "1e", "1f", "DAC"]})
+RATES = ["1", "1a", "1b", "1c", "1d", "1e", "1f", "DAC"]
+
+
+@extend_schema_field({"type": "string", "enum": RATES})
 class RateField(serializers.Field[str, Any, str, Any]):
     """CFE's household rates: read without regard to case, answered in lower case but for DAC."""
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,7 +11,6 @@ from rest_framework.views import APIView
 
 from accounts import services
 from accounts.api.auth import OpenView
-from accounts.api.schema import NEEDS_LOGIN, invalid, refusals
 from accounts.api.serializers import (
     MessageSerializer,
     ProfileChangeSerializer,
@@ -20,7 +19,9 @@ from accounts.api.serializers import (
     RegistrationSerializer,
     validated,
 )
+from accounts.authentication import caller
 from accounts.models import User
+from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 
 EMAIL_TAKEN = refusals({409: "El correo electrónico ya está en uso."})
 WRONG_NAME = invalid("user_name", "El nombre debe tener de 5 a 100 caracteres.", value="Ana", kind="min_length")
@@ -33,10 +34,7 @@ REGISTRATION = {
     "user_billing_day": 15,
 }
 PROFILE = {"user_id": 7} | {name: value for name, value in REGISTRATION.items() if name != "user_password"}
-
-
-def _profile_response() -> OpenApiResponse:
-    return OpenApiResponse(ProfileSerializer, examples=[OpenApiExample("Perfil", value=PROFILE, response_only=True)])
+PHONE = {"fcm_token": "dGVsZWZvbm8tZGUtYW5h:APA91b" + 6 * "Zk3-mO3b7Xq2_cGdx4", "device_name": "Pixel 9", "platform": "android"}
 
 
 def _profile(user: User) -> dict[str, Any]:
@@ -49,10 +47,10 @@ class UsersView(OpenView):
     @extend_schema(
         operation_id="users_register",
         tags=["users"],
-        summary="Registrarse",
+        summary="Register",
         request=RegistrationSerializer,
-        responses={201: _profile_response(), **EMAIL_TAKEN, **WRONG_NAME},
-        examples=[OpenApiExample("Petición", value=REGISTRATION, request_only=True)],
+        responses={201: answer(ProfileSerializer, PROFILE), **EMAIL_TAKEN, **WRONG_NAME},
+        examples=asking(REGISTRATION),
     )
     def post(self, request: Request) -> Response:
         """Create a user, their home and its supply contract."""
@@ -66,24 +64,24 @@ class MeView(APIView):
     @extend_schema(
         operation_id="users_me",
         tags=["users"],
-        summary="Ver mi perfil",
-        responses={200: _profile_response(), **NEEDS_LOGIN, **NO_HOME},
+        summary="Read my profile",
+        responses={200: answer(ProfileSerializer, PROFILE), **NEEDS_LOGIN, **NO_HOME},
     )
     def get(self, request: Request) -> Response:
         """Return the caller and the contract of their home."""
-        return Response(_profile(_caller(request)))
+        return Response(_profile(caller(request)))
 
     @extend_schema(
         operation_id="users_me_update",
         tags=["users"],
-        summary="Cambiar mi perfil",
+        summary="Change my profile",
         request=ProfileChangeSerializer,
-        responses={200: _profile_response(), **NEEDS_LOGIN, **NO_HOME, **EMAIL_TAKEN, **WRONG_NAME},
-        examples=[OpenApiExample("Petición", value={"user_trf_rate": "DAC"}, request_only=True)],
+        responses={200: answer(ProfileSerializer, PROFILE), **NEEDS_LOGIN, **NO_HOME, **EMAIL_TAKEN, **WRONG_NAME},
+        examples=asking({"user_trf_rate": "DAC"}),
     )
     def patch(self, request: Request) -> Response:
         """Change what is given; what is missing or null stays as it is."""
-        return Response(_profile(services.user_update(user=_caller(request), **validated(ProfileChangeSerializer, request))))
+        return Response(_profile(services.user_update(user=caller(request), **validated(ProfileChangeSerializer, request))))
 
 
 class PushTokenView(APIView):
@@ -92,28 +90,19 @@ class PushTokenView(APIView):
     @extend_schema(
         operation_id="fcm_register",
         tags=["push"],
-        summary="Registrar un teléfono para notificaciones",
+        summary="Register a phone for push messages",
         request=PushTokenSerializer,
         responses={
-            200: OpenApiResponse(
-                MessageSerializer,
-                examples=[OpenApiExample("Registrado", value={"message": "Token registrado"}, response_only=True)],
-            ),
+            200: answer(MessageSerializer, {"message": "Token registrado"}),
             **NEEDS_LOGIN,
             **invalid("fcm_token", "El token del teléfono debe tener de 100 a 4096 caracteres.", kind="min_length"),
         },
-        examples=[
-            OpenApiExample(
-                "Petición",
-                value={"fcm_token": "dGVsZWZvbm8tZGUtYW5h…", "device_name": "Pixel 9", "platform": "android"},
-                request_only=True,
-            )
-        ],
+        examples=asking(PHONE),
     )
     def post(self, request: Request) -> Response:
         """Give the phone's token to the caller, whoever had it before."""
         values = {name: value for name, value in validated(PushTokenSerializer, request).items() if value is not None}
-        services.push_token_register(user=_caller(request), **values)
+        services.push_token_register(user=caller(request), **values)
         return Response({"message": _("Token registrado")})
 
 

@@ -4,14 +4,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from devices.api.serializers import (
-    DeviceChangeSerializer,
-    DeviceErrorSerializer,
-    DeviceRegisterSerializer,
-    DeviceSerializer,
-)
+from devices.api.serializers import DeviceChangeSerializer, DeviceRegisterSerializer, DeviceSerializer
+from ecowatt.schema import NEEDS_LOGIN, Responses, answer, asking, invalid, refusals
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -28,37 +24,26 @@ EXAMPLE: dict[str, Any] = {
     "is_main": False,
     "channels": [{"number": 0, "name": "Cocina"}],
 }
-INVALID: dict[str, Any] = {
-    "detail": [
+SHORT_NAME = "Asegúrese de que este campo tenga al menos 3 caracteres."
+ERRORS: Responses = {
+    **NEEDS_LOGIN,
+    **refusals(
         {
-            "type": "min_length",
-            "loc": ["body", "dev_name"],
-            "msg": "Asegúrese de que este campo tenga al menos 3 caracteres.",
-            "input": "TV",
+            403: "Como invitado puedes ver los dispositivos, pero no cambiarlos.",
+            404: "Dispositivo no encontrado o no pertenece al usuario.",
+            409: "El ID de hardware ya está registrado.",
         }
-    ]
-}
-SENTENCES = {
-    401: "No autenticado",
-    403: "Como invitado puedes ver los dispositivos, pero no cambiarlos.",
-    404: "Dispositivo no encontrado o no pertenece al usuario.",
-    409: "El ID de hardware ya está registrado.",
+    ),
+    **invalid("dev_name", SHORT_NAME, value="TV", kind="min_length"),
 }
 
 
-def _errors(*codes: int) -> dict[int, OpenApiResponse]:
-    found = {
-        code: OpenApiResponse(DeviceErrorSerializer, examples=[OpenApiExample("Error", {"detail": SENTENCES[code]})])
-        for code in codes
-        if code in SENTENCES
-    }
-    if 422 in codes:
-        found[422] = OpenApiResponse(OpenApiTypes.OBJECT, examples=[OpenApiExample("Datos no válidos", INVALID)])
-    return found
+def _errors(*codes: int) -> Responses:
+    return {code: ERRORS[code] for code in codes}
 
 
 def _device(description: str, value: Any = None) -> OpenApiResponse:
-    return OpenApiResponse(DeviceSerializer, description, examples=[OpenApiExample("Dispositivo", value or EXAMPLE)])
+    return answer(DeviceSerializer, value or EXAMPLE, description)
 
 
 def _described(operation: str, summary: str, **details: Any) -> Callable[[View], View]:
@@ -73,18 +58,13 @@ DEVICE_ID = OpenApiParameter("device_id", OpenApiTypes.INT64, OpenApiParameter.P
 device_list = _described(
     "list",
     "List the home's devices",
-    responses={
-        200: OpenApiResponse(DeviceSerializer(many=True), "By id, oldest first", examples=[OpenApiExample("Lista", EXAMPLE)])
-    }
-    | _errors(401),
+    responses={200: answer(DeviceSerializer(many=True), EXAMPLE, "By id, oldest first")} | _errors(401),
 )
 device_create = _described(
     "create",
     "Register a device",
     request=DeviceRegisterSerializer,
-    examples=[
-        OpenApiExample("Registro", {"dev_hardware_id": "A8032412C3D4", "dev_name": "Cocina"}, request_only=True),
-    ],
+    examples=asking({"dev_hardware_id": "A8032412C3D4", "dev_name": "Cocina"}),
     responses={201: _device("Registered")} | _errors(401, 403, 409, 422),
 )
 device_retrieve = _described(
@@ -98,7 +78,7 @@ device_partial_update = _described(
     "Rename a device or its channels, or set its topic prefix",
     parameters=[DEVICE_ID],
     request=DeviceChangeSerializer,
-    examples=[OpenApiExample("Nuevo nombre", {"dev_name": "Cocina y comedor", "dev_mqtt_prefix": None}, request_only=True)],
+    examples=asking({"dev_name": "Cocina y comedor", "dev_mqtt_prefix": None}),
     responses={200: _device("Changed", EXAMPLE | {"dev_name": "Cocina y comedor"})} | _errors(401, 403, 404, 422),
 )
 device_destroy = _described(

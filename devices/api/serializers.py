@@ -96,9 +96,3 @@ class DeviceRegisterSerializer(DeviceChangeSerializer):
         help_text="The MAC, with or without separators, or the Shelly's full id (`shellypro4pm-34987ae4d353`).",
     )
     dev_name = serializers.CharField(source="name", min_length=3, max_length=100)
-
-
-class DeviceErrorSerializer(serializers.Serializer[Any]):
-    """A refusal: one Spanish sentence."""
-
-    detail = serializers.CharField()

@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.api.fields import RateField
 from tariffs.billing import Certainty
 
 
@@ -27,7 +28,7 @@ class SummarySerializer(serializers.Serializer[Any]):
     billing_cycle_start = serializers.DateField()
     billing_cycle_end = serializers.DateField()
     days_in_cycle = serializers.IntegerField()
-    current_tariff = serializers.CharField()
+    current_tariff = RateField()
     carbon_footprint = CarbonFootprintSerializer()
     latest_recommendation = serializers.CharField(allow_null=True)
     cost_certainty = serializers.ChoiceField(choices=[certainty.value for certainty in Certainty], allow_null=True)

@@ -90,5 +90,5 @@ def test_readings_of_every_circuit_become_kwh_and_pesos(
 def test_the_schema_describes_the_dashboard(anonymous_api: APIClient) -> None:
     paths = anonymous_api.get("/openapi.json", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()["paths"]
     operation = next(operations["get"] for path, operations in paths.items() if path.rstrip("/") == URL)
-    assert set(operation["responses"]) == {"200", "401", "503"}
+    assert set(operation["responses"]) == {"200", "401", "404", "503"}
     assert operation["responses"]["200"]["content"]["application/json"]["examples"]

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import Contract, Home
 from analysis.models import Recommendation
 from reports.api.serializers import SummarySerializer
-from reports.selectors import Summary, dashboard_summary, summary_of, tariff_on_the_wire
+from reports.selectors import Summary, dashboard_summary, summary_of
 from tariffs.cycles import Cycle
 from tariffs.exceptions import PricesMissing
 from tariffs.services import prices_load
@@ -103,8 +103,9 @@ def test_the_year_of_the_cycle_s_last_day_names_the_factor(home: Home, prices: N
 
 
 @pytest.mark.parametrize(("tariff", "shown"), [("1", "1"), ("1F", "1f"), ("DAC", "DAC")])
-def test_the_tariff_is_shown_in_lower_case_but_dac(tariff: str, shown: str) -> None:
-    assert tariff_on_the_wire(tariff) == shown
+def test_the_tariff_is_shown_in_lower_case_but_dac(home: Home, tariff: str, shown: str) -> None:
+    home.contract.tariff = tariff
+    assert SummarySerializer(_summary(home, 0.0)).data["current_tariff"] == shown
 
 
 def test_the_dashboard_is_that_of_the_home_s_local_date(home: Home) -> None:

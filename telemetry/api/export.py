@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from asgiref.sync import sync_to_async
@@ -19,9 +19,10 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.authentication import caller
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
+from ecowatt.schema import NEEDS_LOGIN, invalid, refusals
 from telemetry.api.serializers import HistoryQuery
 from telemetry.csvfile import TIMES
 from telemetry.export import circuits_of, csv_pages
@@ -43,18 +44,12 @@ EXAMPLE = (
     "power_max_w,voltage_v,current_a,flags\r\n"
     "5m,A8032412C3D4,0,2026-11-23T06:00:00Z,34.375,0,0,300,60,398.2,412.5,431,127.1,3.25,0\r\n"
 )
-WRONG = {
-    "type": "date_range",
-    "loc": ["query", "from"],
-    "msg": "Es demasiado tiempo para un archivo; pide menos días.",
-    "input": "2020-01-01",
-}
-
-
-def _refusal(detail: object) -> OpenApiResponse:
-    return OpenApiResponse(
-        OpenApiTypes.OBJECT, examples=[OpenApiExample("Respuesta", value={"detail": detail}, response_only=True)]
-    )
+ERRORS = NEEDS_LOGIN | refusals(
+    {404: ("Dispositivo no encontrado o no pertenece al usuario.", "Tu cuenta no pertenece a ningún hogar.")}
+)
+TOO_LONG = invalid(
+    "from", "Es demasiado tiempo para un archivo; pide menos días.", kind="date_range", value="2020-01-01", place="query"
+)
 
 
 class ExportQuery(HistoryQuery):
@@ -111,14 +106,13 @@ class ExportView(APIView):
             (200, "text/csv"): OpenApiResponse(
                 OpenApiTypes.STR, "The file", [OpenApiExample("Cinco minutos", value=EXAMPLE, response_only=True)]
             ),
-            401: _refusal("No autenticado"),
-            404: _refusal("Dispositivo no encontrado o no pertenece al usuario."),
-            422: _refusal([WRONG]),
+            **ERRORS,
+            **TOO_LONG,
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Stream the file: every circuit of the caller's home, or those asked for (4 queries, and 1 for each page)."""
-        home = cast("User", request.user).home
+        home = caller(request).home
         query = ExportQuery(data=request.query_params, context={"zone": ZoneInfo(home.time_zone)})
         query.is_valid(raise_exception=True)
         asked = query.validated_data

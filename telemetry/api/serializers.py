@@ -41,14 +41,14 @@ class MomentField(serializers.Field[datetime | date, str, str, Any]):
 class HistoryQuery(serializers.Serializer[Any]):
     """Which circuits, and which time in which steps. Without `from`, `to` and `resolution` it is the endpoint's own period."""
 
-    device_id = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1, help_text=_("Solo este dispositivo."))
-    channel = serializers.IntegerField(required=False, min_value=0, max_value=255, help_text=_("Solo este canal."))
-    resolution = serializers.ChoiceField(choices=list(RESOLUTIONS), required=False, help_text=_("Ancho de cada paso."))
+    device_id = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1, help_text="This device alone.")
+    channel = serializers.IntegerField(required=False, min_value=0, max_value=255, help_text="This channel alone.")
+    resolution = serializers.ChoiceField(choices=list(RESOLUTIONS), required=False, help_text="Width of each step.")
 
     def get_fields(self) -> dict[str, Any]:
         """Return the fields; `from` can't be declared, since it is a word of the language."""
-        since = MomentField(required=False, help_text=_("Inicio; una fecha es su medianoche local."))
-        until = MomentField(required=False, help_text=_("Fin, sin incluirlo; una fecha incluye ese día entero."))
+        since = MomentField(required=False, help_text="Start; a date is its local midnight.")
+        until = MomentField(required=False, help_text="End, not included; a date includes that whole day.")
         return {**super().get_fields(), "from": since, "to": until}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class GraphQuery(HistoryQuery):
         choices=list(PERIODS),
         default="daily",
         error_messages={"invalid_choice": _("El periodo debe ser daily, weekly o monthly.")},
-        help_text=_("24 horas, 7 días o 30 días."),
+        help_text="24 hours, 7 days or 30 days.",
     )
 
     def own_window(self, attrs: dict[str, Any], now: datetime, zone: ZoneInfo) -> Window:
@@ -93,14 +93,14 @@ class GraphQuery(HistoryQuery):
 class PointSerializer(serializers.Serializer[Any]):
     """Energy of one step."""
 
-    timestamp = serializers.DateTimeField(help_text=_("Inicio del paso, en hora local con su diferencia."))
-    value = serializers.FloatField(allow_null=True, help_text=_("kWh; null cuando no hay datos, que no es lo mismo que cero."))
+    timestamp = serializers.DateTimeField(help_text="Start of the step, in local time with its offset.")
+    value = serializers.FloatField(allow_null=True, help_text="kWh; null where there is no data, which is not the same as zero.")
 
 
 class GraphSerializer(serializers.Serializer[Any]):
     """A graph of energy over time."""
 
-    period = serializers.CharField(help_text=_("El periodo pedido, o custom."))
+    period = serializers.CharField(help_text="The period asked for, or custom.")
     unit = serializers.CharField()
     resolution = serializers.CharField()
     data_points = PointSerializer(many=True)

@@ -1,30 +1,51 @@
 """History of a home."""
 
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Home, User
+from accounts.authentication import caller
+from accounts.models import Home
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
 from ecowatt.conditional import conditional
+from ecowatt.schema import NEEDS_LOGIN, answer, invalid, refusals
 from telemetry.api.serializers import DaysSerializer, GraphQuery, GraphSerializer, HistoryQuery
 from telemetry.selectors import Step, history
 
-ERRORS = {
-    401: OpenApiResponse(description="No autenticado"),
-    404: OpenApiResponse(description="Dispositivo no encontrado o no pertenece al usuario."),
-    422: OpenApiResponse(description="Parámetros inválidos"),
+ERRORS = NEEDS_LOGIN | refusals(
+    {404: ("Dispositivo no encontrado o no pertenece al usuario.", "Tu cuenta no pertenece a ningún hogar.")}
+)
+WRONG_PERIOD = invalid(
+    "period", "El periodo debe ser daily, weekly o monthly.", kind="invalid_choice", value="yearly", place="query"
+)
+WRONG_END = invalid("to", "El fin debe ser posterior al inicio.", value="2026-11-20", place="query")
+GRAPH = {
+    "period": "weekly",
+    "unit": "kWh",
+    "resolution": "1d",
+    "data_points": [
+        {"timestamp": "2026-11-22T00:00:00-06:00", "value": 7.412},
+        {"timestamp": "2026-11-23T00:00:00-06:00", "value": None},
+    ],
+}
+DAYS = {
+    "labels": ["2026-11-22T00:00:00-06:00", "2026-11-23T00:00:00-06:00"],
+    "watts": [308.83, None],
+    "volts": [126.91, None],
+    "amps": [2.581, None],
+    "kwh": [7.412, None],
+    "resolution": "1d",
 }
 
 
 def _asked(request: Request, query_class: type[HistoryQuery]) -> tuple[dict[str, Any], list[tuple[Any, Step | None]]]:
     """Return the checked question and its steps. Raises ValidationError, NotFound."""
-    home = cast("User", request.user).home
+    home = caller(request).home
     query = query_class(data=request.query_params, context={"zone": ZoneInfo(home.time_zone)})
     query.is_valid(raise_exception=True)
     asked = query.validated_data
@@ -49,10 +70,11 @@ class GraphView(APIView):
     """Energy over time."""
 
     @extend_schema(
-        summary="Consumo del hogar en el tiempo",
+        operation_id="history_graph",
+        summary="Read energy over time",
         tags=["history"],
         parameters=[GraphQuery],
-        responses={200: GraphSerializer, **ERRORS},
+        responses={200: answer(GraphSerializer, GRAPH), **ERRORS, **WRONG_PERIOD},
     )
     def get(self, request: Request) -> Response:
         """Return kWh by hour or local day: every circuit of the home, or one of them."""
@@ -71,10 +93,11 @@ class LastSevenDaysView(APIView):
     """Means by day."""
 
     @extend_schema(
-        summary="Potencia, voltaje y corriente medios de los últimos siete días",
+        operation_id="history_last7days",
+        summary="Read mean power, voltage and current by day",
         tags=["history"],
         parameters=[HistoryQuery],
-        responses={200: DaysSerializer, **ERRORS},
+        responses={200: answer(DaysSerializer, DAYS), **ERRORS, **WRONG_END},
     )
     def get(self, request: Request) -> Response:
         """Return mean power (sum of circuits), mean voltage and sum of currents for each local day."""

@@ -13,11 +13,14 @@ from asgiref.sync import sync_to_async
 from django.db import connection, connections
 from pytest_django.fixtures import Settings
 
-from accounts.models import Home
+from accounts.models import Home, User
 from devices.models import Device
+from devices.services import device_delete, device_register, device_toggle
 from ecowatt.asgi import application
 from telemetry import writer as writing
-from telemetry.models import Reading
+from telemetry.models import LateSpan, Reading
+from telemetry.samples import Sample
+from telemetry.store import APPLICATION_NAME, database_conninfo
 from telemetry.tests.test_shelly import EXPECTED, status_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,11 +73,46 @@ async def test_an_unknown_device_is_known_as_soon_as_it_is_registered(shelly: ht
 
 
 async def test_a_deactivated_device_is_refused_at_once_and_keeps_its_history(shelly: httpx.AsyncClient, meter: Device) -> None:
+    for expected in (200, 409, 200):
+        await asyncio.sleep(0.1)  # the message of a change is under way for a moment
+        answer = await shelly.post(PATH, json=body())
+        assert answer.status_code == expected
+        await sync_to_async(device_toggle)(device=meter)
+    assert len(await readings()) == 2
+
+
+async def test_a_device_that_moves_to_another_home_is_known_there_at_once(
+    shelly: httpx.AsyncClient, meter: Device, stranger: User
+) -> None:
     await shelly.post(PATH, json=body())
-    await sync_to_async(Device.objects.update)(is_active=False)
-    answer = await shelly.post(PATH, json=body())
-    assert answer.status_code == 409
-    assert len(await readings()) == 1
+    await sync_to_async(device_delete)(device=meter)
+    await asyncio.sleep(0.1)
+    assert (await shelly.post(PATH, json=body())).status_code == 404
+    home = await sync_to_async(lambda: stranger.home)()
+    again = await sync_to_async(device_register)(home=home, hardware_id=MAC, name="Sala")
+    assert (await shelly.post(PATH, json=body())).status_code == 200
+    assert [reading.device_id for reading in await readings()][1:] == [again.pk]
+
+
+async def test_a_batch_with_a_reading_that_is_there_already_stores_the_others(shelly: httpx.AsyncClient, meter: Device) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    for seconds in ([9], [9, 8], [9, 8, 7]):
+        samples = [Sample(0, now - timedelta(seconds=age), 5.0, None, None, float(age), None) for age in seconds]
+        assert await writing.writer().store([(MAC.lower(), samples)]) == {MAC.lower(): writing.Outcome.STORED}
+    assert [r.energy_wh for r in await readings()] == [9.0, 8.0, 7.0]
+
+
+async def test_late_readings_are_noted_for_the_roll_up(shelly: httpx.AsyncClient, meter: Device) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    await shelly.post(PATH, json=body())
+    for age in (5, 3600):
+        await shelly.post(PATH, json=body(unixtime=int(now.timestamp()) - age))
+    assert await late_times() == [now - timedelta(hours=1)]
+
+
+@sync_to_async
+def late_times() -> list[datetime]:
+    return list(LateSpan.objects.values_list("from_time", flat=True))
 
 
 async def test_the_same_reading_twice_is_stored_once(shelly: httpx.AsyncClient, meter: Device) -> None:
@@ -150,11 +188,11 @@ def commits() -> set[str]:
 
 async def test_the_writer_goes_on_after_its_connection_was_cut(shelly: httpx.AsyncClient, meter: Device) -> None:
     await shelly.post(PATH, json=body())
-    admin = await psycopg.AsyncConnection.connect(writing.database_conninfo(), autocommit=True)
+    admin = await psycopg.AsyncConnection.connect(database_conninfo(), autocommit=True)
     async with admin:
         cut = await admin.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()",
-            [writing.APPLICATION_NAME],
+            [APPLICATION_NAME],
         )
         assert cut.rowcount == 1
     assert (await shelly.post(PATH, json=body())).status_code == 200
@@ -165,13 +203,13 @@ async def test_a_database_that_is_away_is_503_and_the_way_in_recovers(
     shelly: httpx.AsyncClient, meter: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = writing.writer()
-    there = service._conninfo
-    service._conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
+    there = service._store._conninfo
+    service._store._conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
     answer = await shelly.post(PATH, json=body())
     assert answer.status_code == 503
     assert "base de datos" in answer.json()["detail"]
     assert answer.headers["retry-after"] == "5"
-    service._conninfo = there
+    service._store._conninfo = there
     assert (await shelly.post(PATH, json=body())).status_code == 200
 
 

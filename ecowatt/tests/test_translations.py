@@ -1,0 +1,112 @@
+import ast
+import re
+from collections.abc import Iterator
+from gettext import GNUTranslations
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils.translation.template import templatize
+from rest_framework.test import APIClient
+
+ROOT = Path(settings.BASE_DIR)
+LOCALE = ROOT / "ecowatt" / "locale"
+APPS = ["ecowatt", "accounts", "devices", "telemetry", "tariffs", "analysis", "reports"]
+MARKS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy"}
+ENTRY = re.compile(r'^(msgid|msgid_plural|msgstr|msgstr\[\d\]) (".*"(?:\n".*")*)$', re.MULTILINE)
+
+
+def texts_in(source: str) -> Iterator[str]:
+    """Yield the texts that Python code marks for translation."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=[ast.Constant(value=str(text)), *_]) if (
+                name in MARKS
+            ):
+                yield text
+
+
+def texts_of_template(path: Path) -> set[str]:
+    calls = re.findall(r"""n?gettext\(u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", templatize(path.read_text()))
+    return {text for call in calls for text in texts_in(f"{call})")}
+
+
+def texts() -> set[str]:
+    found: set[str] = set()
+    for app in APPS:
+        for path in (ROOT / app).rglob("*.py"):
+            if not {"tests", "migrations"} & set(path.parts):
+                found |= set(texts_in(path.read_text()))
+        for path in (ROOT / app / "templates").rglob("*.*"):
+            found |= texts_of_template(path)
+    return found
+
+
+def catalogue(language: str) -> dict[str, list[str]]:
+    """Return the translations by text (several where it has a plural), as the .po file has them."""
+    entries: dict[str, list[str]] = {}
+    text = ""
+    for kind, quoted in ENTRY.findall((LOCALE / language / "LC_MESSAGES" / "django.po").read_text()):
+        value = "".join(ast.literal_eval(line) for line in quoted.splitlines())
+        if kind == "msgid":
+            text = value
+        elif kind != "msgid_plural":
+            entries.setdefault(text, []).append(value)
+    del entries[""]
+    return entries
+
+
+def test_every_text_of_ours_is_in_the_english_catalogue_and_nothing_else() -> None:
+    assert texts() == catalogue("en").keys()
+
+
+@pytest.mark.parametrize("language", ["en", "es_MX"])
+def test_a_catalogue_is_complete_and_certain(language: str) -> None:
+    assert all(all(translations) for translations in catalogue(language).values())
+    assert "fuzzy" not in (LOCALE / language / "LC_MESSAGES" / "django.po").read_text()
+
+
+@pytest.mark.parametrize("language", ["en", "es_MX"])
+def test_the_compiled_catalogue_is_the_written_one(language: str) -> None:
+    with (LOCALE / language / "LC_MESSAGES" / "django.mo").open("rb") as file:
+        compiled = GNUTranslations(file)
+    assert len(vars(compiled)["_catalog"]) == 1 + sum(map(len, catalogue(language).values()))
+    for text, translations in catalogue(language).items():
+        assert compiled.ngettext(text, text, 1) if len(translations) > 1 else compiled.gettext(text) == translations[0]
+
+
+def test_a_translation_keeps_its_places_and_has_no_digits_that_the_app_takes_for_codes() -> None:
+    for text, translations in catalogue("en").items():
+        for translated in translations:
+            assert re.findall(r"%\(\w+\)\w", translated) == re.findall(r"%\(\w+\)\w", text)
+            assert not re.search("401|404", text + translated)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "sentence"),
+    [
+        (None, "No autenticado"),
+        ("es-MX,es;q=0.9", "No autenticado"),
+        ("es-ES", "No autenticado"),
+        ("fr-FR", "No autenticado"),
+        ("en", "Not authenticated"),
+        ("en-US,en;q=0.9,es;q=0.8", "Not authenticated"),
+    ],
+)
+def test_the_api_speaks_spanish_unless_english_is_asked_for(
+    anonymous_api: APIClient, db: None, accepted: str | None, sentence: str
+) -> None:
+    headers = {"accept-language": accepted} if accepted else {}
+    assert anonymous_api.get("/api/v1/users/me", headers=headers).json() == {"detail": sentence}
+
+
+def test_what_frameworks_say_about_a_field_follows_the_language(api: APIClient) -> None:
+    body = {"dev_hardware_id": "A8032412C3D4", "dev_name": "TV"}
+    said = [
+        api.post("/api/v1/devices/", body, format="json", headers={"accept-language": language}).json()["detail"][0]["msg"]
+        for language in ("es-MX", "en")
+    ]
+    assert said == [
+        "Asegúrese de que este campo tenga al menos 3 caracteres.",
+        "Ensure this field has at least 3 characters.",
+    ]

@@ -1,0 +1,142 @@
+"""The readings' way in and the live sockets in the OpenAPI schema: both stand beside Django's views, which describe themselves."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from telemetry import ingest
+from telemetry.consumers import TOKEN_EXPIRED, TOO_SLOW, TRY_AGAIN
+from telemetry.live import frame
+from telemetry.samples import PayloadError
+from telemetry.shelly import COMPONENT
+
+Described = dict[str, Any]
+NUMBER = {"type": ["number", "string"], "description": "A number, or a string that reads as one."}
+NUMBER_OR_NULL = {"type": ["number", "string", "null"]}
+
+PLAIN = {"switch:0": {"id": 0, "apower": 412.5, "voltage": 127.1, "current": 3.25}, "sys": {"mac": "A8032412C3D4"}}
+COUNTED = {
+    "switch:0": {"id": 0, "output": True, "apower": 412.5, "voltage": 127.1, "current": 3.25, "aenergy": {"total": 81234.567}},
+    "switch:1": {"id": 1, "output": False, "apower": 0.0, "voltage": 127.1, "current": 0.0, "aenergy": {"total": 912.004}},
+    "sys": {"mac": "A8032412C3D4", "unixtime": 1795442280},
+}
+FRAME = orjson.loads(frame(0, datetime(2026, 11, 23, 13, 58, tzinfo=UTC), 412.5, 127.1, 3.25))
+WRONG = ingest.unprocessable(PayloadError("La MAC del dispositivo falta o no es válida.", "sys.mac"))
+REFUSED = (ingest.UNKNOWN, ingest.INACTIVE, ingest.TOO_LARGE, WRONG, ingest.AWAY, ingest.BUSY)
+
+CHANNEL = {
+    "type": "object",
+    "description": "One metered component as its device reports it; `em` has three phases (`a_act_power`, `a_voltage`, …).",
+    "properties": {
+        "id": {"type": "integer"},
+        "apower": NUMBER_OR_NULL | {"description": "Active power, W; negative is power returned to the grid."},
+        "voltage": NUMBER_OR_NULL | {"description": "V"},
+        "current": NUMBER_OR_NULL | {"description": "A"},
+        "aenergy": {"type": "object", "properties": {"total": NUMBER | {"description": "The device's energy counter, Wh."}}},
+    },
+}
+COMPONENTS: Described = {
+    "ShellyStatus": {
+        "type": "object",
+        "description": "A Gen2+ status as `Shelly.GetStatus` gives it, or the part of it that has been measured; other keys are ignored.",
+        "required": ["sys"],
+        "properties": {
+            "sys": {
+                "type": "object",
+                "required": ["mac"],
+                "properties": {
+                    "mac": {"type": "string", "description": "12 hexadecimal digits, with or without separators."},
+                    "unixtime": NUMBER_OR_NULL | {"description": "When it was measured; used unless it is older than 7 days."},
+                },
+            }
+        },
+        "patternProperties": {f"^{COMPONENT.pattern}$": CHANNEL},
+    },
+    "Received": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string", "const": "received"}}},
+    "LiveFrame": {
+        "type": "object",
+        "required": ["watts", "volts", "amps", "channel", "time"],
+        "properties": {
+            "watts": {"type": "number", "description": "Active power, W."},
+            "volts": {"type": "number", "description": "V; 0 where the device does not measure it."},
+            "amps": {"type": "number", "description": "A; 0 where the device does not measure it."},
+            "channel": {"type": "integer"},
+            "time": {"type": "string", "format": "date-time"},
+        },
+    },
+}
+LIVE = f"""\
+A WebSocket. After the handshake come the last known reading of each channel, then every reading as it is stored: text frames, each a
+JSON object as below. The client sends nothing; what it sends is discarded.
+
+A bad token, an unknown device or one of another home is refused in the handshake with HTTP 403. Later the server closes with
+
+| code | why |
+|---|---|
+| {TOKEN_EXPIRED} | the access token has expired: renew it and connect again |
+| {TOO_SLOW} | the client fell behind and misses frames: connect again |
+| {TRY_AGAIN} | live readings are interrupted: try again in some seconds |
+"""
+
+
+def _content(component: str, examples: dict[str, Any]) -> Described:
+    named = {name: {"value": value} for name, value in examples.items()}
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{component}"}, "examples": named}}
+
+
+def _refusals(answers: Iterable[ingest.Answer]) -> Described:
+    """Describe answers of the way in by what they say, several of one status together."""
+    said: dict[int, dict[str, Any]] = {}
+    for status, payload, _headers in answers:
+        body = orjson.loads(payload)
+        sentence = body["detail"] if isinstance(body["detail"], str) else body["detail"][0]["msg"]
+        said.setdefault(status, {})[sentence] = body
+    return {
+        str(status): {
+            "description": " / ".join(bodies),
+            "content": _content("ValidationError" if status == 422 else "Error", bodies),
+        }
+        for status, bodies in said.items()
+    }
+
+
+def _ingest() -> Described:
+    body = _content("Received", {"Respuesta": orjson.loads(ingest.RECEIVED[1])})
+    return {
+        "operationId": "ingest_shelly",
+        "tags": ["ingest"],
+        "summary": "Take a Shelly's readings in",
+        "description": "What a script on the Shelly posts. A channel comes for each metered component; a body has at most 16 KiB.",
+        "requestBody": {"required": True, "content": _content("ShellyStatus", {"Lectura": PLAIN, "Con contadores": COUNTED})},
+        "security": [],
+        "responses": {"200": {"description": "Stored: the database has committed.", "content": body}, **_refusals(REFUSED)},
+    }
+
+
+def _live() -> Described:
+    device = {"name": "device_id", "in": "path", "required": True, "schema": {"type": "integer"}, "description": "`dev_id`"}
+    token = {"name": "token", "in": "query", "required": True, "schema": {"type": "string"}, "description": "An access token."}
+    return {
+        "operationId": "live_device",
+        "tags": ["live"],
+        "summary": "Watch a device live (WebSocket)",
+        "description": LIVE,
+        "parameters": [device, token],
+        "security": [],
+        "responses": {
+            "101": {
+                "description": "Connected; each frame is one of these.",
+                "content": _content("LiveFrame", {"Lectura": FRAME}),
+            },
+            "403": {"description": "Refused in the handshake."},
+        },
+    }
+
+
+def described_beside_django(result: Described, **_unused: Any) -> Described:
+    """Add both to the schema: a postprocessing hook of drf-spectacular."""
+    result["paths"] |= {"/api/v1/ingest/shelly": {"post": _ingest()}, "/ws/live/{device_id}": {"get": _live()}}
+    result["components"]["schemas"] |= COMPONENTS
+    return result

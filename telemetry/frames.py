@@ -1,0 +1,106 @@
+"""MQTT messages of Shelly Gen2+ devices: topic and bytes in, one typed notice out. No Django, no clock.
+
+Source: the maker's description of notifications, status topics and RPC over MQTT, and frames of real devices.
+"""
+
+import re
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from telemetry.samples import PayloadError
+from telemetry.shelly import COMPONENT, device_time
+
+DEVICE_ID = re.compile(r"(?P<model>[A-Za-z0-9]+)-(?P<mac>[0-9A-Fa-f]{12})")
+DATA_COMPONENT = re.compile(r"(emdata|em1data):(\d{1,3})")
+NOTIFICATIONS = {"NotifyStatus": False, "NotifyFullStatus": True}
+
+
+class Speaker(NamedTuple):
+    """Who sent a message: its MAC (lower case) and model prefix where the message says so, else only its topic prefix."""
+
+    mac: str | None
+    model: str
+    prefix: str
+
+
+class Notice(NamedTuple):
+    """What a device said: components with the fields that it named, all of them where `is_full`. Empty for a mere sign of life."""
+
+    speaker: Speaker
+    components: dict[str, dict[str, Any]]
+    time: datetime | None
+    is_full: bool
+    is_online: bool = True
+
+
+def parse_message(topic: str, payload: bytes) -> Notice | None:
+    """Read a message of `<prefix>/events/rpc`, `<prefix>/status/<component>`, `<prefix>/online`, or an RPC answer that holds a status.
+
+    None for what carries nothing of ours (events, scripts, answers without a status). Raises PayloadError, never anything else.
+    """
+    prefix, _, rest = topic.partition("/")
+    if rest == "online":
+        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False, is_online=payload.strip().lower() != b"false")
+    body = _object(payload)
+    if rest.startswith("status/"):
+        return _status(prefix, rest.removeprefix("status/"), body)
+    if "result" in body or "error" in body:
+        return _answer(body)
+    return _notification(prefix, body)
+
+
+def _object(payload: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        raise PayloadError("El mensaje no es JSON válido.") from None
+    if not isinstance(body, dict):
+        raise PayloadError("El mensaje debe ser un objeto JSON.")
+    return body
+
+
+def _speaker(source: object, prefix: str) -> Speaker:
+    """Identify by the frame's `src`: it stays the device id even when the owner set another topic prefix."""
+    match = DEVICE_ID.fullmatch(source) if isinstance(source, str) else None
+    if match is None:
+        raise PayloadError("El mensaje no dice de qué dispositivo viene.", "src")
+    return Speaker(match["mac"].lower(), match["model"].lower(), prefix)
+
+
+def _speaker_of_prefix(prefix: str) -> Speaker:
+    match = DEVICE_ID.fullmatch(prefix)
+    return Speaker(match["mac"].lower(), match["model"].lower(), prefix) if match else Speaker(None, "", prefix)
+
+
+def _status(prefix: str, component: str, body: dict[str, Any]) -> Notice | None:
+    if not _is_metered(component):
+        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False)
+    return Notice(_speaker_of_prefix(prefix), {component: body}, None, is_full=False)
+
+
+def _notification(prefix: str, body: dict[str, Any]) -> Notice:
+    speaker = _speaker(body.get("src"), prefix)
+    is_full = NOTIFICATIONS.get(str(body.get("method")))
+    params = body.get("params")
+    if is_full is None or not isinstance(params, dict):
+        return Notice(speaker, {}, None, is_full=False)
+    return Notice(speaker, _metered(params), device_time(params.get("ts")), is_full=is_full)
+
+
+def _answer(body: dict[str, Any]) -> Notice:
+    """Read an answer to our question for the whole status; any other answer is a sign of life."""
+    speaker = _speaker(body.get("src"), "")
+    result = body.get("result")
+    if not isinstance(result, dict) or not isinstance(system := result.get("sys"), dict):
+        return Notice(speaker, {}, None, is_full=False)
+    return Notice(speaker, _metered(result), device_time(system.get("unixtime")), is_full=True)
+
+
+def _is_metered(component: str) -> bool:
+    return bool(COMPONENT.fullmatch(component) or DATA_COMPONENT.fullmatch(component))
+
+
+def _metered(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: fields for name, fields in params.items() if isinstance(fields, dict) and _is_metered(name)}

@@ -1,0 +1,118 @@
+"""Changes laid over what a device last said, since a notification names only what changed. No Django, no clock, no I/O."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from telemetry.frames import DATA_COMPONENT, Notice
+from telemetry.samples import Sample
+from telemetry.shelly import samples_of
+
+Components = dict[str, dict[str, Any]]
+
+# What a reading is made of; temperature, frequency and the like are left out, so they never make one.
+LIVE = re.compile(r"(?:[abc]_)?(?:apower|act_power|voltage|current)")
+COUNTER = re.compile(r"aenergy|ret_aenergy|(?:[abc]_)?total_act(?:_ret)?_energy")
+MINUTE = timedelta(minutes=1)
+# Energy is notified within 0.2 s after a full minute; a little more is allowed for a slow network of the device's own.
+AFTER_MINUTE = timedelta(seconds=2)
+# Below this a meter counts in lumps, so a minute's energy says little of the power in it.
+LEAST_STEADY_W = 20.0
+
+
+class Known(NamedTuple):
+    """What is remembered of a device: its components' metering fields, and the last counter of each channel with its Unix time."""
+
+    components: Components
+    counters: dict[str, tuple[float, float]]
+
+
+NOTHING = Known({}, {})
+
+
+def lay_over(known: Known, notice: Notice, at: datetime, *, max_power_w: float) -> tuple[Known, list[Sample]]:
+    """Return what is known after the notice, and the readings that it makes at the given time. Raises PayloadError.
+
+    A change without power or energy makes none, and neither does one that says again what is known already: the same fact on a
+    second topic. A whole status always makes one, so that a steady load is seen.
+    """
+    components = dict(known.components)
+    touched: dict[str, bool] = {}
+    for name, fields in notice.components.items():
+        fresh = {key: value for key, value in fields.items() if LIVE.fullmatch(key) or COUNTER.fullmatch(key)}
+        before = components.get(name, {})
+        if fresh and (notice.is_full or any(before.get(key) != value for key, value in fresh.items())):
+            components[name] = before | fresh
+            channel = _measured(name)
+            touched[channel] = touched.get(channel, False) or any(COUNTER.fullmatch(key) for key in fresh)
+    samples = samples_of(dict(_bodies(components, touched)), at, max_power_w=max_power_w)
+    filled = [*_missed_minutes(components, known.counters, samples), *samples]
+    counters = {str(one.channel): (at.timestamp(), one.energy_wh) for one in samples if one.energy_wh is not None}
+    return Known(components, known.counters | counters), filled
+
+
+def _measured(name: str) -> str:
+    """Return the component whose power goes with the energy of a data component."""
+    return name.replace("data", "", 1) if DATA_COMPONENT.fullmatch(name) else name
+
+
+def _bodies(components: Components, touched: dict[str, bool]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what the readings are made of: all live values, and counters only where they were said just now."""
+    for name, with_counters in touched.items():
+        fields = components.get(name, {})
+        yield name, fields if with_counters else {key: value for key, value in fields.items() if LIVE.fullmatch(key)}
+        data = re.sub(r"^(em1?):", r"\1data:", name)
+        if with_counters and data != name and data in components:
+            yield data, components[data]
+
+
+def _missed_minutes(components: Components, counters: dict[str, tuple[float, float]], samples: list[Sample]) -> Iterator[Sample]:
+    """Yield readings of full minutes that nobody told us of, from the device's own memory of the last three."""
+    for sample in samples:
+        before = counters.get(str(sample.channel))
+        fields = next(
+            (components[name] for kind in ("switch", "pm1", "cover") if (name := f"{kind}:{sample.channel}") in components), {}
+        )
+        if before and sample.time and sample.energy_wh is not None:
+            yield from _minutes_between(before, sample, sample.time, _by_minute_wh(fields))
+
+
+def _by_minute_wh(fields: dict[str, Any]) -> list[float]:
+    """Return the Wh drawn in the last full minutes, newest first; empty where the device does not say."""
+    drawn = _minutes(fields.get("aenergy"))
+    returned = _minutes(fields.get("ret_aenergy")) if "ret_aenergy" in fields else [0.0] * len(drawn)
+    return [(one - other) / 1000 for one, other in zip(drawn, returned, strict=False)]
+
+
+def _minutes(counter: object) -> list[float]:
+    values = counter.get("by_minute") if isinstance(counter, dict) else None
+    if not isinstance(values, list):
+        return []
+    return [float(value) for value in values if isinstance(value, int | float)]
+
+
+def _minutes_between(before: tuple[float, float], sample: Sample, at: datetime, minutes_wh: list[float]) -> Iterator[Sample]:
+    """Yield what the counter was at full minutes between two readings, oldest first, or nothing where it does not fit the older one."""
+    edge = at.replace(second=0, microsecond=0)
+    if at - edge > AFTER_MINUTE or sample.energy_wh is None:
+        return
+    counter, found = sample.energy_wh, []
+    for used_wh in minutes_wh:
+        edge, counter = edge - MINUTE, counter - used_wh
+        if edge.timestamp() <= before[0] + 1:
+            break
+        power = used_wh * 60
+        mean = power if abs(power) >= LEAST_STEADY_W else sample.power_w
+        found.append(
+            Sample(sample.channel, edge, mean, sample.voltage_v, sample.current_a, round(counter, 3), sample.returned_wh)
+        )
+    if found and found[-1].energy_wh is not None and found[-1].energy_wh >= before[1] - 0.01:
+        yield from reversed(found)
+
+
+def remembered(raw: dict[str, Any] | None) -> Known:
+    """Return what was kept as JSON; anything else than that counts as nothing."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("components"), dict) or not isinstance(raw.get("counters"), dict):
+        return NOTHING
+    return Known(raw["components"], {channel: (pair[0], pair[1]) for channel, pair in raw["counters"].items()})
