@@ -8,15 +8,19 @@ import sys
 def main() -> None:
     """Run a management command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecowatt.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from ecowatt.embedded import EmbeddedError, provided_services
+    from ecowatt.embedded import EmbeddedError
+    from ecowatt.provided import provided_services
 
     try:
         with provided_services(sys.argv[1:]):
             execute_from_command_line(sys.argv)
-    except EmbeddedError as error:
+    except (EmbeddedError, ImproperlyConfigured) as error:
         sys.exit(f"manage.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

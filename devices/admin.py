@@ -25,19 +25,31 @@ class ChannelInline(TabularInline):
 class DeviceAdmin(ModelAdmin):
     """Devices with their circuits; deletion goes through the service, which tells the other apps."""
 
-    list_display = ["name", "hardware", "home", "model", "is_active", "is_main", "installed_at"]
-    list_filter = ["is_active", "is_main", "model", "brand", "installed_at"]
+    list_display = ["name", "hardware", "home", "model", "is_active", "is_online", "is_main", "installed_at"]
+    list_filter = ["is_active", "is_online", "is_main", "model", "brand", "installed_at"]
     list_select_related = ["home"]
     search_fields = ["name", "hardware_id", "home__name", "home__memberships__user__email"]
     search_help_text = _("Nombre, ID de hardware, hogar o correo electrónico")
     autocomplete_fields = ["home"]
-    readonly_fields = ["installed_at"]
+    readonly_fields = ["installed_at", "is_online", "last_seen_at"]
     inlines = [ChannelInline]
 
     @admin.display(description=_("ID de hardware"), ordering="hardware_id")
     def hardware(self, device: Device) -> str:
         """Return the id as people know it."""
         return displayed_hardware_id(device.hardware_id)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Device | None = None) -> list[str]:
+        """Keep the hardware's id as it is once there is a device: who moves to other hardware is another device."""
+        fixed = ["hardware_id"] if obj else []  # and every process remembers which device a MAC is
+        return [*super().get_readonly_fields(request, obj), *fixed]
+
+    def save_model(self, request: HttpRequest, obj: Device, form: "ModelForm[Device]", change: bool) -> None:
+        """Write what staff changed, and not over what changes by itself meanwhile."""
+        if change:
+            obj.save(update_fields=form.changed_data)
+        else:
+            super().save_model(request, obj, form, change)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Device], search_term: str) -> tuple[Any, bool]:
         """Search by the words, and by them as a hardware id in any spelling."""

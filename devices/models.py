@@ -28,6 +28,9 @@ class Device(models.Model):
         _("mide toda la casa"), default=False, help_text=_("Si una casa tiene un medidor así, su total es solo el de este.")
     )
     installed_at = models.DateTimeField(_("instalado"), auto_now_add=True)
+    # Written by devices.presence alone. The default stands in the database too, for processes that do not know the column yet.
+    is_online = models.BooleanField(_("en línea"), default=False, db_default=False, editable=False)
+    last_seen_at = models.DateTimeField(_("visto por última vez"), null=True, editable=False)
 
     objects = DeviceQuerySet.as_manager()
 

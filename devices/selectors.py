@@ -1,12 +1,26 @@
 """Reads of the devices on behalf of a user."""
 
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import redis
+import redis.asyncio
+import structlog
+from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
 
 from accounts.models import Home, Membership, User
 from devices.exceptions import DeviceNotFound, NotAllowed
 from devices.models import Device
+from devices.presence_scripts import SEEN
+from devices.strangers import Stranger, strangers_near
 
+log = structlog.get_logger(__name__)
 MAX_ID = 2**63 - 1
 CHANGING_ROLES = {Membership.Role.OWNER.value, Membership.Role.MEMBER.value}
 
@@ -49,3 +63,58 @@ def home_to_change(user: User) -> Home:
 def _require_changing_role(role: str) -> None:
     if role not in CHANGING_ROLES:
         raise NotAllowed(_("Como invitado puedes ver los dispositivos, pero no cambiarlos."))
+
+
+class Address(NamedTuple):
+    """How a device is reached by MQTT."""
+
+    hardware_id: str
+    mqtt_prefix: str
+    is_active: bool
+
+
+def addresses_of(*, device_ids: Iterable[int]) -> dict[int, Address]:
+    """Return how the devices are reached, by id, without those that are gone (1 query)."""
+    rows = Device.objects.filter(pk__in=list(device_ids)).values_list("pk", "hardware_id", "mqtt_prefix", "is_active")
+    return {device_id: Address(hardware_id, prefix, is_active) for device_id, hardware_id, prefix, is_active in rows}
+
+
+def online_devices() -> dict[int, datetime | None]:
+    """Return the time at which each online device was last seen, as the database knows it, by id (1 query)."""
+    return dict(Device.objects.filter(is_online=True).values_list("pk", "last_seen_at"))
+
+
+def registered_among(macs: Iterable[str]) -> set[str]:
+    """Return those of the MACs that some home has claimed (1 query, none for no MACs)."""
+    wanted = list(macs)
+    return set(Device.objects.filter(hardware_id__in=wanted).values_list("hardware_id", flat=True)) if wanted else set()
+
+
+_client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1)
+
+
+def seen_times(device_ids: Iterable[int]) -> dict[int, datetime]:
+    """Return the last sign of life of those that are online, by id, in one round trip to Redis; empty where Redis is away."""
+    ids = list(device_ids)
+    try:
+        scores = _client.zmscore(SEEN, ids) if ids else []  # type: ignore[arg-type]
+    except RedisError as error:
+        log.warning("last signs of life not read: Redis is away", error=type(error).__name__)
+        return {}
+    return {device_id: datetime.fromtimestamp(at, UTC) for device_id, at in zip(ids, scores, strict=True) if at is not None}
+
+
+def strangers_for(*, mac: str | None, address: str | None) -> list[Stranger]:
+    """Return the unknown devices with the MAC or from the public address (1 query, or none); none where Redis is away."""
+    try:
+        found = async_to_sync(_strangers_near)(mac, address)
+    except (RedisError, OSError) as error:
+        log.warning("strangers not read: Redis is away", error=type(error).__name__)
+        return []
+    registered = registered_among(stranger.mac for stranger in found)
+    return [stranger for stranger in found if stranger.mac not in registered]
+
+
+async def _strangers_near(mac: str | None, address: str | None) -> list[Stranger]:
+    async with redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1) as store:
+        return await strangers_near(store, mac=mac, address=address, now=time.time())

@@ -1,8 +1,10 @@
 """Every write to the devices and their channels."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import Home
 from devices import shelly
@@ -114,3 +116,30 @@ def device_toggle(*, device: Device) -> Device:
 def device_delete(*, device: Device) -> None:
     """Release a device; another home may claim it. What was measured under its id stays, and no other device ever gets that id."""
     device.delete()
+
+
+@transaction.atomic
+def devices_arrive(*, device_ids: Iterable[int], at: datetime) -> list[int]:
+    """Write down that the devices are online; return those that were not. The one of several callers that changes a device gets it."""
+    rows = Device.objects.select_for_update(no_key=True).filter(pk__in=list(device_ids), is_online=False).order_by("pk")
+    arrived = list(rows.values_list("pk", flat=True))
+    Device.objects.filter(pk__in=arrived).update(is_online=True, last_seen_at=at)
+    return arrived
+
+
+@transaction.atomic
+def devices_leave(*, seen_at: Mapping[int, datetime], silent_since: datetime) -> list[int]:
+    """Write down that the devices are offline and when they were last seen; return those that were not, nor seen since."""
+    silent = Q(last_seen_at=None) | Q(last_seen_at__lte=silent_since)
+    rows = Device.objects.select_for_update(no_key=True).filter(silent, pk__in=list(seen_at), is_online=True).order_by("pk")
+    left = list(rows.only("pk"))
+    for device in left:
+        device.is_online, device.last_seen_at = False, seen_at[device.pk]
+    Device.objects.bulk_update(left, ["is_online", "last_seen_at"], batch_size=500)
+    return [device.pk for device in left]
+
+
+def devices_seen(*, seen_at: Mapping[int, datetime]) -> None:
+    """Write down when the devices were last seen."""
+    rows = [Device(pk=device_id, last_seen_at=at) for device_id, at in sorted(seen_at.items())]
+    Device.objects.bulk_update(rows, ["last_seen_at"], batch_size=500)

@@ -74,9 +74,14 @@ def normalised_hardware_id(text: str) -> str:
     return identity_of(text).hardware_id
 
 
+def is_mac(hardware_id: str) -> bool:
+    """Tell whether a stored id is a MAC."""
+    return _MAC.fullmatch(hardware_id) is not None
+
+
 def displayed_hardware_id(hardware_id: str) -> str:
     """Return a stored id as people know it: a MAC in capitals, another id unchanged."""
-    return hardware_id.upper() if _MAC.fullmatch(hardware_id) else hardware_id
+    return hardware_id.upper() if is_mac(hardware_id) else hardware_id
 
 
 def bare_prefix(mqtt_prefix: str, hardware_id: str) -> str:

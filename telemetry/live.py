@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
@@ -18,6 +18,7 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
+from telemetry.outlet import Outlet, away_is_harmless
 from telemetry.samples import Sample
 
 log = structlog.get_logger(__name__)
@@ -45,16 +46,17 @@ def frame(channel: int, at: datetime, power_w: float, voltage_v: float | None, c
     ).decode()
 
 
-class LivePublisher:
+class LivePublisher(Outlet):
     """Publishes stored samples of watched devices, never making the writer wait."""
+
+    what = "live frames"
 
     def __init__(self) -> None:
         """Start looking for watched devices."""
-        self._redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
+        super().__init__()
         self._watched: set[int] | None = None  # not known yet: publish everything
         self._pending: list[tuple[int, str]] = []
-        self._wake = asyncio.Event()
-        self._tasks = [asyncio.create_task(self._look()), asyncio.create_task(self._send())]
+        self._tasks.append(asyncio.create_task(self._look()))
 
     def publish(self, device_id: int, samples: Iterable[Sample]) -> None:
         """Queue frames for whoever watches the device; the oldest go when Redis can't keep up."""
@@ -64,38 +66,19 @@ class LivePublisher:
         del self._pending[:-PUBLISH_BACKLOG]
         self._wake.set()
 
-    async def close(self) -> None:
-        """Stop and disconnect."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._redis.aclose()
-
     async def _look(self) -> None:
         while True:
-            with _redis_may_be_away():
+            with away_is_harmless(self.what):
                 ids = await self._redis.zrangebyscore(WATCHED, time.time(), "+inf")
                 self._watched = {int(device_id) for device_id in ids}  # type: ignore[arg-type]
             await asyncio.sleep(LOOK_S)
 
     async def _send(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            pending, self._pending = self._pending, []
-            with _redis_may_be_away():
-                async with self._redis.pipeline(transaction=False) as pipe:
-                    for device_id, text in pending:
-                        pipe.publish(CHANNEL.format(device_id=device_id), text)
-                    await pipe.execute()
-
-
-@contextlib.contextmanager
-def _redis_may_be_away() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        log.warning("live frames not sent: Redis is away", error=type(error).__name__)
+        pending, self._pending = self._pending, []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for device_id, text in pending:
+                pipe.publish(CHANNEL.format(device_id=device_id), text)
+            await pipe.execute()
 
 
 class LiveHub:
@@ -123,7 +106,7 @@ class LiveHub:
             self._clients[device_id].discard(queue)
             if not self._clients[device_id]:
                 del self._clients[device_id]
-                with _redis_may_be_away():
+                with away_is_harmless("live frames"):
                     await self._pubsub.unsubscribe(CHANNEL.format(device_id=device_id))
 
     async def close(self) -> None:
@@ -146,7 +129,7 @@ class LiveHub:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(REFRESH_S)
-            with _redis_may_be_away():
+            with away_is_harmless("live frames"):
                 await self._announce(self._clients)
 
     async def _read(self) -> None:

@@ -5,13 +5,16 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from django.db import connection
+from django.utils import timezone
 
 from telemetry import sql
+from telemetry.constants import BUCKET
 from telemetry.models import Series
 from telemetry.partitions import horizon
-from telemetry.rollups import Change, rebuild
+from telemetry.rollups import rebuild
 from telemetry.rows import columns
 from telemetry.samples import Sample
+from telemetry.spans import Change, floor
 
 STORE_BATCH = 5_000
 
@@ -37,13 +40,14 @@ def rollup_rebuild(
     end: datetime | None = None,
 ) -> int:
     """Recompute the buckets of [start, end) (None: as far as readings go) from readings; return how many spans were computed."""
-    return sum(spans for _done, spans in rebuild(rollup_changes(device_ids=device_ids, start=start, end=end)))
+    changes = rollup_changes(device_ids=device_ids, start=start, end=end)
+    return sum(spans for _changes, spans in rollup_changes_rebuild(changes=changes))
 
 
 def rollup_changes(
     *, device_ids: Sequence[int] | None = None, start: datetime | None = None, end: datetime | None = None
 ) -> list[Change]:
-    """Return [start, end) of each channel, cut into days at most, for `rollups.rebuild`; nothing from before the readings' time."""
+    """Return [start, end) of each channel, cut into days at most, to be rebuilt; nothing from before the readings' time."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         now = cursor.fetchone()[0]
@@ -55,9 +59,24 @@ def rollup_changes(
     return [Change(*one, *day) for one in series.values_list("device_id", "channel") for day in days]
 
 
+def rollup_changes_rebuild(*, changes: Sequence[Change]) -> Iterator[tuple[int, int]]:
+    """Recompute the buckets of the changes from readings, as `rollups.rebuild` does; what rests on readings that are gone stays."""
+    return rebuild(changes, frozen=_frozen(horizon(timezone.now())))
+
+
 def _days(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Yield the first and the last instant of each piece of [first, last)."""
     while first < last:
         after = min(first + timedelta(days=1), last)
         yield first, after - timedelta(microseconds=1)
         first = after
+
+
+def _frozen(horizon: datetime) -> dict[tuple[int, int], datetime]:
+    """Return, for each channel whose oldest counters the retention took, the end of the first bucket that still has one.
+
+    What lies before it rests on readings that are gone.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql.FIRST_KEPT_COUNTERS, [horizon])
+        return {(device_id, channel): floor(time) + BUCKET for device_id, channel, time in cursor.fetchall()}

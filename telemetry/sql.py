@@ -45,6 +45,12 @@ SELECT channel, time, power_w, voltage_v, current_a FROM telemetry_series s CROS
 ) last WHERE s.device_id = %s ORDER BY channel
 """
 
+# Before a roll-up: its lock, and plans that walk the primary key. A bitmap would read and sort hours of readings to find the nearest
+# two, and compiling costs more than it saves. Parameter: the lock's key.
+ROLLUP_SESSION = """
+SELECT pg_advisory_xact_lock(%s), set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)
+"""
+
 # What changed since the last roll-up: for each series, the range of its readings after the mark. Parameter: the mark.
 RECENT_CHANGES = """
 SELECT s.device_id, s.channel, c.from_time, c.to_time FROM telemetry_series s CROSS JOIN LATERAL (
@@ -54,7 +60,8 @@ SELECT s.device_id, s.channel, c.from_time, c.to_time FROM telemetry_series s CR
 """
 TAKE_LATE_SPANS = """
 WITH taken AS (
-    DELETE FROM telemetry_latespan WHERE id IN (SELECT id FROM telemetry_latespan ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+    DELETE FROM telemetry_latespan
+    WHERE id IN (SELECT id FROM telemetry_latespan WHERE id <= %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
     RETURNING device_id, channel, from_time, to_time
 ), merged AS (
     SELECT device_id, channel, unnest(range_agg(tstzrange(from_time, to_time + interval '5 minutes'))) AS span FROM taken GROUP BY 1, 2
@@ -62,195 +69,71 @@ WITH taken AS (
 SELECT device_id, channel, lower(span), upper(span) - interval '5 minutes' FROM merged
 """
 
-# Note where each changed series has counters, before its neighbours are looked up. Parameters: device_id[], channel[], from[], to[].
-# Returns the changes again, with whether a counter is among them.
+# Note where each changed series has counters. Parameters: device_id[], channel[], from[], to[] of the changes. Returns for each changed
+# series (device_id, channel, counter_first, counter_last), both null where it never had a counter.
 NOTE_COUNTERS = """
 WITH change AS (
-    SELECT c.*, seen.first, seen.last
+    SELECT c.device_id, c.channel, min(seen.first) AS first, max(seen.last) AS last
     FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[], %s::timestamptz[]) AS c (device_id, channel, from_time, to_time)
     CROSS JOIN LATERAL (
         SELECT min(time) AS first, max(time) AS last FROM telemetry_reading r
         WHERE r.device_id = c.device_id AND r.channel = c.channel AND r.time BETWEEN c.from_time AND c.to_time AND r.energy_wh IS NOT NULL
     ) seen
+    GROUP BY 1, 2
 ), noted AS (
     UPDATE telemetry_series s SET counter_first = least(s.counter_first, c.first), counter_last = greatest(s.counter_last, c.last)
-    FROM (SELECT device_id, channel, min(first) AS first, max(last) AS last FROM change GROUP BY 1, 2) c
+    FROM change c
     WHERE s.device_id = c.device_id AND s.channel = c.channel
       AND (c.first < s.counter_first OR c.last > s.counter_last OR (s.counter_first IS NULL AND c.first IS NOT NULL))
 )
-SELECT device_id, channel, from_time, to_time, first IS NOT NULL FROM change
+SELECT s.device_id, s.channel, least(s.counter_first, c.first), greatest(s.counter_last, c.last)
+FROM change c JOIN telemetry_series s ON s.device_id = c.device_id AND s.channel = c.channel
 """
 
-# The two readings with a counter nearest to a time, looking back or ahead; the near partition first, so that the others stay closed.
-_COUNTERS = """
-SELECT {columns} FROM (
-    (SELECT {columns} FROM telemetry_reading r
-     WHERE r.device_id = {at}.device_id AND r.channel = {at}.channel AND r.energy_wh IS NOT NULL
-       AND r.time {beyond} {edge} AND r.time {within} {edge} {near} interval '1 hour'
-     ORDER BY r.time {order} LIMIT 2)
-    UNION ALL
-    (SELECT {columns} FROM telemetry_reading r
-     WHERE r.device_id = {at}.device_id AND r.channel = {at}.channel AND r.energy_wh IS NOT NULL
-       AND r.time {further} {edge} {near} interval '1 hour' AND r.time BETWEEN s.counter_first AND s.counter_last
-     ORDER BY r.time {order} LIMIT 2)
-    LIMIT 2
-) nearest
+# The time of the last but one reading with a counter before some times ({order} DESC, {beyond} <), or of the next but one after them
+# (ASC, >); of the nearest where there is no other, null where there is none. Parameters: number[], device_id[], channel[], at[].
+SECOND_COUNTERS = """
+SELECT p.number, second.time FROM unnest(%s::int[], %s::int[], %s::smallint[], %s::timestamptz[]) AS p (number, device_id, channel, at)
+CROSS JOIN LATERAL (
+    SELECT time FROM (
+        SELECT time FROM telemetry_reading r
+        WHERE r.device_id = p.device_id AND r.channel = p.channel AND r.time {beyond} p.at AND r.energy_wh IS NOT NULL
+        ORDER BY time {order} LIMIT 2
+    ) two ORDER BY time {reverse} LIMIT 1
+) second
+"""
+SECOND_COUNTERS_BEFORE = SECOND_COUNTERS.format(beyond="<", order="DESC", reverse="ASC")
+SECOND_COUNTERS_AFTER = SECOND_COUNTERS.format(beyond=">", order="ASC", reverse="DESC")
+
+# Readings for the roll-up: for each span that has any, its number and each column as one binary array, which is many times quicker to
+# take than rows are. Parameters: number[], device_id[], channel[], from[], to[] (both ends included), and the least and greatest of these
+# times, which spare the planner the partitions outside.
+ROLLUP_READINGS = """
+SELECT p.number, r.* FROM unnest(%s::int[], %s::int[], %s::smallint[], %s::timestamptz[], %s::timestamptz[])
+    AS p (number, device_id, channel, from_time, to_time)
+CROSS JOIN LATERAL (
+    SELECT array_send(array_agg(time)) AS time, array_send(array_agg(power_w)), array_send(array_agg(coalesce(voltage_v, 'NaN'))),
+        array_send(array_agg(coalesce(current_a, 'NaN'))), array_send(array_agg(coalesce(energy_wh, 'NaN'))),
+        array_send(array_agg(coalesce(returned_wh, 'NaN')))
+    FROM telemetry_reading r
+    WHERE r.device_id = p.device_id AND r.channel = p.channel AND r.time BETWEEN p.from_time AND p.to_time
+      AND r.time BETWEEN %s::timestamptz AND %s::timestamptz
+) r WHERE r.time IS NOT NULL
 """
 
-
-def _counters(*, at: str, edge: str, columns: str, back: bool) -> str:
-    signs = ("<", ">=", "-", "<", "DESC") if back else (">", "<=", "+", ">", "ASC")
-    beyond, within, near, further, order = signs
-    return _COUNTERS.format(
-        at=at, edge=edge, columns=columns, beyond=beyond, within=within, near=near, further=further, order=order
-    )
-
-
-# The bucket ranges that a change touches: to the two counters before and after it, since the energy between them is cut anew.
-# Parameters: device_id[], channel[], from[], to[], has_counter[], gap (interval), horizon.
-_SPANS = f"""
-change AS (
-    SELECT * FROM unnest(%(device_id)s::int[], %(channel)s::smallint[], %(from_time)s::timestamptz[], %(to_time)s::timestamptz[],
-        %(has_counter)s::bool[]) AS c (device_id, channel, from_time, to_time, has_counter)
-), touched AS (
-    SELECT c.device_id, c.channel,
-        least(c.from_time, coalesce(before.time, c.from_time), coalesce(counter_before.time, c.from_time)) AS first,
-        greatest(c.to_time, coalesce(after.time, c.to_time), coalesce(counter_after.time, c.to_time)) AS last
-    FROM change c JOIN telemetry_series s ON s.device_id = c.device_id AND s.channel = c.channel
-    LEFT JOIN LATERAL (
-        SELECT max(r.time) AS time FROM telemetry_reading r WHERE r.device_id = c.device_id AND r.channel = c.channel
-        AND r.time < c.from_time AND r.time >= c.from_time - %(gap)s::interval
-    ) before ON true
-    LEFT JOIN LATERAL (
-        SELECT min(r.time) AS time FROM telemetry_reading r WHERE r.device_id = c.device_id AND r.channel = c.channel
-        AND r.time > c.to_time AND r.time <= c.to_time + %(gap)s::interval
-    ) after ON true
-    LEFT JOIN LATERAL (
-        SELECT min(time) AS time FROM ({_counters(at="c", edge="c.from_time", columns="time", back=True)}) two
-    ) counter_before ON c.has_counter
-    LEFT JOIN LATERAL (
-        SELECT max(time) AS time FROM ({_counters(at="c", edge="c.to_time", columns="time", back=False)}) two
-    ) counter_after ON c.has_counter
-), span AS MATERIALIZED (
-    SELECT device_id, channel, lower(range) AS lo, upper(range) AS hi FROM (
-        SELECT device_id, channel, unnest(range_agg(tstzrange(
-            greatest(date_bin('5 minutes', first, 'epoch'), %(horizon)s),
-            date_bin('5 minutes', last, 'epoch') + interval '5 minutes'
-        ))) AS range
-        FROM touched WHERE date_bin('5 minutes', last, 'epoch') >= %(horizon)s GROUP BY 1, 2
-    ) merged
-)
+# The first kept counter of each channel that had one before the horizon. Parameter: horizon.
+FIRST_KEPT_COUNTERS = """
+SELECT s.device_id, s.channel, kept.time FROM telemetry_series s CROSS JOIN LATERAL (
+    SELECT time FROM telemetry_reading r
+    WHERE r.device_id = s.device_id AND r.channel = s.channel AND r.energy_wh IS NOT NULL ORDER BY time LIMIT 1
+) kept WHERE s.counter_first < kept.time AND s.counter_first < %s
 """
 
-# In double precision, so that no product of tiny values underflows and takes the whole roll-up with it.
-_POINT = (
-    "time, power_w::float8 AS power_w, voltage_v::float8 AS voltage_v, current_a::float8 AS current_a, energy_wh,"
-    " coalesce(returned_wh, 0) AS returned_wh"
+BUCKET_COLUMNS = (
+    "measured_wh, recovered_wh, returned_wh, covered_s, samples, power_min_w, power_mean_w, power_max_w,"
+    " voltage_v, current_a, flags"
 )
 
-
-def _real(expression: str) -> str:
-    """Return the expression fit for a `real` column, which refuses what is too small for it."""
-    return f"CASE WHEN abs({expression}) < 1e-30 THEN 0 ELSE {expression} END"
-
-
-# The buckets of one span. The windows run over at most a few thousand readings each, in the order of the primary key.
-_BUCKETS = f"""
-WITH point AS (
-    SELECT {_POINT} FROM telemetry_reading r
-    WHERE r.device_id = span.device_id AND r.channel = span.channel
-      AND r.time >= span.lo - %(gap)s::interval AND r.time <= span.hi + %(gap)s::interval
-    UNION ALL
-    SELECT * FROM ({_counters(at="span", edge="(span.lo - %(gap)s::interval)", columns=_POINT, back=True)}) counters_before
-    UNION ALL
-    SELECT * FROM ({_counters(at="span", edge="(span.hi + %(gap)s::interval)", columns=_POINT, back=False)}) counters_after
-), neighbour AS (
-    SELECT point.*,
-        lag(time) OVER every AS time0, lag(power_w) OVER every AS power0,
-        lag(time) OVER kind AS time1, lag(time, 2) OVER kind AS time2, lead(time) OVER kind AS time_next,
-        lag(energy_wh) OVER kind AS energy1, lag(energy_wh, 2) OVER kind AS energy2, lead(energy_wh) OVER kind AS energy_next,
-        lag(returned_wh) OVER kind AS returned1, lag(returned_wh, 2) OVER kind AS returned2,
-        min(time) FILTER (WHERE energy_wh IS NOT NULL) OVER () AS counter_first,
-        max(time) FILTER (WHERE energy_wh IS NOT NULL) OVER () AS counter_last
-    FROM point WINDOW every AS (ORDER BY time), kind AS (PARTITION BY energy_wh IS NULL ORDER BY time)
-), judged AS (
-    -- A counter that falls and is back within a minute has only been misread: `dip` at the low reading, `undip` at the next.
-    SELECT *,
-        coalesce(energy_wh < 0.9 * energy1 AND energy_next >= 0.9 * energy1 AND time_next - time <= interval '60 s', false) AS dip,
-        coalesce(energy1 < 0.9 * energy2 AND energy_wh >= 0.9 * energy2 AND time - time1 <= interval '60 s', false) AS undip,
-        coalesce(time0 >= counter_first AND time <= counter_last, false) AS by_counter,
-        extract(epoch FROM time - time0)::float8 AS seconds0,
-        date_bin('5 minutes', time, 'epoch') AS bucket
-    FROM neighbour
-), based AS (
-    SELECT *,
-        seconds0 <= CASE WHEN by_counter THEN %(counter_gap_s)s ELSE %(power_gap_s)s END AS continuous,
-        CASE WHEN energy_wh IS NULL OR dip THEN NULL WHEN undip THEN time2 ELSE time1 END AS counter_from,
-        CASE WHEN undip THEN energy2 ELSE energy1 END AS energy_from,
-        CASE WHEN undip THEN returned2 ELSE returned1 END AS returned_from
-    FROM judged
-), moved AS (
-    -- A fall of more than a tenth is a restart from zero; a smaller one is rounding, which the next rise cancels.
-    SELECT *,
-        CASE WHEN energy_wh < 0.9 * energy_from THEN energy_wh ELSE energy_wh - energy_from END AS drawn,
-        CASE WHEN returned_wh < 0.9 * returned_from THEN returned_wh ELSE returned_wh - returned_from END AS given,
-        CASE WHEN energy_wh < 0.9 * energy_from AND NOT dip THEN 4 ELSE 0 END AS restarted
-    FROM based
-), flow AS (
-    SELECT time, time0, bucket, continuous, seconds0, power_w, power0, voltage_v, current_a, by_counter, counter_from, restarted,
-        extract(epoch FROM time - counter_from)::float8 AS counter_s,
-        drawn, given,
-        greatest(abs(drawn), abs(given)) > %(max_power_w)s / 3600 * (extract(epoch FROM time - counter_from)::float8 + 60) AS absurd
-    FROM moved
-), piece AS (
-    -- what lies in one bucket: the reading itself, and the interval that ends with it where the bucket holds all of it
-    SELECT bucket, 1 AS samples, power_w, voltage_v, current_a,
-        CASE WHEN continuous AND time0 >= bucket THEN seconds0 ELSE 0 END AS covered_s,
-        CASE WHEN continuous AND time0 >= bucket THEN (power0 + power_w) / 2 * seconds0 ELSE 0 END AS power_s,
-        CASE WHEN counter_from >= bucket AND NOT absurd AND counter_s <= %(counter_gap_s)s THEN drawn
-            WHEN continuous AND NOT by_counter AND time0 >= bucket
-            THEN (greatest(power0, 0) + greatest(power_w, 0)) / 7200 * seconds0 ELSE 0 END AS measured_wh,
-        CASE WHEN counter_from >= bucket AND NOT absurd AND counter_s > %(counter_gap_s)s THEN drawn ELSE 0 END AS recovered_wh,
-        CASE WHEN counter_from >= bucket AND NOT absurd THEN given
-            WHEN continuous AND NOT by_counter AND time0 >= bucket
-            THEN (greatest(-power0, 0) + greatest(-power_w, 0)) / 7200 * seconds0 ELSE 0 END AS returned_wh,
-        CASE WHEN absurd THEN 2 WHEN counter_from >= bucket AND counter_s > %(counter_gap_s)s THEN restarted | 1 ELSE restarted END
-            AS flags
-    FROM flow
-    UNION ALL
-    -- intervals between any two readings that cross a bucket's edge
-    SELECT edge, 0, NULL, NULL, NULL, part.s, (power0 + power_w) / 2 * part.s,
-        CASE WHEN by_counter THEN 0 ELSE (greatest(power0, 0) + greatest(power_w, 0)) / 7200 * part.s END, 0,
-        CASE WHEN by_counter THEN 0 ELSE (greatest(-power0, 0) + greatest(-power_w, 0)) / 7200 * part.s END, 0
-    FROM flow
-    CROSS JOIN LATERAL generate_series(date_bin('5 minutes', time0, 'epoch'), bucket, interval '5 minutes') AS edge
-    CROSS JOIN LATERAL (
-        SELECT extract(epoch FROM least(time, edge + interval '5 minutes') - greatest(time0, edge))::float8 AS s
-    ) part
-    WHERE continuous AND time0 < bucket AND part.s > 0
-    UNION ALL
-    -- movements of the counter that cross a bucket's edge
-    SELECT edge, 0, NULL, NULL, NULL, 0, 0,
-        CASE WHEN counter_s <= %(counter_gap_s)s AND NOT absurd THEN drawn * part.share ELSE 0 END,
-        CASE WHEN counter_s > %(counter_gap_s)s AND NOT absurd THEN drawn * part.share ELSE 0 END,
-        CASE WHEN absurd THEN 0 ELSE given * part.share END,
-        CASE WHEN absurd THEN 2 WHEN counter_s > %(counter_gap_s)s THEN 1 ELSE 0 END
-    FROM flow
-    CROSS JOIN LATERAL generate_series(
-        greatest(date_bin('5 minutes', counter_from, 'epoch'), span.lo), least(bucket, span.hi), interval '5 minutes'
-    ) AS edge
-    CROSS JOIN LATERAL (
-        SELECT extract(epoch FROM least(time, edge + interval '5 minutes') - greatest(counter_from, edge))::float8 / counter_s AS share
-    ) part
-    WHERE counter_from < bucket AND part.share > 0
-)
-SELECT bucket, sum(measured_wh) AS measured_wh, sum(recovered_wh) AS recovered_wh, sum(returned_wh) AS returned_wh,
-    sum(covered_s) AS covered_s, sum(samples)::int AS samples, min(power_w) AS power_min_w,
-    {_real("(CASE WHEN sum(covered_s) > 0 THEN sum(power_s) / sum(covered_s) ELSE avg(power_w) END)")} AS power_mean_w,
-    max(power_w) AS power_max_w, {_real("avg(voltage_v)")} AS voltage_v, {_real("avg(current_a)")} AS current_a,
-    bit_or(flags)::smallint AS flags
-FROM piece WHERE bucket >= span.lo AND bucket < span.hi GROUP BY bucket
-"""
 
 # How buckets make a wider one. It counts as imported (8) only where all of them are: what is measured in it must not be overwritten.
 _SUMS = """
@@ -263,68 +146,79 @@ sum(current_a * samples) / nullif(sum(samples) FILTER (WHERE current_a IS NOT NU
 (bit_or(flags) & ~8 | bit_and(flags) & 8)::smallint AS flags
 """
 
-_COLUMNS = "measured_wh, recovered_wh, returned_wh, covered_s, samples, power_min_w, power_mean_w, power_max_w, voltage_v, current_a, flags"
 
-
-_ASSIGNMENTS = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", "))
-_OLD = ", ".join(f"b.{name}" for name in _COLUMNS.split(", "))
-_NEW = ", ".join(f"excluded.{name}" for name in _COLUMNS.split(", "))
-
-
-def _upsert(table: str, unless: str = "false") -> str:
-    """Return the tail of a roll-up: replace the span's buckets by the computed ones, touching only what differs.
-
-    An imported bucket (8) stays where there is nothing to put in its place.
-    """
+def _upsert(table: str, rows: str, only: str = "true") -> str:
+    """Return the statement that writes buckets, touching only those that differ, and that the condition on b and excluded lets go."""
+    names = BUCKET_COLUMNS.split(", ")
+    assignments = ", ".join(f"{name} = excluded.{name}" for name in names)
+    old, new = (", ".join(f"{source}.{name}" for name in names) for source in ("b", "excluded"))
     return f"""
-, removed AS (
-    DELETE FROM {table} b USING span
-    WHERE b.device_id = span.device_id AND b.channel = span.channel AND b.start >= span.lo AND b.start < span.hi AND b.flags & 8 = 0
-      AND NOT EXISTS (
-          SELECT FROM computed c WHERE c.device_id = b.device_id AND c.channel = b.channel AND c.bucket = b.start
-      )
-), written AS (
-    INSERT INTO {table} AS b (device_id, channel, start, {_COLUMNS})
-    SELECT device_id, channel, bucket, {_COLUMNS} FROM computed
-    ON CONFLICT (device_id, channel, start) DO UPDATE SET {_ASSIGNMENTS}
-    WHERE ({_OLD}) IS DISTINCT FROM ({_NEW}) AND NOT ({unless})
-)
-SELECT device_id, channel, lo, hi FROM span
+INSERT INTO {table} AS b (device_id, channel, start, {BUCKET_COLUMNS})
+{rows}
+ON CONFLICT (device_id, channel, start) DO UPDATE SET {assignments} WHERE ({old}) IS DISTINCT FROM ({new}) AND {only}
 """
 
 
-# Parameters by name; returns the spans that were recomputed.
-ROLLUP_FIVE_MINUTES = f"""
-WITH {_SPANS}, computed AS MATERIALIZED (
-    SELECT span.device_id, span.channel, b.* FROM span
-    JOIN telemetry_series s ON s.device_id = span.device_id AND s.channel = span.channel
-    CROSS JOIN LATERAL ({_BUCKETS}) b
+# Parameters: device_id[], channel[], start[] and a list for each of BUCKET_COLUMNS; NaN stands for null.
+UPSERT_FIVE_MINUTES = _upsert(
+    "telemetry_bucket_5m",
+    """
+SELECT device_id, channel, start, measured_wh, recovered_wh, returned_wh, covered_s, samples, nullif(power_min_w, 'NaN'),
+    nullif(power_mean_w, 'NaN'), nullif(power_max_w, 'NaN'), nullif(voltage_v, 'NaN'), nullif(current_a, 'NaN'), flags
+FROM unnest(
+    %s::int[], %s::smallint[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::float4[], %s::int[], %s::float4[],
+    %s::float4[], %s::float4[], %s::float4[], %s::float4[], %s::smallint[]
+) AS c (device_id, channel, start, measured_wh, recovered_wh, returned_wh, covered_s, samples, power_min_w, power_mean_w, power_max_w,
+    voltage_v, current_a, flags)
+""",
 )
-{_upsert("telemetry_bucket_5m")}
+
+# Buckets of recomputed spans that nothing was computed for; imported ones (8) stay. Parameters: device_id[], channel[], lo[], hi[] of
+# the spans, then device_id[], channel[], start[] of what was computed. OFFSET keeps the planner at one short walk of the key for each span.
+STALE_FIVE_MINUTES = """
+SELECT p.device_id, p.channel, b.start FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[], %s::timestamptz[])
+    AS p (device_id, channel, lo, hi)
+CROSS JOIN LATERAL (
+    SELECT start FROM telemetry_bucket_5m b
+    WHERE b.device_id = p.device_id AND b.channel = p.channel AND b.start >= p.lo AND b.start < p.hi AND b.flags & 8 = 0 OFFSET 0
+) b
+WHERE (p.device_id, p.channel, b.start) NOT IN (
+    SELECT * FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[]) AS c (device_id, channel, start)
+)
+"""
+DELETE_FIVE_MINUTES = """
+DELETE FROM telemetry_bucket_5m WHERE (device_id, channel, start) IN (
+    SELECT * FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[]) AS c (device_id, channel, start)
+)
 """
 
-# Parameters: device_id[], channel[], lo[], hi[] of five-minute spans; importing: whether imported buckets alone have changed, which
-# must not replace a measured hour whose own five-minute buckets the retention has taken.
-ROLLUP_HOURS = f"""
-WITH span AS MATERIALIZED (
-    SELECT device_id, channel, lower(range) AS lo, upper(range) AS hi FROM (
-        SELECT device_id, channel, unnest(range_agg(tstzrange(
-            date_trunc('hour', lo, 'UTC'), date_trunc('hour', hi - interval '1 microsecond', 'UTC') + interval '1 hour'
-        ))) AS range
-        FROM unnest(%(device_id)s::int[], %(channel)s::smallint[], %(lo)s::timestamptz[], %(hi)s::timestamptz[])
-            AS s (device_id, channel, lo, hi)
-        GROUP BY 1, 2
-    ) merged
-), computed AS MATERIALIZED (
-    SELECT span.device_id, span.channel, h.* FROM span CROSS JOIN LATERAL (
-        SELECT date_trunc('hour', start, 'UTC') AS bucket, {_SUMS}
-        FROM telemetry_bucket_5m b
-        WHERE b.device_id = span.device_id AND b.channel = span.channel AND b.start >= span.lo AND b.start < span.hi
-        GROUP BY 1
+# Hours are the sums of their five minutes. Parameters: device_id[], channel[], lo[], hi[] of whole hours.
+_HOUR_SPANS = """unnest(%s::int[], %s::smallint[], %s::timestamptz[], %s::timestamptz[]) AS p (device_id, channel, lo, hi)"""
+_HOURS = f"""
+SELECT p.device_id, p.channel, h.* FROM {_HOUR_SPANS} CROSS JOIN LATERAL (
+    SELECT date_trunc('hour', start, 'UTC') AS start, {_SUMS} FROM telemetry_bucket_5m b
+    WHERE b.device_id = p.device_id AND b.channel = p.channel AND b.start >= p.lo AND b.start < p.hi
+    GROUP BY 1
+) h
+"""
+UPSERT_HOURS = _upsert("telemetry_bucket_1h", _HOURS)
+# Where imported buckets alone have changed: they must not replace a measured hour whose own five minutes the retention has taken.
+UPSERT_IMPORTED_HOURS = _upsert("telemetry_bucket_1h", _HOURS, only="(b.flags & 8 <> 0 OR excluded.flags & 8 = 0)")
+DELETE_HOURS = f"""
+DELETE FROM telemetry_bucket_1h WHERE (device_id, channel, start) IN (
+    SELECT p.device_id, p.channel, h.start FROM {_HOUR_SPANS} CROSS JOIN LATERAL (
+        SELECT start FROM telemetry_bucket_1h h
+        WHERE h.device_id = p.device_id AND h.channel = p.channel AND h.start >= p.lo AND h.start < p.hi AND h.flags & 8 = 0 OFFSET 0
     ) h
+    WHERE NOT EXISTS (
+        SELECT FROM telemetry_bucket_5m b
+        WHERE b.device_id = p.device_id AND b.channel = p.channel AND b.start >= h.start AND b.start < h.start + interval '1 hour'
+    )
 )
-{_upsert("telemetry_bucket_1h", unless="%(importing)s AND b.flags & 8 = 0 AND excluded.flags & 8 <> 0")}
 """
+
+# The newest note of late readings. Those that come while a run is under way wait for the next one.
+LAST_LATE_SPAN = "SELECT coalesce(max(id), 0) FROM telemetry_latespan"
 
 # History by step. {table} is the bucket table, {step} the SQL of a bucket's step. Parameters by name: zone, device_ids, channel (or
 # null), start, end. A circuit's power, voltage and current are its means over the time that is covered; circuits add up but for voltage.
@@ -359,7 +253,7 @@ _DAYS = f"""(
     WHERE device_id = %(device_id)s AND channel = %(channel)s AND start >= %(start)s AND start < %(end)s GROUP BY 1, 2, 3
 ) day"""
 READING_COLUMNS = ("power_w", "voltage_v", "current_a", "energy_wh", "returned_wh")
-BUCKET_COLUMNS = tuple(_COLUMNS.split(", "))
+_BUCKET_NAMES = tuple(BUCKET_COLUMNS.split(", "))
 
 
 def _export(source: str, *, columns: tuple[str, ...], time: str = "start", form: str, zone: str = "'UTC'") -> str:
@@ -370,9 +264,9 @@ def _export(source: str, *, columns: tuple[str, ...], time: str = "start", form:
 
 EXPORTS = {
     "raw": _export("telemetry_reading", columns=READING_COLUMNS, time="time", form='YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    "5m": _export("telemetry_bucket_5m", columns=BUCKET_COLUMNS, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-    "1h": _export("telemetry_bucket_1h", columns=BUCKET_COLUMNS, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-    "1d": _export(_DAYS, columns=BUCKET_COLUMNS, form="YYYY-MM-DD", zone="%(zone)s"),
+    "5m": _export("telemetry_bucket_5m", columns=_BUCKET_NAMES, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    "1h": _export("telemetry_bucket_1h", columns=_BUCKET_NAMES, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    "1d": _export(_DAYS, columns=_BUCKET_NAMES, form="YYYY-MM-DD", zone="%(zone)s"),
 }
 
 # Import of buckets: each is new, or replaces an imported one that differs; a measured one stays. Parameters: device_id[], channel[],
@@ -388,23 +282,14 @@ WITH input AS MATERIALIZED (
 ), series AS (
     INSERT INTO telemetry_series (device_id, channel) SELECT DISTINCT device_id, channel FROM input ON CONFLICT DO NOTHING
 ), written AS (
-    INSERT INTO {table} AS b (device_id, channel, start, {columns})
-    SELECT device_id, channel, start, {values} FROM input
-    ON CONFLICT (device_id, channel, start) DO UPDATE SET {assignments}
-    WHERE b.flags & 8 <> 0 AND ({old}) IS DISTINCT FROM ({new})
+    {upsert}
     RETURNING b.device_id, b.channel, b.start
 )
 SELECT (SELECT count(*) FROM stood WHERE measured), (SELECT count(*) FROM stood WHERE NOT measured),
     array_agg(device_id), array_agg(channel), array_agg(start) FROM written
 """
+_IMPORTED = f"SELECT device_id, channel, start, {BUCKET_COLUMNS.replace('flags', 'flags | 8')} FROM input"
 IMPORTS = {
-    resolution: _IMPORT.format(
-        table=table,
-        columns=_COLUMNS,
-        values=_COLUMNS.replace("flags", "flags | 8"),
-        assignments=_ASSIGNMENTS,
-        old=_OLD,
-        new=_NEW,
-    )
+    resolution: _IMPORT.format(table=table, columns=BUCKET_COLUMNS, upsert=_upsert(table, _IMPORTED, only="b.flags & 8 <> 0"))
     for resolution, table in (("5m", "telemetry_bucket_5m"), ("1h", "telemetry_bucket_1h"))
 }

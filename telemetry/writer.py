@@ -16,6 +16,7 @@ from django.conf import settings
 
 from devices.registry import Entry
 from telemetry.live import LivePublisher
+from telemetry.outlet import PresenceOutlet
 from telemetry.samples import Sample
 from telemetry.store import Store
 
@@ -61,6 +62,7 @@ class Writer:
         self._waiting = 0
         self._store = Store()
         self._publisher = LivePublisher()
+        self.presence = PresenceOutlet()
         self._task = asyncio.create_task(self._run())
 
     async def store(self, readings: Readings) -> dict[str, Outcome]:
@@ -80,6 +82,7 @@ class Writer:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self._publisher.close()
+        await self.presence.close()
         await self._store.close()
 
     async def _run(self) -> None:
@@ -119,7 +122,10 @@ class Writer:
             if not entry.answer.done():  # a sender that hung up no longer waits
                 entry.answer.set_result({mac: _outcome(known.get(mac)) for mac, _samples in entry.readings})
             for mac, samples in entry.readings:
-                if (device := known.get(mac)) and device.is_active:
+                if (device := known.get(mac)) is None:
+                    continue
+                self.presence.alive(device.device_id)
+                if device.is_active:
                     self._publisher.publish(device.device_id, samples)
 
 

@@ -6,7 +6,13 @@ from typing import Any, TypeVar
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from devices.api.serializers import DeviceChangeSerializer, DeviceRegisterSerializer, DeviceSerializer
+from devices.api.serializers import (
+    DeviceChangeSerializer,
+    DeviceRegisterSerializer,
+    DeviceSerializer,
+    NearbyQuerySerializer,
+    NearbySerializer,
+)
 from ecowatt.schema import NEEDS_LOGIN, Responses, answer, asking, invalid, refusals
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -21,6 +27,8 @@ EXAMPLE: dict[str, Any] = {
     "dev_brand": "Shelly",
     "dev_model": "shellyplus1pm",
     "dev_installed": "2026-11-23T06:58:00Z",
+    "dev_online": True,
+    "dev_last_seen": "2026-11-23T07:12:05Z",
     "is_main": False,
     "channels": [{"number": 0, "name": "Cocina"}],
 }
@@ -94,4 +102,16 @@ device_toggle = _described(
     parameters=[DEVICE_ID],
     request=None,
     responses={200: _device("The device in its new state", EXAMPLE | {"dev_status": False})} | _errors(401, 403, 404),
+)
+STRANGER = {"dev_hardware_id": "34987AE4D353", "dev_model": "shellypro4pm", "power_w": 412.5, "last_seen": "2026-11-23T07:12:05Z"}
+device_nearby = _described(
+    "nearby",
+    "List unknown devices that may be the caller's",
+    description="The one whose MAC is given, and those that posted from the caller's own public address within the hour.",
+    parameters=[NearbyQuerySerializer],
+    responses={
+        200: answer(NearbySerializer(many=True), [STRANGER], "The devices, the last heard first"),
+        **NEEDS_LOGIN,
+        **invalid("mac", "La MAC debe tener 12 dígitos hexadecimales.", value="xyz", place="query"),
+    },
 )

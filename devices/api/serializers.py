@@ -1,12 +1,14 @@
 """The wire's names of a device, and the shape of what callers send."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from devices.models import Channel, Device
-from devices.shelly import DEFAULT_PREFIX, displayed_hardware_id
+from devices.shelly import DEFAULT_PREFIX, displayed_hardware_id, is_mac, normalised_hardware_id
+from devices.strangers import Stranger
 from devices.validators import hardware_id_validator, mqtt_prefix_validator
 
 MAX_CHANNEL = 15
@@ -35,6 +37,8 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
     dev_brand = serializers.CharField(source="brand")
     dev_model = serializers.CharField(source="model", help_text="Prefix of the Shelly's id; empty if unknown.")
     dev_installed = serializers.DateTimeField(source="installed_at")
+    dev_online = serializers.BooleanField(source="is_online", help_text="Whether the device is there.")
+    dev_last_seen = serializers.SerializerMethodField(help_text="When it last gave a sign of life; null if it never has.")
     is_main = serializers.BooleanField(help_text="Measures the whole house, so that the home's total is its alone.")
     channels = ChannelSerializer(many=True)
 
@@ -42,7 +46,7 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
         model = Device
         fields = [
             *("dev_id", "dev_user_id", "dev_hardware_id", "dev_name", "dev_mqtt_prefix", "dev_status"),
-            *("dev_brand", "dev_model", "dev_installed", "is_main", "channels"),
+            *("dev_brand", "dev_model", "dev_installed", "dev_online", "dev_last_seen", "is_main", "channels"),
         ]
 
     def get_dev_user_id(self, device: Device) -> int:
@@ -53,6 +57,41 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
     def get_dev_hardware_id(self, device: Device) -> str:
         """Return the MAC in capitals without separators, or another id as it is stored."""
         return displayed_hardware_id(device.hardware_id)
+
+    def get_dev_last_seen(self, device: Device) -> datetime | None:
+        """Return the later of the database's time and Redis' (`seen_at` of the context, by id)."""
+        times = [device.last_seen_at, self.context["seen_at"].get(device.pk)]
+        return max((at for at in times if at), default=None)
+
+
+class NearbyQuerySerializer(serializers.Serializer[Any]):
+    """Which unknown device is looked for."""
+
+    mac = serializers.CharField(required=False, max_length=64, help_text="In any spelling, or the Shelly's full id.")
+
+    def validate_mac(self, text: str) -> str:
+        """Return the MAC as it is stored. Raises ValidationError."""
+        mac = normalised_hardware_id(text)
+        if not is_mac(mac):
+            raise serializers.ValidationError(_("La MAC lleva doce dígitos hexadecimales."))
+        return mac
+
+
+class NearbySerializer(serializers.Serializer[Any]):
+    """An unknown device that spoke within the hour."""
+
+    dev_hardware_id = serializers.SerializerMethodField()
+    dev_model = serializers.CharField(source="model", help_text="Prefix of the Shelly's id; empty if unknown.")
+    power_w = serializers.FloatField(allow_null=True, help_text="Last power of all its channels, W.")
+    last_seen = serializers.SerializerMethodField()
+
+    def get_dev_hardware_id(self, stranger: Stranger) -> str:
+        """Return the MAC in capitals."""
+        return displayed_hardware_id(stranger.mac)
+
+    def get_last_seen(self, stranger: Stranger) -> datetime:
+        """Return the time of its last message."""
+        return datetime.fromtimestamp(stranger.seen, UTC)
 
 
 class DeviceChangeSerializer(serializers.Serializer[Any]):

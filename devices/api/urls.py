@@ -9,6 +9,7 @@ item = DeviceViewSet.as_view({"get": "retrieve", "patch": "partial_update", "del
 
 urlpatterns = [
     re_path(r"^devices/?$", collection, name="devices"),
+    re_path(r"^devices/nearby/?$", DeviceViewSet.as_view({"get": "nearby"}), name="devices-nearby"),
     re_path(r"^devices/(?P<device_id>[^/]+)/?$", item, name="device"),
     re_path(r"^devices/(?P<device_id>[^/]+)/status/?$", DeviceViewSet.as_view({"patch": "toggle"}), name="device-status"),
 ]

@@ -2,14 +2,22 @@
 
 from typing import Any
 
+from django.conf import settings
 from rest_framework import status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.addresses import client_address, household_of
 from accounts.authentication import caller
 from devices import selectors, services
 from devices.api import schema
-from devices.api.serializers import DeviceChangeSerializer, DeviceRegisterSerializer, DeviceSerializer
+from devices.api.serializers import (
+    DeviceChangeSerializer,
+    DeviceRegisterSerializer,
+    DeviceSerializer,
+    NearbyQuerySerializer,
+    NearbySerializer,
+)
 from devices.models import Device
 
 
@@ -21,7 +29,8 @@ class DeviceViewSet(viewsets.ViewSet):
         return Response(self._body(device), status=code)
 
     def _body(self, devices: Any, *, many: bool = False) -> Any:
-        return DeviceSerializer(devices, many=many, context={"request": self.request}).data
+        seen_at = selectors.seen_times([device.pk for device in (devices if many else [devices])])
+        return DeviceSerializer(devices, many=many, context={"request": self.request, "seen_at": seen_at}).data
 
     def _device_to_change(self, device_id: str) -> Device:
         return selectors.device_get_to_change(user=caller(self.request), device_id=device_id)
@@ -30,6 +39,16 @@ class DeviceViewSet(viewsets.ViewSet):
     def list(self, request: Request) -> Response:
         """Answer the devices of the home as a plain array, by id."""
         return Response(self._body(selectors.devices_of(caller(request)), many=True))
+
+    @schema.device_nearby
+    def nearby(self, request: Request) -> Response:
+        """Answer the unknown devices that may be the caller's."""
+        query = NearbyQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        meta = request.META
+        address = client_address(meta.get("REMOTE_ADDR"), meta.get("HTTP_X_FORWARDED_FOR", ""), settings.PROXY_COUNT)
+        found = selectors.strangers_for(mac=query.validated_data.get("mac"), address=household_of(address))
+        return Response(NearbySerializer(found, many=True).data)
 
     @schema.device_create
     def create(self, request: Request) -> Response:

@@ -57,3 +57,18 @@ def test_staff_delete_one_device_or_several(staff: Client, home: Home, device: D
     chosen = {"action": "delete_selected", "_selected_action": [str(other.pk)], "post": "yes"}
     staff.post("/admin/devices/device/", chosen)
     assert not Device.objects.exists()
+
+
+def test_the_hardware_id_of_a_device_stays(staff: Client, home: Home, device: Device) -> None:
+    staff.post(f"/admin/devices/device/{device.pk}/change/", form(home, name="Comedor"))
+    device.refresh_from_db()
+    assert (device.name, device.hardware_id) == ("Comedor", "a8032412c3d4")
+
+
+def test_staff_who_change_a_device_leave_its_online_state_alone(staff: Client, home: Home, device: Device) -> None:
+    Device.objects.update(is_online=True)
+    staff.post(f"/admin/devices/device/{device.pk}/change/", form(home, name="Comedor"))
+    assert Device.objects.get().is_online is True
+    page = staff.get(f"/admin/devices/device/{device.pk}/change/").content.decode()
+    assert 'name="is_online"' not in page
+    assert 'name="hardware_id"' not in page

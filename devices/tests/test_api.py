@@ -48,6 +48,8 @@ def test_registering_answers_the_device(api: APIClient, owner: User) -> None:
         "dev_status": True,
         "dev_brand": "Shelly",
         "dev_model": "shellyplus1pm",
+        "dev_online": False,
+        "dev_last_seen": None,
         "is_main": False,
         "channels": [{"number": 0, "name": "Cocina"}],
     }

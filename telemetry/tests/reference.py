@@ -44,14 +44,21 @@ def movement(before: float, after: float) -> float:
     return after if after < 0.9 * before else after - before
 
 
-def without_dips(samples: Sequence[Sample]) -> list[Sample]:
-    """Drop a counter that falls and is back within a minute."""
+def too_much(moved: float, seconds: float) -> bool:
+    return abs(moved) > MAX_POWER_W / 3600 * (seconds + 60)
+
+
+def without_misreadings(samples: Sequence[Sample]) -> list[Sample]:
+    """Drop a counter that falls, or rises absurdly, and is back within a minute."""
     kept: list[Sample] = []
     for index, sample in enumerate(samples):
         if 0 < index < len(samples) - 1:
             before, after = samples[index - 1], samples[index + 1]
-            fell = sample.energy_wh < 0.9 * before.energy_wh and after.energy_wh >= 0.9 * before.energy_wh
-            if fell and (after.time - sample.time).total_seconds() <= 60:
+            back = after.energy_wh >= 0.9 * before.energy_wh and (after.time - sample.time).total_seconds() <= 60
+            fell = sample.energy_wh < 0.9 * before.energy_wh
+            rose = too_much(sample.energy_wh - before.energy_wh, (sample.time - before.time).total_seconds())
+            fits = not too_much(after.energy_wh - before.energy_wh, (after.time - before.time).total_seconds())
+            if back and (fell or (rose and sample.energy_wh > before.energy_wh and after.energy_wh < sample.energy_wh and fits)):
                 continue
         kept.append(sample)
     return kept
@@ -71,7 +78,7 @@ def buckets(readings: Sequence[Sample]) -> dict[datetime, Expected]:
                 if not inside:
                     result[bucket].measured_wh += (max(before.power_w, 0) + max(after.power_w, 0)) / 7200 * seconds
                     result[bucket].returned_wh += (max(-before.power_w, 0) + max(-after.power_w, 0)) / 7200 * seconds
-    honest = without_dips(counted)
+    honest = without_misreadings(counted)
     for before, after in itertools.pairwise(honest):
         by_counter(result, before, after)
     return result
@@ -81,11 +88,9 @@ def by_counter(result: dict[datetime, Expected], before: Sample, after: Sample) 
     length = (after.time - before.time).total_seconds()
     drawn = movement(before.energy_wh, after.energy_wh)
     given = movement(before.returned_wh or 0, after.returned_wh or 0)
-    absurd = max(abs(drawn), abs(given)) > MAX_POWER_W / 3600 * (length + 60)
+    absurd = too_much(drawn, length) or too_much(given, length)
     if after.energy_wh < 0.9 * before.energy_wh and not absurd:
         result[edge(after.time)].flags |= 4
-    if absurd:
-        result[edge(after.time)].flags |= 2
     for bucket, seconds in pieces(before.time, after.time):
         share = seconds / length
         if length > COUNTER_GAP_S and not absurd:

@@ -129,7 +129,7 @@ def test_bad_input_is_named(meter: Device, arguments: list[str], problem: str) -
 
 
 def test_a_signal_ends_it_between_two_steps_and_what_is_done_stays(days: list[datetime], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollups, "REBUILD_A_TRANSACTION", 3)
+    monkeypatch.setattr(rollups, "TIME_A_TRANSACTION", timedelta(hours=71))
 
     class Stopper(StringIO):
         def write(self, text: str) -> int:

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_django.fixtures import Settings
 
 from telemetry import rollups
 from telemetry.models import FiveMinutes, Hour, LateSpan, Reading, RollupState
@@ -166,6 +167,31 @@ def test_a_restart_counts_the_new_value_and_an_absurd_rise_counts_nothing() -> N
     (bucket,) = five_minutes().values()
     assert bucket.measured_wh == pytest.approx(10 + 4 + 2 + 2)
     assert bucket.flags == 2 | 4
+
+
+def test_one_high_misreading_of_a_low_counter_counts_nothing() -> None:
+    start = recent()
+    counters = [400.0, 9_000_000.0, 402.0, 403.0]
+    store([sample(start + timedelta(seconds=10 * step), energy=value) for step, value in enumerate(counters)])
+    assert total(FiveMinutes) == pytest.approx(3.0)
+
+
+def test_a_counter_too_small_for_arithmetic_stops_nothing() -> None:
+    start = recent() + timedelta(seconds=295)
+    store([sample(start + timedelta(seconds=10 * step), 1e-45, energy=step * 1e-322) for step in range(3)])
+    assert total(Hour) == pytest.approx(0.0)
+
+
+def test_a_rebuild_keeps_energy_of_a_gap_whose_first_counter_is_gone(settings: Settings) -> None:
+    now = datetime.now(UTC)
+    partitions_maintain(now)
+    before = (now - timedelta(days=15)).replace(minute=0, second=0, microsecond=0)
+    store([sample(before, energy=0.0), sample(before + timedelta(days=10), energy=2400.0), sample(now, energy=2500.0)])
+    settings.TELEMETRY_RETENTION_DAYS = 12
+    partitions_maintain(now)
+    assert Reading.objects.count() == 2
+    rollup_rebuild()
+    assert (total(FiveMinutes), total(Hour)) == pytest.approx((2500.0, 2500.0))
 
 
 def test_a_late_reading_reopens_its_buckets() -> None:

@@ -1,6 +1,6 @@
 """`manage.py up`: the whole system on one machine, for trying it out and for development."""
 
-import shlex
+import os
 import signal
 import sys
 import threading
@@ -16,17 +16,24 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
-from honcho.manager import Manager
 
 from ecowatt.celery import app as celery
 from ecowatt.embedded import LOCAL, port_is_free
-from ecowatt.logins import ADMIN_EMAIL, DEMO_EMAIL, Logins, logins_make
+from ecowatt.logins import ADMIN_EMAIL, DEMO_EMAIL, Logins, demo_lacks_history, logins_make
+from ecowatt.processes import Processes
 from telemetry.models import Reading
 from telemetry.partitions import partitions_maintain
 
 HISTORY_DAYS = 14
 READY_TIMEOUT_S = 120
+JOIN_TIMEOUT_S = 10
 CIRCUITS = 3
+# What the processes say is meant for someone who tries the system: warnings, unless LOG_LEVEL asks for more. The first warning that
+# is left out is Celery's about root, who is normal in a container of one's own.
+QUIET = {
+    "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
+    "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
+}
 
 
 class Command(BaseCommand):
@@ -40,30 +47,37 @@ class Command(BaseCommand):
     def add_arguments(self, parser: Any) -> None:
         """Declare the options."""
         parser.add_argument("--prepare-only", action="store_true", help="prepare the database and the demo home, start nothing")
+        parser.add_argument(
+            "--history-days",
+            type=int,
+            choices=range(settings.TELEMETRY_RETENTION_DAYS + 1),
+            default=HISTORY_DAYS,
+            metavar="DAYS",
+            help="days of history that a new demo home gets (%(default)s; 0 for none)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare and run. Raises CommandError where something can't start."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
-        if not port_is_free(settings.WEB_HOST, settings.WEB_PORT):
-            raise CommandError(f"port {settings.WEB_PORT} is in use. Set WEB_PORT to another one, in the environment or in .env.")
         try:
-            logins = self._prepare()
+            _check_port()
+            logins = self._prepare(options["history_days"])
             if not options["prepare_only"]:
                 self._run(logins)
         except KeyboardInterrupt:
             self._say("stopped")
 
-    def _prepare(self) -> Logins:
+    def _prepare(self, history_days: int) -> Logins:
         self._say("migrating the database")
         call_command("migrate", verbosity=0)
         partitions_maintain(timezone.now())
         self._say("loading CFE prices")
         call_command("load_cfe_prices", stdout=self.stdout)
         logins = logins_make()
-        if logins.is_new:
-            self._say(f"writing {HISTORY_DAYS} days of history for the demo home")
-            self._simulate("--backfill", str(HISTORY_DAYS), "--once")
+        if history_days and demo_lacks_history():
+            self._say(f"writing {history_days} days of history for the demo home")
+            self._simulate("--backfill", str(history_days), "--once")
         return logins
 
     def _simulate(self, *options: str) -> None:
@@ -71,19 +85,22 @@ class Command(BaseCommand):
 
     def _run(self, logins: Logins) -> None:
         started = timezone.now()
-        manager = Manager()
+        processes = Processes()
         for name, command in _processes().items():
-            manager.add_process(name, f"exec {shlex.join(command)}", cwd=str(settings.BASE_DIR))
+            processes.add(name, command, QUIET)
         connection.close()  # the processes are forked off; none may share our connection
-        watch = threading.Thread(target=self._announce, args=(logins, started), daemon=True)
+        over = threading.Event()
+        watch = threading.Thread(target=self._announce, args=(logins, started, over), daemon=True)
         watch.start()
-        manager.loop()
-        if manager.returncode not in (0, 130, 143):
-            raise CommandError(f"a process ended with exit code {manager.returncode}; its lines above say why")
+        ended_well = processes.run()
+        over.set()
+        watch.join(JOIN_TIMEOUT_S)  # while its services are still there
+        if not ended_well:
+            raise CommandError(f"a process ended with exit code {processes.returncode}; its lines above say why")
         self._say("stopped")
 
-    def _announce(self, logins: Logins, started: Any) -> None:
-        """Print where everything is, once everything answers."""
+    def _announce(self, logins: Logins, started: Any, over: threading.Event) -> None:
+        """Print where everything is, once everything answers, unless it is over before."""
         checks: dict[str, Callable[[], bool]] = {
             "web": _web_answers,
             "worker": lambda: bool(celery.control.ping(timeout=1)),
@@ -91,12 +108,14 @@ class Command(BaseCommand):
         }
         deadline = time.monotonic() + READY_TIMEOUT_S
         for name, answers in checks.items():
-            while not answers():
+            while not over.is_set() and not answers():
                 if time.monotonic() > deadline:
                     self._say(f"the {name} does not answer yet; its lines above may say why")
                     return
-                time.sleep(0.5)
+                over.wait(0.5)
         connection.close()
+        if over.is_set():
+            return
         self.stdout.write(_banner(logins))
         self.stdout.flush()
 
@@ -113,15 +132,25 @@ def _household() -> list[str]:
     return ["--devices", str(CIRCUITS), "--register-for", DEMO_EMAIL]
 
 
+def _check_port() -> None:
+    host, port = settings.WEB_HOST, settings.WEB_PORT
+    try:
+        free = port_is_free(host, port)
+    except OSError as error:
+        raise CommandError(f"can't listen on {host}, port {port}: {error.strerror}. Change WEB_HOST or WEB_PORT.") from error
+    if not free:
+        raise CommandError(f"port {port} is in use. Set WEB_PORT to another one, in the environment or in .env.")
+
+
 def _processes() -> dict[str, list[str]]:
     python, manage = sys.executable, str(settings.BASE_DIR / "manage.py")
     celery_command = [python, "-m", "celery", "--app", "ecowatt", "--quiet"]
-    address = ["--bind", settings.WEB_HOST, "--port", str(settings.WEB_PORT)]
-    web = [*address, "--ping-interval", "10", "--ping-timeout", "20", "--verbosity", "0"]
+    listen = ["--bind", settings.WEB_HOST, "--port", str(settings.WEB_PORT)]
+    pings = ["--ping-interval", "10", "--ping-timeout", "20"]
     return {
-        "web": [python, "-m", "daphne", *web, "ecowatt.asgi:application"],
-        "worker": [*celery_command, "worker", "--concurrency", "2", "--loglevel", "WARNING"],
-        "beat": [*celery_command, "beat", "--loglevel", "WARNING"],
+        "web": [python, "-m", "daphne", *listen, *pings, "--verbosity", "0", "ecowatt.asgi:application"],
+        "worker": [*celery_command, "worker", "--concurrency", "2"],
+        "beat": [*celery_command, "beat"],
         "shelly": [python, manage, "simulate_shelly", *_household()],
     }
 
@@ -139,13 +168,19 @@ def _web_answers() -> bool:
         return False
 
 
+def _login(email: str, password: str | None) -> str:
+    if password:
+        return f"{email}   password {password}"
+    return f"{email}   with the password that it was given; to set another: manage.py changepassword {email}"
+
+
 def _banner(logins: Logins) -> str:
     lines = {
         "API": f"{_address()}/api/v1",
         "API documentation": f"{_address()}/docs",
-        "Demo home's owner": f"{DEMO_EMAIL}   password {logins.demo_password}",
+        "Demo home's owner": _login(DEMO_EMAIL, logins.demo_password),
         "Administration": f"{_address()}/admin/",
-        "Administrator": f"{ADMIN_EMAIL}   password {logins.admin_password}",
+        "Administrator": _login(ADMIN_EMAIL, logins.admin_password),
         "MQTT broker": f"{settings.MQTT_BROKER_HOST}:{settings.MQTT_BROKER_PORT}",
         "Mail": "through Brevo" if settings.BREVO_API_KEY else f"files in {LOCAL / 'outbox'}",
     }

@@ -17,8 +17,8 @@ from telemetry.management.arguments import HelpFormatter, moment
 from telemetry.management.progress import Progress
 from telemetry.models import Series
 from telemetry.partitions import horizon
-from telemetry.rollups import Change, rebuild
-from telemetry.services import rollup_changes
+from telemetry.services import rollup_changes, rollup_changes_rebuild
+from telemetry.spans import Change
 
 DETAILS = """
 Buckets are made by the regular roll-up; this is for after a change of TELEMETRY_MAX_POWER_W or one of the gaps, or a repair of
@@ -35,7 +35,7 @@ examples:
 
 
 class Command(BaseCommand):
-    """Arguments, and the loop around rollups.rebuild."""
+    """Arguments, and the loop around services.rollup_changes_rebuild."""
 
     help = "Compute the buckets of energy anew from the stored readings."
 
@@ -81,7 +81,7 @@ class Command(BaseCommand):
         progress = Progress(len(changes), "days of a channel", sys.stderr if sys.stderr.isatty() else self.stdout)  # type: ignore[arg-type]
         spans = 0
         with stop_on_signals() as stop:
-            for done, some in rebuild(changes):
+            for done, some in rollup_changes_rebuild(changes=changes):
                 spans += some
                 progress(done)
                 if stop.is_set():

@@ -1,0 +1,22 @@
+"""What the schedule runs; safe to run twice, and beside an ingest process that does the same."""
+
+import time
+
+import redis.asyncio
+from asgiref.sync import async_to_sync
+from celery import shared_task
+from django.conf import settings
+
+from devices import presence
+
+
+@shared_task(ignore_result=True)
+def presence_sweep() -> None:
+    """Take silent devices for offline, and mend what Redis or a process that died left behind. The schedule comes again, so no retry."""
+    async_to_sync(_sweep)(time.time())
+
+
+async def _sweep(now: float) -> None:
+    async with redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5, socket_timeout=5) as store:
+        await presence.reconcile(store, now)
+        await presence.sweep(store, now)

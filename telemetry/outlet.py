@@ -1,0 +1,95 @@
+"""What goes from the writer to Redis without making it wait; dropped where Redis is away, for the next reading brings it anew."""
+
+import asyncio
+import contextlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+import django.db
+import redis.asyncio
+import structlog
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from devices.presence import Stranger, note_alive, note_strangers
+from devices.strangers import MOST
+
+log = structlog.get_logger(__name__)
+
+
+@contextlib.contextmanager
+def away_is_harmless(what: str) -> Iterator[None]:
+    """Let what is inside fail where a service is away, and log that it did."""
+    try:
+        yield
+    except (RedisError, OSError, django.db.Error) as error:
+        log.warning(f"{what} not sent: a service is away", error=type(error).__name__)
+
+
+class Outlet(ABC):
+    """A task that sends what has gathered whenever something has, with a connection of its own."""
+
+    what = ""
+    pause_s = 0.0
+
+    def __init__(self) -> None:
+        """Wait for something to send."""
+        self._redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
+        self._wake = asyncio.Event()
+        self._tasks = [asyncio.create_task(self._run())]
+
+    async def close(self) -> None:
+        """Stop and disconnect."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._redis.aclose()
+
+    @abstractmethod
+    async def _send(self) -> None:
+        """Take what has gathered and send it."""
+
+    async def _run(self) -> None:
+        task = asyncio.current_task()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            with away_is_harmless(self.what):
+                await self._send()
+            if task and task.cancelling():  # sync_to_async swallows a cancellation that comes while its thread works
+                return
+            await asyncio.sleep(self.pause_s)
+
+
+class PresenceOutlet(Outlet):
+    """Notes signs of life and strangers, gathered over a second: what a thousand devices post then is one round trip."""
+
+    what = "signs of life"
+    pause_s = 1.0
+
+    def __init__(self) -> None:
+        """Start with nobody."""
+        super().__init__()
+        self._alive: set[int] = set()  # no more than there are devices
+        self._strangers: dict[str, Stranger] = {}
+
+    def alive(self, device_id: int) -> None:
+        """Note a sign of life soon."""
+        self._alive.add(device_id)
+        self._wake.set()
+
+    def stranger(self, stranger: Stranger) -> None:
+        """Remember an unknown device soon; past as many as are kept, the oldest go."""
+        self._strangers.pop(stranger.mac, None)
+        self._strangers[stranger.mac] = stranger
+        if len(self._strangers) > MOST:
+            del self._strangers[next(iter(self._strangers))]
+        self._wake.set()
+
+    async def _send(self) -> None:
+        alive, self._alive = self._alive, set()
+        strangers, self._strangers = self._strangers, {}
+        now = time.time()
+        await note_strangers(self._redis, strangers.values(), now)
+        await note_alive(self._redis, alive, now)

@@ -1,0 +1,97 @@
+"""Signs of life and strangers of the HTTP way in."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx
+import pytest
+import redis.asyncio
+from asgiref.sync import sync_to_async
+from django.db import connections
+from pytest_django.fixtures import Settings
+
+from devices.models import Device
+from devices.presence import Stranger, strangers_near
+from devices.presence_scripts import KEYS
+from devices.strangers import FACTS, HEARD, MOST
+from ecowatt.asgi import application
+from telemetry import writer as writing
+from telemetry.outlet import PresenceOutlet
+from telemetry.tests.test_ingest import PATH, body
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HOUSE = "189.203.1.2"
+UNKNOWN = "34987ae4d353"
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[redis.asyncio.Redis]:
+    async with redis.asyncio.Redis.from_url(settings.REDIS_URL) as client:
+        await client.delete(*KEYS, HEARD, FACTS)
+        yield client
+        await client.delete(*KEYS, HEARD, FACTS)
+
+
+@pytest.fixture
+async def shelly(store: redis.asyncio.Redis) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(application, client=(HOUSE, 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield client
+    await writing.writer().close()
+    await sync_to_async(connections.close_all)()
+
+
+async def until(happens: Callable[[], Awaitable[object]]) -> None:
+    for _ in range(1_000):
+        if await happens():
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("it did not happen")
+
+
+async def near(store: redis.asyncio.Redis, address: str) -> list[Stranger]:
+    return [one._replace(seen=0.0) for one in await strangers_near(store, mac=None, address=address, now=time.time())]
+
+
+@sync_to_async
+def is_online() -> bool:
+    return Device.objects.get().is_online
+
+
+async def test_a_stored_reading_is_a_sign_of_life(shelly: httpx.AsyncClient, meter: Device) -> None:
+    assert (await shelly.post(PATH, json=body())).status_code == 200
+    await until(is_online)
+
+
+async def test_an_unknown_device_is_remembered_with_its_power_and_address(
+    shelly: httpx.AsyncClient, store: redis.asyncio.Redis
+) -> None:
+    channels = body(40.0, UNKNOWN) | {"switch:1": {"apower": 2.5}}
+    assert (await shelly.post(PATH, json=channels, headers={"X-Forwarded-For": "187.190.7.8"})).status_code == 404
+    await until(lambda: near(store, HOUSE))
+    assert await near(store, HOUSE) == [Stranger(UNKNOWN, "", 42.5, HOUSE)]
+
+
+async def test_behind_a_proxy_the_address_is_the_one_that_it_saw(
+    shelly: httpx.AsyncClient, store: redis.asyncio.Redis, settings: Settings
+) -> None:
+    settings.PROXY_COUNT = 1
+    await shelly.post(PATH, json=body(mac=UNKNOWN), headers={"X-Forwarded-For": "6.6.6.6, 187.190.7.8"})
+    await until(lambda: near(store, "187.190.7.8"))
+    assert await near(store, HOUSE) == []
+
+
+async def test_without_redis_readings_are_stored_and_memory_stays_bounded(
+    shelly: httpx.AsyncClient, meter: Device, settings: Settings
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    for _ in range(3):
+        assert (await shelly.post(PATH, json=body())).status_code == 200
+    assert (await shelly.post(PATH, json=body(mac=UNKNOWN))).status_code == 404
+    outlet = PresenceOutlet()
+    for number in range(MOST + 500):
+        outlet.stranger(Stranger(f"{number:012x}", "", None, None))
+    assert len(outlet._strangers) == MOST
+    assert next(iter(outlet._strangers)) == f"{500:012x}"
+    await outlet.close()
