@@ -1,26 +1,24 @@
 """Which device has a MAC, remembered in each process and forgotten at once when a device changes.
 
-A change is told to every process by a Redis message after its commit. While a process can't hear them, what it remembers lives a few
-seconds only. An unknown MAC is never remembered: it may be registered the next moment.
+A change is told to every process by a Redis message after its commit. While nothing proves that a process hears them, what it remembers
+lives a few seconds only. An unknown MAC is never remembered: it may be registered the next moment.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
-import structlog
-from django.conf import settings
-from redis.exceptions import RedisError
 
-log = structlog.get_logger(__name__)
+from ecowatt.subscriptions import ended, listen_for_ever, listening_client, news
 
 CHANGES = "ecowatt:devices:changed"
 DEAF_LIFE_S = 5.0
 LONGEST_LIFE_S = 300.0
-RETRY_S = 1.0
+POLL_S = 0.5
 # Every process would otherwise keep each device it ever heard of.
 MOST = 200_000
 
@@ -42,17 +40,18 @@ class DeviceRegistry:
         """Start listening for changes."""
         self._entries: dict[str, tuple[Entry, float]] = {}
         self._changes = 0
-        self._hears = False
-        self._redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5, health_check_interval=15)
-        self._task = asyncio.create_task(self._listen())
+        self._heard = -math.inf
+        self._redis = listening_client()
+        self._task = asyncio.create_task(listen_for_ever(self._listen, what="device changes"))
 
     async def lookup(self, macs: Iterable[str], fetch: Fetch) -> dict[str, Entry]:
         """Return the registered devices among the MACs, asking the database for those that are not remembered."""
         now = time.monotonic()
+        life = LONGEST_LIFE_S if now - self._heard < DEAF_LIFE_S else DEAF_LIFE_S
         found, missing = {}, []
         for mac in macs:
             entry, since = self._entries.get(mac, (None, 0.0))
-            if entry is not None and now - since < (LONGEST_LIFE_S if self._hears else DEAF_LIFE_S):
+            if entry is not None and now - since < life:
                 found[mac] = entry
             else:
                 missing.append(mac)
@@ -71,29 +70,28 @@ class DeviceRegistry:
 
     async def close(self) -> None:
         """Stop listening."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await ended(self._task)
         await self._redis.aclose()
 
     async def _listen(self) -> None:
-        while True:
-            try:
-                async with self._redis.pubsub() as messages:
-                    await messages.subscribe(CHANGES)
-                    await self._hear(messages)
-            except (RedisError, OSError) as error:
-                self._hears = False
-                log.warning("device changes are not heard: Redis is away", error=type(error).__name__)
-                await asyncio.sleep(RETRY_S)
+        try:
+            async with self._redis.pubsub() as messages:
+                await messages.subscribe(CHANGES)
+                await self._hear(messages)
+        finally:
+            self._heard = -math.inf
 
     async def _hear(self, messages: redis.asyncio.client.PubSub) -> None:
         """Forget each device that changes. What was remembered before the subscription took hold may be stale, so it goes."""
-        async for message in messages.listen():
-            self._changes += 1
+        async for message in news(messages, poll_s=POLL_S):
+            if message is None:
+                continue
+            self._heard = time.monotonic()
             if message["type"] == "subscribe":
+                self._changes += 1
                 self._entries.clear()
-                self._hears = True
             elif message["type"] == "message":
+                self._changes += 1
                 self._entries.pop(message["data"].decode(), None)
 
 

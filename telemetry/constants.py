@@ -8,6 +8,8 @@ DEVICE_TIME_PAST = timedelta(days=7)
 DEVICE_TIME_AHEAD = timedelta(seconds=60)
 # A reading older than this when it is stored is noted as late; the regular roll-up looks back further than that, by the margin.
 LATE_AFTER = timedelta(seconds=60)
-# The writer's own clock may differ from the database's: it takes for recent only what is younger than this.
+# What the writer knows of the database's clock is not exact: it takes for recent only what is younger than this.
 SURELY_RECENT = timedelta(seconds=30)
 ROLLUP_MARGIN = timedelta(seconds=60)
+# One writer of buckets at a time, so that none overwrites newer figures with older ones; and no readings move meanwhile.
+WORK_LOCK = 0x45_57_03

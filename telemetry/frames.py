@@ -13,7 +13,7 @@ from telemetry.samples import PayloadError
 from telemetry.shelly import COMPONENT, device_time
 
 DEVICE_ID = re.compile(r"(?P<model>[A-Za-z0-9]+)-(?P<mac>[0-9A-Fa-f]{12})")
-DATA_COMPONENT = re.compile(r"(emdata|em1data):(\d{1,3})")
+DATA_COMPONENT = re.compile(r"(emdata|em1data):(0|[1-9][0-9]{0,2})")
 NOTIFICATIONS = {"NotifyStatus": False, "NotifyFullStatus": True}
 
 

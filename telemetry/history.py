@@ -25,8 +25,8 @@ class Window(NamedTuple):
                 yield midnight
                 day += timedelta(days=1)
         else:
-            step = self.start
-            while step < self.end:
+            step, end = self.start.astimezone(UTC), self.end.astimezone(UTC)
+            while step < end:
                 yield step.astimezone(self.zone)
                 step += RESOLUTIONS[self.resolution]
 

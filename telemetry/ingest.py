@@ -15,7 +15,7 @@ from devices.presence import Stranger
 from telemetry.rows import trusted_time
 from telemetry.samples import PayloadError
 from telemetry.shelly import parse_status
-from telemetry.writer import DatabaseAway, Outcome, Overloaded, writer
+from telemetry.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -35,12 +35,20 @@ TOO_LARGE = _json(413, {"detail": "El mensaje es demasiado grande."}, (b"connect
 METHOD_NOT_ALLOWED = _json(405, {"detail": "Método no permitido."}, (b"allow", b"POST"))
 AWAY = _json(503, {"detail": "La base de datos no está disponible. Intenta de nuevo."}, (b"retry-after", b"5"))
 BUSY = _json(503, {"detail": "El servidor está saturado. Intenta de nuevo."}, (b"retry-after", b"1"))
+IMPOSSIBLE = PayloadError("El valor está fuera de lo posible.")
 OUTCOMES = {Outcome.STORED: RECEIVED, Outcome.UNKNOWN: UNKNOWN, Outcome.INACTIVE: INACTIVE}
+
+
+class HungUp(Exception):
+    """The sender went away before the end of the body."""
 
 
 async def ingest(scope: Message, receive: Receive, send: Send) -> None:
     """Store a Shelly's status and answer once it is committed."""
-    status, body, headers = await _answer(scope, receive)
+    try:
+        status, body, headers = await _answer(scope, receive)
+    except HungUp:
+        return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
@@ -59,6 +67,8 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
     timed = [sample._replace(time=trusted_time(sample.time, now)) for sample in samples]
     try:
         outcomes = await writer().store([(mac, timed)])
+    except Refused:
+        return _unprocessable(IMPOSSIBLE)
     except DatabaseAway:
         return AWAY
     except Overloaded:
@@ -76,7 +86,7 @@ def _client(scope: Message) -> str | None:
 
 
 async def _read(scope: Message, receive: Receive) -> bytes | None:
-    """Return the body, or None where it is over the limit (announced or not)."""
+    """Return the body, or None where it is over the limit (announced or not). Raises HungUp: half a body is none."""
     limit = settings.TELEMETRY_BODY_LIMIT_BYTES
     announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     if announced.isdigit() and int(announced) > limit:
@@ -84,6 +94,8 @@ async def _read(scope: Message, receive: Receive) -> bytes | None:
     body = b""
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HungUp
         body += bytes(message.get("body", b""))
         if len(body) > limit:
             return None

@@ -6,25 +6,24 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-import django.db
 import redis.asyncio
 import structlog
 from django.conf import settings
-from redis.exceptions import RedisError
 
 from devices.presence import Stranger, note_alive, note_strangers
 from devices.strangers import MOST
+from ecowatt.tasks import end
 
 log = structlog.get_logger(__name__)
 
 
 @contextlib.contextmanager
 def away_is_harmless(what: str) -> Iterator[None]:
-    """Let what is inside fail where a service is away, and log that it did."""
+    """Let what is inside fail, mostly since a service is away, and log that it did: the task around it must go on."""
     try:
         yield
-    except (RedisError, OSError, django.db.Error) as error:
-        log.warning(f"{what} not sent: a service is away", error=type(error).__name__)
+    except Exception as error:  # noqa: BLE001
+        log.warning(f"{what} not sent", error=type(error).__name__, reason=str(error))
 
 
 class Outlet(ABC):
@@ -41,9 +40,7 @@ class Outlet(ABC):
 
     async def close(self) -> None:
         """Stop and disconnect."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         await self._redis.aclose()
 
     @abstractmethod
@@ -51,14 +48,11 @@ class Outlet(ABC):
         """Take what has gathered and send it."""
 
     async def _run(self) -> None:
-        task = asyncio.current_task()
         while True:
             await self._wake.wait()
             self._wake.clear()
             with away_is_harmless(self.what):
                 await self._send()
-            if task and task.cancelling():  # sync_to_async swallows a cancellation that comes while its thread works
-                return
             await asyncio.sleep(self.pause_s)
 
 

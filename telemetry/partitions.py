@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from psycopg import sql
 
+from telemetry.constants import WORK_LOCK
+
 log = structlog.get_logger(__name__)
 
 AHEAD = timedelta(days=7)
@@ -82,34 +84,44 @@ def partitions_maintain(now: datetime) -> tuple[list[str], list[str]]:
     made: list[str] = []
     dropped: list[str] = []
     for plan in plans():
-        with transaction.atomic():
-            _lock()
-            there = set(existing(plan.table))
-            keep = list(wanted(plan, now))
-            for partition in keep:
-                if partition.name not in there:
-                    _make(plan, partition)
-                    made.append(partition.name)
-            over = [name for name in sorted(there) if name < keep[0].name]
-            for name in over:
-                _execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
-            dropped += over
-            _execute(
-                sql.SQL("DELETE FROM {} WHERE {} < %s").format(
-                    sql.Identifier(f"{plan.table}_default"), sql.Identifier(plan.column)
-                ),
-                [keep[0].start],
-            )
+        keep = list(wanted(plan, now))
+        made += _make_missing(plan, keep)
+        dropped += _drop_before(plan, keep[0])
     if made or dropped:
         log.info("partitions maintained", made=len(made), dropped=dropped)
     return made, dropped
 
 
-def _lock() -> None:
-    """Let one caller at a time do the upkeep, and give up rather than hold readings back behind a long query."""
+@transaction.atomic
+def _make_missing(plan: Plan, keep: list[Partition]) -> list[str]:
+    """Make the partitions that are not there; no roll-up works meanwhile, or it would miss the rows that move."""
+    _lock(LOCK_KEY)
+    there = set(existing(plan.table))
+    missing = [partition for partition in keep if partition.name not in there]
+    if missing:
+        _lock(WORK_LOCK)
+    for partition in missing:
+        _make(plan, partition)
+    return [partition.name for partition in missing]
+
+
+@transaction.atomic
+def _drop_before(plan: Plan, oldest: Partition) -> list[str]:
+    """Drop what is older, in a transaction of its own: it locks the whole table before the default partition, as readers do."""
+    _lock(LOCK_KEY)
+    over = [name for name in existing(plan.table) if name < oldest.name]
+    for name in over:
+        _execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+    default, column = sql.Identifier(f"{plan.table}_default"), sql.Identifier(plan.column)
+    _execute(sql.SQL("DELETE FROM {} WHERE {} < %s").format(default, column), [oldest.start])
+    return over
+
+
+def _lock(key: int) -> None:
+    """Take an advisory lock until the transaction's end, and give up rather than hold readings back behind a long query."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '5s'")
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
 
 
 def _make(plan: Plan, partition: Partition) -> None:

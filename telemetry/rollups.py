@@ -11,14 +11,13 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from telemetry import sql
-from telemetry.constants import LATE_AFTER, ROLLUP_MARGIN
+from telemetry.constants import LATE_AFTER, ROLLUP_MARGIN, WORK_LOCK
 from telemetry.energy import Buckets, Readings, Rules, Spans, buckets
 from telemetry.models import RollupState
 from telemetry.partitions import horizon
 from telemetry.spans import EPOCH, Change, Horizon, Series, Span, spans_of
 
 RUN_LOCK = 0x45_57_02  # one regular roll-up at a time
-WORK_LOCK = 0x45_57_03  # one writer of buckets at a time, so that none overwrites newer figures with older ones
 LATE_SPANS_A_TRANSACTION = 1_000
 # A transaction takes changes of so many channels, and of so much time in all: readings are held in memory while it lasts.
 SERIES_A_TRANSACTION = 1_000

@@ -1,7 +1,7 @@
 """Reads of readings and buckets across devices."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from django.db import connection
@@ -54,5 +54,6 @@ def history(device_ids: Sequence[int], window: Window, channel: int | None = Non
     }
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        found = {row[0]: Step(*row[1:]) for row in cursor.fetchall()}
-    return [(step, found.get(step)) for step in window.steps()]
+        found = {row[0].astimezone(UTC): Step(*row[1:]) for row in cursor.fetchall()}
+    # By UTC: a local time that comes twice, as in autumn, equals no time of another zone.
+    return [(step, found.get(step.astimezone(UTC))) for step in window.steps()]

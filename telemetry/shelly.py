@@ -18,7 +18,13 @@ MAX_CURRENT_A = 1000.0
 MAX_COUNTER_WH = 1e12
 MAX_CHANNEL = 31
 PHASES = ("a", "b", "c")
-COMPONENT = re.compile(r"(switch|cover|pm1|em|em1):(\d{1,3})")
+COMPONENT = re.compile(r"(switch|cover|pm1|em|em1):(0|[1-9][0-9]{0,2})")
+# An energy meter numbers its channels from 0, and so do the relays beside it: where both measure, the meter's word counts.
+RANK = {"em": 0, "em1": 1, "pm1": 2, "switch": 3, "cover": 4}
+NUMERIC = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
+# What no meter resolves; PostgreSQL refuses the products of much smaller numbers as an underflow.
+LEAST = 1e-6
+COUNTER_DECIMALS = 3
 
 
 class Status(NamedTuple):
@@ -47,8 +53,14 @@ def parse_status(raw: bytes, *, max_power_w: float) -> Status:
 
 
 def samples_of(components: dict[str, Any], time: datetime | None, *, max_power_w: float) -> list[Sample]:
-    """Return a sample for each metered channel among the components of a status. Raises PayloadError."""
-    return list(_samples(components, time, max_power_w))
+    """Return a sample for each metered channel among the components of a status, by channel. Raises PayloadError.
+
+    Where several components measure a channel the meter of the highest rank counts: `em`, `em1`, `pm1`, `switch`, `cover`.
+    """
+    by_channel: dict[int, Sample] = {}
+    for sample in _samples(components, time, max_power_w):
+        by_channel.setdefault(sample.channel, sample)
+    return [by_channel[channel] for channel in sorted(by_channel)]
 
 
 def _mac(value: object) -> str:
@@ -66,13 +78,10 @@ def device_time(value: object) -> datetime | None:
 
 
 def _samples(body: dict[str, Any], time: datetime | None, max_power_w: float) -> Iterator[Sample]:
-    for name, component in body.items():
-        match = COMPONENT.fullmatch(name)
-        if match is None:
-            continue
+    for kind, number, name in _components(body):
+        component = body[name]
         if not isinstance(component, dict):
             raise PayloadError("Se esperaba un objeto.", name)
-        kind, number = match[1], int(match[2])
         if number > MAX_CHANNEL:
             raise PayloadError("El número de canal es demasiado grande.", name)
         if kind == "em":
@@ -82,6 +91,12 @@ def _samples(body: dict[str, Any], time: datetime | None, max_power_w: float) ->
             sample = _single(kind, component, data, name, number, time, max_power_w)
             if sample is not None:
                 yield sample
+
+
+def _components(body: dict[str, Any]) -> list[tuple[str, int, str]]:
+    """Return kind, number and name of the components that can measure, the highest rank first."""
+    matches = [match for name in body if (match := COMPONENT.fullmatch(name))]
+    return sorted(((match[1], int(match[2]), match[0]) for match in matches), key=lambda found: RANK[found[0]])
 
 
 def _data(body: dict[str, Any], name: str) -> dict[str, Any]:
@@ -106,12 +121,15 @@ def _single(
 
 
 def _shared_counters(component: dict[str, Any], name: str) -> tuple[float | None, float | None]:
-    """Return energy drawn and returned of a `switch`, `cover` or `pm1`, whose `aenergy` counts both directions."""
+    """Return energy drawn and returned of a `switch`, `cover` or `pm1`, whose `aenergy` counts both directions.
+
+    Neither where more was returned than counted (`aenergy` alone was reset, or counts one direction): their difference is no counter.
+    """
     total = _counter(_data(component, "aenergy"), "total", f"{name}.aenergy")
     returned = _counter(_data(component, "ret_aenergy"), "total", f"{name}.ret_aenergy")
-    if total is None:
+    if total is None or (drawn := round(total - (returned or 0.0), COUNTER_DECIMALS)) < 0:
         return None, None
-    return round(total - (returned or 0.0), 3), returned
+    return drawn, returned
 
 
 def _three_phases(
@@ -132,21 +150,19 @@ def _voltage_current(component: dict[str, Any], name: str, prefix: str = "") -> 
 
 
 def _counter(data: dict[str, Any], key: str, place: str) -> float | None:
-    return _number(data, key, place, low=0.0, high=MAX_COUNTER_WH)
+    counter = _number(data, key, place, low=0.0, high=MAX_COUNTER_WH)
+    return None if counter is None else round(counter, COUNTER_DECIMALS)
 
 
 def _number(data: dict[str, Any], key: str, place: str, *, low: float, high: float) -> float | None:
-    """Return the number at the key (a numeric string will do), or None where it is absent or null."""
+    """Return the number at the key (a numeric string will do), 0 where it is too small to matter, None where it is absent or null."""
     value = data.get(key)
     if value is None:
         return None
     if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            raise PayloadError("El valor debe ser un número.", f"{place}.{key}") from None
+        value = float(value) if NUMERIC.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PayloadError("El valor debe ser un número.", f"{place}.{key}")
     if not math.isfinite(value) or not low <= value <= high:
         raise PayloadError("El valor está fuera de lo posible.", f"{place}.{key}")
-    return float(value)
+    return float(value) if abs(value) >= LEAST else 0.0

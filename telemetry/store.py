@@ -4,13 +4,16 @@ COPY knows no ON CONFLICT, and late readings and new channels have to be noted i
 the slower statement that does it all.
 """
 
+import asyncio
+import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 from django.db import connection
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import Conninfo
 
 from devices.registry import Entry, registry
 from telemetry import sql
@@ -18,31 +21,29 @@ from telemetry.constants import SURELY_RECENT
 from telemetry.rows import columns
 from telemetry.samples import Sample
 
-STATEMENT_TIMEOUT_MS = 15_000
+# A save is tried twice at most, so a sender waits less than 20 s for a database that stalls.
+ATTEMPT_TIMEOUT_S = 9.0
+STATEMENT_TIMEOUT_MS = 8_000
+CLOCK_EVERY_S = 60.0
 CONNECT_TIMEOUT_S = 5
 APPLICATION_NAME = "ecowatt-writer"
-# What of Django's OPTIONS is libpq's own; the rest (pool, isolation level) is for Django alone.
-LIBPQ_OPTIONS = (
-    "host",
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "service",
-    "passfile",
-    "connect_timeout",
-    "target_session_attrs",
-)
+# A connection that was cut off silently is noticed in seconds.
+DEFAULTS = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5_000,
+}
 
 
 def database_conninfo() -> str:
-    """Return libpq's address of the database that Django uses now (in tests, the test database)."""
-    target = connection.settings_dict
-    parts = {"dbname": target["NAME"], "user": target["USER"], "password": target["PASSWORD"], "host": target["HOST"]}
-    parts["port"] = target["PORT"]
-    libpq = {name: str(value) for name, value in target["OPTIONS"].items() if name in LIBPQ_OPTIONS}
-    given = {name: str(value) for name, value in parts.items() if value}
-    return make_conninfo("", **{"connect_timeout": str(CONNECT_TIMEOUT_S), "application_name": APPLICATION_NAME} | libpq | given)
+    """Return libpq's address of the database that Django uses now (in tests, the test database), with what is libpq's of its OPTIONS."""
+    keywords = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    parameters: dict[str, Any] = DEFAULTS | connection.get_connection_params() | {"application_name": APPLICATION_NAME}
+    ours = {name: str(value) for name, value in parameters.items() if name in keywords and value is not None}
+    ours["options"] = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} {ours.get('options', '')}".strip()
+    return make_conninfo("", **ours)
 
 
 class Store:
@@ -53,31 +54,45 @@ class Store:
         self._conninfo = database_conninfo()
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._series: set[tuple[int, int]] = set()
+        self._database_time: tuple[datetime, float] | None = None  # and when it was that, by time.monotonic()
 
     async def save(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> dict[str, Entry]:
         """Store the samples of registered and active devices, by MAC, in one commit; return the registered devices.
 
-        A connection that went stale is renewed once. Raises psycopg.Error, OSError.
+        A connection that went stale is renewed once. Raises psycopg.Error, OSError (TimeoutError where the database stalls).
         """
         fresh = self._connection is None
         try:
-            return await self._save(readings)
+            return await self._attempt(readings)
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
             await self.close()
             if fresh:
                 raise
-        return await self._save(readings)
+        return await self._attempt(readings)
 
     async def close(self) -> None:
         """Let go of the connection."""
         if self._connection is not None:
             stale, self._connection = self._connection, None
+            self._database_time = None
             await stale.close()
+
+    async def _attempt(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> dict[str, Entry]:
+        """Save within ATTEMPT_TIMEOUT_S. Raises TimeoutError."""
+        saving = asyncio.create_task(self._save(readings))
+        try:
+            async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
+                return await asyncio.shield(saving)
+        finally:
+            if not saving.done():
+                await self.close()  # first, for psycopg would wait until the server confirms that it gave up
+                saving.cancel()
+                await asyncio.gather(saving, return_exceptions=True)
 
     async def _save(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> dict[str, Entry]:
         if self._connection is None:
-            options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"
-            self._connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, options=options)
+            self._connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+        now = await self._database_now(self._connection)
         known = await registry().lookup({mac for mac, _samples in readings}, self._fetch)
         rows = [
             (device.device_id, sample)
@@ -85,7 +100,7 @@ class Store:
             if (device := known.get(mac)) is not None and device.is_active
             for sample in samples
         ]
-        if rows and not (self._is_plain(rows) and await self._copy(rows)):
+        if rows and not (self._is_plain(rows, now) and await self._copy(rows)):
             await self._connection.execute(sql.STORE_BY_ID, columns(rows))
             self._series |= {(device_id, sample.channel) for device_id, sample in rows}
         return known
@@ -95,9 +110,18 @@ class Store:
         cursor = await self._connection.execute(sql.DEVICES_BY_MAC, [macs])
         return {mac: Entry(device_id, is_active) for mac, device_id, is_active in await cursor.fetchall()}
 
-    def _is_plain(self, rows: list[tuple[int, Sample]]) -> bool:
+    async def _database_now(self, database: psycopg.AsyncConnection[tuple[Any, ...]]) -> datetime:
+        """Return the database's time, asked once a minute: this machine's clock may be wrong."""
+        if self._database_time is None or time.monotonic() - self._database_time[1] > CLOCK_EVERY_S:
+            cursor = await database.execute("SELECT clock_timestamp()")
+            ((now,),) = await cursor.fetchall()
+            self._database_time = (now, time.monotonic())
+        asked, since = self._database_time
+        return asked + timedelta(seconds=time.monotonic() - since)
+
+    def _is_plain(self, rows: list[tuple[int, Sample]], now: datetime) -> bool:
         """Tell whether there is nothing to note: every channel has been seen before, and no reading is late."""
-        recent = datetime.now(UTC) - SURELY_RECENT
+        recent = now - SURELY_RECENT
         return all(
             (key, sample.channel) in self._series and sample.time is not None and sample.time > recent for key, sample in rows
         )

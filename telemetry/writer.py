@@ -41,6 +41,10 @@ class DatabaseAway(Exception):
     """The readings could not be stored; the sender keeps them."""
 
 
+class Refused(DatabaseAway):
+    """The database refuses a value among the readings, and would again."""
+
+
 Readings = Sequence[tuple[str, Sequence[Sample]]]
 
 
@@ -68,8 +72,10 @@ class Writer:
     async def store(self, readings: Readings) -> dict[str, Outcome]:
         """Store samples, each with a time, by MAC; return what became of each MAC's after the commit.
 
-        Raises Overloaded, DatabaseAway: then nothing of it may be taken as stored, and storing it again is harmless.
+        Raises Overloaded, DatabaseAway, Refused: then nothing of it may be taken as stored, and storing it again is harmless.
         """
+        if self._task.done():
+            raise DatabaseAway
         entry = _Entry(readings, asyncio.get_running_loop().create_future())
         if self._waiting + entry.size > settings.TELEMETRY_QUEUE_LIMIT and self._waiting:
             raise Overloaded
@@ -78,9 +84,13 @@ class Writer:
         return await entry.answer
 
     async def close(self) -> None:
-        """Stop after the batch that is under way and let go of the connections."""
+        """Stop, tell whoever still waits that nothing is stored, and let go of the connections."""
+        if _writers.get(asyncio.get_running_loop()) is self:
+            del _writers[asyncio.get_running_loop()]
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        while not self._queue.empty():
+            _fail([self._queue.get_nowait()])
         await self._publisher.close()
         await self.presence.close()
         await self._store.close()
@@ -96,6 +106,7 @@ class Writer:
                 await self._write(batch)
             finally:
                 self._waiting -= rows
+                _fail(batch)  # whoever has no answer yet, since the writer was closed
 
     async def _write(self, batch: list[_Entry]) -> None:
         """Store the batch and answer its senders; one reading that the database refuses fails no other sender's."""
@@ -104,7 +115,7 @@ class Writer:
         except psycopg.DataError as error:
             log.error("readings refused by the database", readings=len(batch), reason=str(error).strip())
             if len(batch) == 1:
-                _fail(batch)
+                _fail(batch, Refused())
             else:
                 for entry in batch:
                     await self._write([entry])
@@ -129,10 +140,10 @@ class Writer:
                     self._publisher.publish(device.device_id, samples)
 
 
-def _fail(batch: list[_Entry]) -> None:
+def _fail(batch: list[_Entry], error: DatabaseAway | None = None) -> None:
     for entry in batch:
         if not entry.answer.done():
-            entry.answer.set_exception(DatabaseAway())
+            entry.answer.set_exception(error or DatabaseAway())
 
 
 def _outcome(device: Entry | None) -> Outcome:

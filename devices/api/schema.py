@@ -110,8 +110,8 @@ device_nearby = _described(
     description="The one whose MAC is given, and those that posted from the caller's own public address within the hour.",
     parameters=[NearbyQuerySerializer],
     responses={
-        200: answer(NearbySerializer(many=True), [STRANGER], "The devices, the last heard first"),
+        200: answer(NearbySerializer(many=True), STRANGER, "The devices, the last heard first"),
         **NEEDS_LOGIN,
-        **invalid("mac", "La MAC debe tener 12 dígitos hexadecimales.", value="xyz", place="query"),
+        **invalid("mac", "La MAC lleva doce dígitos hexadecimales.", value="xyz", place="query"),
     },
 )

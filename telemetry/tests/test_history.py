@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Home
 from devices.models import Device
+from telemetry.history import Window
 from telemetry.models import FiveMinutes, Hour
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +83,29 @@ def test_a_day_of_daylight_saving_is_25_hours_long(api: APIClient, meter: Device
     points = api.get(GRAPH, {"from": "2026-11-01", "to": "2026-11-02", "resolution": "1d"}).json()["data_points"]
     assert [point["value"] for point in points] == [2.5, 0.1]
     assert [point["timestamp"] for point in points] == ["2026-11-01T00:00:00-07:00", "2026-11-02T00:00:00-08:00"]
+
+
+@pytest.mark.parametrize("start", ["2026-11-01T00:00:00-07:00", "2026-11-01"])
+def test_the_hour_that_comes_twice_in_autumn_has_two_steps(api: APIClient, meter: Device, home: Home, start: str) -> None:
+    Home.objects.filter(pk=home.pk).update(time_zone="America/Tijuana")
+    for hour in range(4):
+        add(meter, datetime(2026, 11, 1, 7 + hour, tzinfo=UTC), 100 * (hour + 1))
+    query = {"from": start, "to": "2026-11-01T03:00:00-08:00", "resolution": "1h"}
+    points = api.get(GRAPH, query).json()["data_points"]
+    assert [(point["timestamp"][11:], point["value"]) for point in points] == [
+        ("00:00:00-07:00", 0.1),
+        ("01:00:00-07:00", 0.2),
+        ("01:00:00-08:00", 0.3),
+        ("02:00:00-08:00", 0.4),
+    ]
+
+
+def test_steps_are_by_real_time_where_the_window_is_given_in_the_zone() -> None:
+    zone = ZoneInfo("America/Tijuana")
+    start, end = datetime(2026, 11, 1, tzinfo=zone), datetime(2026, 11, 1, 3, tzinfo=zone)
+    assert [step.utcoffset() for step in Window(start, end, "1h", zone).steps()] == [timedelta(hours=-7)] * 2 + [
+        timedelta(hours=-8)
+    ] * 2
 
 
 def test_zero_is_told_apart_from_no_data(api: APIClient, meter: Device) -> None:

@@ -1,7 +1,10 @@
 """The HTTP way in, through the ASGI application and the real database."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +21,7 @@ from devices.models import Device
 from devices.services import device_delete, device_register, device_toggle
 from ecowatt.asgi import application
 from telemetry import writer as writing
+from telemetry.ingest import ingest
 from telemetry.models import LateSpan, Reading
 from telemetry.samples import Sample
 from telemetry.store import APPLICATION_NAME, database_conninfo
@@ -211,6 +215,130 @@ async def test_a_database_that_is_away_is_503_and_the_way_in_recovers(
     assert answer.headers["retry-after"] == "5"
     service._store._conninfo = there
     assert (await shelly.post(PATH, json=body())).status_code == 200
+
+
+async def test_a_database_that_stalls_is_503_and_the_way_in_recovers(
+    shelly: httpx.AsyncClient, meter: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.store.ATTEMPT_TIMEOUT_S", 0.5)
+    await shelly.post(PATH, json=body(1))
+    service = writing.writer()
+    there = service._store._conninfo
+    assert service._store._connection is not None
+    backend = service._store._connection.info.backend_pid
+    with stalled(backend):
+        service._store._conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
+        async with asyncio.timeout(60):
+            answers = await asyncio.gather(*(shelly.post(PATH, json=body(2)) for _ in range(3)))
+        assert {answer.status_code for answer in answers} == {503}
+        service._store._conninfo = there
+    monkeypatch.undo()
+    assert (await shelly.post(PATH, json=body(3))).status_code == 200
+    assert [r.power_w for r in await readings() if r.power_w != 2] == [1, 3]
+
+
+@contextlib.contextmanager
+def stalled(backend: int) -> Iterator[None]:
+    """Stop a server process of ours for a while: it keeps its connection and answers nothing."""
+    try:
+        os.kill(backend, signal.SIGSTOP)
+    except (ProcessLookupError, PermissionError):
+        pytest.skip("the database runs elsewhere")
+    try:
+        yield
+    finally:
+        os.kill(backend, signal.SIGCONT)
+
+
+async def test_a_stalled_connection_is_replaced_and_the_sender_knows_nothing_of_it(
+    shelly: httpx.AsyncClient, meter: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shelly.post(PATH, json=body(1))
+    monkeypatch.setattr("telemetry.store.ATTEMPT_TIMEOUT_S", 2)
+    store = writing.writer()._store
+    assert store._connection is not None
+    with stalled(store._connection.info.backend_pid):
+        assert (await shelly.post(PATH, json=body(2))).status_code == 200
+    assert [r.power_w for r in await readings()] == [1, 2]
+
+
+async def test_closing_the_writer_answers_everybody_and_makes_room_for_another(shelly: httpx.AsyncClient, meter: Device) -> None:
+    closed = writing.writer()
+    sample = Sample(0, datetime.now(UTC), 1.0, None, None, None, None)
+    waiting = [asyncio.create_task(closed.store([(MAC.lower(), [sample])])) for _ in range(3)]
+    for _ in range(2):
+        await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(closed.store([(MAC.lower(), [sample])])))
+    await asyncio.sleep(0)
+    await closed.close()
+    answers = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10)
+    assert [type(answer) for answer in answers] == [writing.DatabaseAway] * 4
+    with pytest.raises(writing.DatabaseAway):
+        await asyncio.wait_for(closed.store([(MAC.lower(), [sample])]), 10)
+    assert (await shelly.post(PATH, json=body())).status_code == 200
+
+
+async def test_a_reading_that_the_database_refuses_is_422_and_the_others_are_stored(
+    shelly: httpx.AsyncClient, meter: Device, settings: Settings
+) -> None:
+    settings.TELEMETRY_MAX_POWER_W = 1e300
+    hour_ago = int(datetime.now(UTC).timestamp()) - 3600
+    sent = [body(power, unixtime=hour_ago - age) for age, power in enumerate((1, 1e200, 3))]
+    answers = await asyncio.gather(*(shelly.post(PATH, json=one) for one in sent))
+    assert [answer.status_code for answer in answers] == [200, 422, 200]
+    assert answers[1].json()["detail"][0]["msg"] == "El valor está fuera de lo posible."
+    assert {r.power_w for r in await readings()} == {1, 3}
+
+
+@pytest.mark.parametrize("seconds", [-200, 200])
+async def test_readings_are_noted_as_late_by_the_databases_clock(
+    shelly: httpx.AsyncClient, meter: Device, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    for module in ("store", "ingest"):
+        monkeypatch.setattr(f"telemetry.{module}.datetime", Wrong)
+    for _ in range(3):
+        assert (await shelly.post(PATH, json=body())).status_code == 200
+    assert len(await late_times()) == (3 if seconds < 0 else 0)
+
+
+async def test_half_a_body_is_not_stored(shelly: httpx.AsyncClient, meter: Device) -> None:
+    news = iter([{"type": "http.request", "body": orjson.dumps(body()), "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(news)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await ingest({"type": "http", "method": "POST", "headers": []}, receive, send)
+    assert sent == []
+    assert await readings() == []
+
+
+def test_the_writer_connects_to_what_django_connects_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {
+        "host": "/sockets",
+        "port": "5433",
+        "options": "-c search_path=x",
+        "pool": {},
+        "isolation_level": 1,
+        "keepalives_idle": 60,
+        "sslmode": "disable",
+    }
+    target = connection.settings_dict | {"NAME": "db", "USER": "u", "PASSWORD": "", "HOST": "", "PORT": "", "OPTIONS": options}
+    monkeypatch.setattr(connections["default"], "settings_dict", target)
+    parts = psycopg.conninfo.conninfo_to_dict(database_conninfo())
+    assert (parts["host"], parts["port"], parts["dbname"], parts["user"]) == ("/sockets", "5433", "db", "u")
+    assert (parts["sslmode"], parts["keepalives_idle"]) == ("disable", "60")
+    assert "statement_timeout" in str(parts["options"])
+    assert str(parts["options"]).endswith("-c search_path=x")
+    assert int(str(parts["tcp_user_timeout"])) > 0
 
 
 async def test_past_the_queue_limit_senders_are_asked_to_come_again(

@@ -11,14 +11,13 @@ import httpx
 import orjson
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import connection, connections
 from rest_framework_simplejwt.tokens import AccessToken
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from accounts.models import User
 from devices.models import Device
-from telemetry.live import CLIENT_BACKLOG, LiveHub, frame
 from telemetry.models import Reading, Series
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -129,14 +128,21 @@ async def test_the_first_frames_are_the_last_known_of_each_channel(daphne: str, 
     assert [(one["channel"], one["watts"], one["volts"]) for one in frames] == [(0, 7.0, 0.0), (1, 5.0, 0.0)]
 
 
-async def test_the_hub_cuts_off_a_queue_that_is_full_and_serves_the_others() -> None:
-    hub = LiveHub()
-    async with hub.watch(5) as slow, hub.watch(5) as quick:
-        seen = []
-        for power in range(CLIENT_BACKLOG + 1):
-            hub._hand_out(5, frame(0, datetime.now(UTC), power, None, None))
-            seen.append(quick.get_nowait())
-        received = [slow.get_nowait() for _ in range(slow.qsize())]
-        assert received[-1] is None
-        assert None not in seen
-    await hub.close()
+async def test_a_socket_that_can_not_be_served_is_closed_so_that_the_phone_tries_again(
+    daphne: str, owner: User, meter: Device
+) -> None:
+    await execute("ALTER TABLE telemetry_series RENAME TO telemetry_series_away")
+    try:
+        async with socket_of(daphne, meter.pk, AccessToken.for_user(owner)) as live:
+            with pytest.raises(ConnectionClosed) as closed:
+                await heard(live)
+    finally:
+        await execute("ALTER TABLE telemetry_series_away RENAME TO telemetry_series")
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4503
+
+
+@sync_to_async
+def execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)

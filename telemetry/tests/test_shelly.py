@@ -69,6 +69,63 @@ def test_returned_energy_is_taken_out_of_a_switch_counter_but_not_of_an_em1() ->
     assert (sample.energy_wh, sample.returned_wh) == (100.5, 40.25)
 
 
+def test_counters_whose_difference_can_not_be_are_no_counter() -> None:
+    switch = {"apower": 360, "aenergy": {"total": 100.0}, "ret_aenergy": {"total": 400.0}}
+    (sample,) = parse({"switch:0": switch, "sys": {"mac": "AABBCCDDEEFF"}}).samples
+    assert (sample.energy_wh, sample.returned_wh) == (None, None)
+    switch["ret_aenergy"] = {"total": 100.0001}
+    (sample,) = parse({"switch:0": switch, "sys": {"mac": "AABBCCDDEEFF"}}).samples
+    assert (sample.energy_wh, sample.returned_wh) == (0.0, 100.0)
+
+
+def test_a_meter_outranks_a_relay_on_its_channel() -> None:
+    components = {
+        "switch:0": {"apower": 3},
+        "em1:0": {"act_power": 2},
+        "em:0": {"a_act_power": 1},
+        "switch:1": {"apower": 4},
+        "pm1:1": {"apower": 5},
+        "cover:2": {"apower": 6},
+        "switch:2": {"apower": 7, "aenergy": {"total": 8}},
+    }
+    for body in (components, dict(reversed(components.items()))):
+        status = parse({**body, "sys": {"mac": "AABBCCDDEEFF"}})
+        assert [(s.channel, s.power_w, s.energy_wh) for s in status.samples] == [(0, 1, None), (1, 5, None), (2, 7, 8)]
+
+
+def test_a_relay_that_does_not_measure_leaves_its_channel_to_the_meter() -> None:
+    body = {"switch:0": {"output": True}, "em1:0": {"act_power": 2}, "sys": {"mac": "AABBCCDDEEFF"}}
+    assert [(s.channel, s.power_w) for s in parse(body).samples] == [(0, 2)]
+
+
+@pytest.mark.parametrize("tiny", [1e-50, -1e-322, "1e-400", 9e-7, -0.0, "-0"])
+def test_what_is_too_small_to_matter_is_zero(tiny: object) -> None:
+    body = {"switch:0": {"apower": tiny, "current": tiny}, "sys": {"mac": "AABBCCDDEEFF"}}
+    (sample,) = parse(body).samples
+    assert (str(sample.power_w), str(sample.current_a)) == ("0.0", "0.0")
+
+
+def test_counters_have_three_decimals() -> None:
+    body = {
+        "switch:0": {"apower": 1, "aenergy": {"total": 1e-322}, "ret_aenergy": {"total": 0.0004}},
+        "sys": {"mac": "AABBCCDDEEFF"},
+    }
+    (sample,) = parse(body).samples
+    assert (sample.energy_wh, sample.returned_wh) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("text", ["1_000", " 12", "12 ", "12\n", "１２", "١٢", "0x10", "+5", "Infinity", "", "1e", ".", "-"])
+def test_only_plain_numbers_are_taken_from_text(text: str) -> None:
+    with pytest.raises(PayloadError):
+        parse({"switch:0": {"apower": text}, "sys": {"mac": "AABBCCDDEEFF"}})
+
+
+@pytest.mark.parametrize("name", ["switch:١", "switch:00", "switch:0 ", "Switch:0"])
+def test_a_component_is_named_in_plain_digits(name: str) -> None:
+    with pytest.raises(PayloadError, match="ninguna medición"):
+        parse({name: {"apower": 5}, "sys": {"mac": "AABBCCDDEEFF"}})
+
+
 def test_the_apps_own_script_is_understood() -> None:
     body = {
         "switch:0": {"id": 0, "apower": "1234.5", "voltage": "127.3", "current": 5.6, "output": True, "temperature": {"tC": 40}},
