@@ -1,5 +1,8 @@
 from django.apps import AppConfig
+from django.core.checks import register
 from django.utils.translation import gettext_lazy as _
+
+from telemetry.checks import settings_fit_together
 
 
 class TelemetryConfig(AppConfig):
@@ -7,3 +10,7 @@ class TelemetryConfig(AppConfig):
 
     name = "telemetry"
     verbose_name = _("Telemetría")
+
+    def ready(self) -> None:
+        """Register the checks."""
+        register(settings_fit_together)

@@ -40,6 +40,13 @@ def local_midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
 
+def instant(moment: datetime | date, zone: ZoneInfo, *, end: bool = False) -> datetime:
+    """Return the instant that a moment names: a date is its first instant in the zone, as an end that of the day after."""
+    if isinstance(moment, datetime):
+        return moment
+    return local_midnight(moment + timedelta(days=1 if end else 0), zone)
+
+
 def period_window(period: str, now: datetime, zone: ZoneInfo) -> Window:
     """Return the window of `daily`, `weekly` or `monthly`: its last step is the one that `now` lies in."""
     resolution, steps = PERIODS[period]

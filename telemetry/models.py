@@ -47,6 +47,7 @@ class Bucket(models.Model):
         RECOVERED = 1, "energy of a gap, spread evenly"
         REJECTED = 2, "a counter moved more than the wiring can carry, and was not counted"
         RESTARTED = 4, "a counter began again from zero"
+        IMPORTED = 8, "from another installation's file, not from readings here; the first roll-up that has readings replaces it"
 
     class Meta:
         abstract = True

@@ -1,6 +1,6 @@
 """From readings to buckets: what changed is computed anew, never added up, so doing it twice is harmless."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,33 +41,27 @@ def rollup() -> int:
         now = _database_now()
         spans = _late(now)
         changes = [Change(*row) for row in _fetch(sql.RECENT_CHANGES, [_mark(now)])]
-        spans += rebuild(changes)
+        spans += sum(done for _changes, done in rebuild(changes))
         RollupState.objects.update_or_create(id=1, defaults={"through": now})
         return spans
 
 
-def rebuild(
-    changes: Sequence[Change],
-    progress: Callable[[int], None] = lambda done: None,
-    frozen: Mapping[Series, datetime] | None = None,
-) -> int:
-    """Recompute the buckets of the changes, telling the progress how many of them are done; return the spans.
+def rebuild(changes: Sequence[Change], frozen: Mapping[Series, datetime] | None = None) -> Iterator[tuple[int, int]]:
+    """Recompute the buckets of the changes, some a transaction; yield after each how many changes and spans it dealt with.
 
-    Buckets of a channel before its `frozen` time stay as they are.
+    Buckets of a channel before its `frozen` time stay as they are. Between two transactions others get their turn, and the caller may stop.
     """
-    spans = 0
     for some in _portions(changes):
         with transaction.atomic():
-            spans += recompute(some, _database_now(), frozen)
-        progress(len(some))
-    return spans
+            spans = recompute(some, _database_now(), frozen)
+        yield len(some), spans
 
 
 def recompute(changes: Sequence[Change], now: datetime, frozen: Mapping[Series, datetime] | None = None) -> int:
     """Recompute the buckets that the changes touch; return how many spans they were. Needs a transaction."""
     if not changes:
         return 0
-    _fetch(sql.ROLLUP_SESSION, [WORK_LOCK])
+    take_turn()
     counters = {row[:2]: row[2:] for row in _fetch(sql.NOTE_COUNTERS, _columns(changes))}
     known = [change for change in changes if change[:2] in counters]
     gap = timedelta(seconds=max(settings.TELEMETRY_POWER_GAP_SECONDS, settings.TELEMETRY_COUNTER_GAP_SECONDS))
@@ -75,6 +69,17 @@ def recompute(changes: Sequence[Change], now: datetime, frozen: Mapping[Series, 
     if spans:
         _write(spans, buckets(_readings(spans), _for_arithmetic(spans), _rules()))
     return len(spans)
+
+
+def take_turn() -> None:
+    """Wait until nobody else writes buckets; they are the caller's until its transaction ends."""
+    _fetch(sql.ROLLUP_SESSION, [WORK_LOCK])
+
+
+def recompute_imported_hours(starts: Sequence[tuple[int, int, datetime]]) -> None:
+    """Recompute the hours of imported five-minute buckets, given as device, channel and start. Needs a transaction and its turn."""
+    hours = {(device_id, channel, _hour(start)) for device_id, channel, start in starts}
+    _execute(sql.UPSERT_IMPORTED_HOURS, _columns([(*hour, hour[2] + timedelta(hours=1)) for hour in hours]))
 
 
 def _rules() -> Rules:

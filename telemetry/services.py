@@ -1,10 +1,11 @@
 """Every write to readings and buckets but the hot path, which is `telemetry.writer`."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 
 from django.db import connection
+from django.utils import timezone
 
 from telemetry import sql
 from telemetry.constants import BUCKET
@@ -37,9 +38,16 @@ def rollup_rebuild(
     device_ids: Sequence[int] | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
-    progress: Callable[[int], None] = lambda done: None,
 ) -> int:
     """Recompute the buckets of [start, end) (None: as far as readings go) from readings; return how many spans were computed."""
+    changes = rollup_changes(device_ids=device_ids, start=start, end=end)
+    return sum(spans for _changes, spans in rollup_changes_rebuild(changes=changes))
+
+
+def rollup_changes(
+    *, device_ids: Sequence[int] | None = None, start: datetime | None = None, end: datetime | None = None
+) -> list[Change]:
+    """Return [start, end) of each channel, cut into days at most, to be rebuilt; nothing from before the readings' time."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         now = cursor.fetchone()[0]
@@ -47,8 +55,21 @@ def rollup_rebuild(
     if device_ids is not None:
         series = series.filter(device_id__in=device_ids)
     first, last = max(start or horizon(now), horizon(now)), end or now
-    changes = [Change(device_id, channel, first, last) for device_id, channel in series.values_list("device_id", "channel")]
-    return rebuild(changes, progress, frozen=_frozen(horizon(now)))
+    days = [*_days(first, last)]
+    return [Change(*one, *day) for one in series.values_list("device_id", "channel") for day in days]
+
+
+def rollup_changes_rebuild(*, changes: Sequence[Change]) -> Iterator[tuple[int, int]]:
+    """Recompute the buckets of the changes from readings, as `rollups.rebuild` does; what rests on readings that are gone stays."""
+    return rebuild(changes, frozen=_frozen(horizon(timezone.now())))
+
+
+def _days(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the first and the last instant of each piece of [first, last)."""
+    while first < last:
+        after = min(first + timedelta(days=1), last)
+        yield first, after - timedelta(microseconds=1)
+        first = after
 
 
 def _frozen(horizon: datetime) -> dict[tuple[int, int], datetime]:

@@ -135,15 +135,27 @@ BUCKET_COLUMNS = (
 )
 
 
-def _upsert(table: str, rows: str) -> str:
-    """Return the statement that writes computed buckets, touching only those that differ."""
+# How buckets make a wider one. It counts as imported (8) only where all of them are: what is measured in it must not be overwritten.
+_SUMS = """
+sum(measured_wh) AS measured_wh, sum(recovered_wh) AS recovered_wh, sum(returned_wh) AS returned_wh, sum(covered_s) AS covered_s,
+sum(samples)::int AS samples, min(power_min_w) AS power_min_w,
+CASE WHEN sum(covered_s) > 0 THEN sum(power_mean_w * covered_s) / sum(covered_s) ELSE avg(power_mean_w) END AS power_mean_w,
+max(power_max_w) AS power_max_w,
+sum(voltage_v * samples) / nullif(sum(samples) FILTER (WHERE voltage_v IS NOT NULL), 0) AS voltage_v,
+sum(current_a * samples) / nullif(sum(samples) FILTER (WHERE current_a IS NOT NULL), 0) AS current_a,
+(bit_or(flags) & ~8 | bit_and(flags) & 8)::smallint AS flags
+"""
+
+
+def _upsert(table: str, rows: str, only: str = "true") -> str:
+    """Return the statement that writes buckets, touching only those that differ, and that the condition on b and excluded lets go."""
     names = BUCKET_COLUMNS.split(", ")
     assignments = ", ".join(f"{name} = excluded.{name}" for name in names)
     old, new = (", ".join(f"{source}.{name}" for name in names) for source in ("b", "excluded"))
     return f"""
 INSERT INTO {table} AS b (device_id, channel, start, {BUCKET_COLUMNS})
 {rows}
-ON CONFLICT (device_id, channel, start) DO UPDATE SET {assignments} WHERE ({old}) IS DISTINCT FROM ({new})
+ON CONFLICT (device_id, channel, start) DO UPDATE SET {assignments} WHERE ({old}) IS DISTINCT FROM ({new}) AND {only}
 """
 
 
@@ -161,14 +173,14 @@ FROM unnest(
 """,
 )
 
-# Buckets of recomputed spans that nothing was computed for. Parameters: device_id[], channel[], lo[], hi[] of the spans, then
-# device_id[], channel[], start[] of what was computed. OFFSET keeps the planner at one short walk of the key for each span.
+# Buckets of recomputed spans that nothing was computed for; imported ones (8) stay. Parameters: device_id[], channel[], lo[], hi[] of
+# the spans, then device_id[], channel[], start[] of what was computed. OFFSET keeps the planner at one short walk of the key for each span.
 STALE_FIVE_MINUTES = """
 SELECT p.device_id, p.channel, b.start FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[], %s::timestamptz[])
     AS p (device_id, channel, lo, hi)
 CROSS JOIN LATERAL (
     SELECT start FROM telemetry_bucket_5m b
-    WHERE b.device_id = p.device_id AND b.channel = p.channel AND b.start >= p.lo AND b.start < p.hi OFFSET 0
+    WHERE b.device_id = p.device_id AND b.channel = p.channel AND b.start >= p.lo AND b.start < p.hi AND b.flags & 8 = 0 OFFSET 0
 ) b
 WHERE (p.device_id, p.channel, b.start) NOT IN (
     SELECT * FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[]) AS c (device_id, channel, start)
@@ -182,26 +194,21 @@ DELETE FROM telemetry_bucket_5m WHERE (device_id, channel, start) IN (
 
 # Hours are the sums of their five minutes. Parameters: device_id[], channel[], lo[], hi[] of whole hours.
 _HOUR_SPANS = """unnest(%s::int[], %s::smallint[], %s::timestamptz[], %s::timestamptz[]) AS p (device_id, channel, lo, hi)"""
-UPSERT_HOURS = _upsert(
-    "telemetry_bucket_1h",
-    f"""
+_HOURS = f"""
 SELECT p.device_id, p.channel, h.* FROM {_HOUR_SPANS} CROSS JOIN LATERAL (
-    SELECT date_trunc('hour', start, 'UTC') AS start, sum(measured_wh), sum(recovered_wh), sum(returned_wh), sum(covered_s),
-        sum(samples)::int, min(power_min_w),
-        CASE WHEN sum(covered_s) > 0 THEN sum(power_mean_w * covered_s) / sum(covered_s) ELSE avg(power_mean_w) END, max(power_max_w),
-        sum(voltage_v * samples) / nullif(sum(samples) FILTER (WHERE voltage_v IS NOT NULL), 0),
-        sum(current_a * samples) / nullif(sum(samples) FILTER (WHERE current_a IS NOT NULL), 0), bit_or(flags)::smallint
-    FROM telemetry_bucket_5m b
+    SELECT date_trunc('hour', start, 'UTC') AS start, {_SUMS} FROM telemetry_bucket_5m b
     WHERE b.device_id = p.device_id AND b.channel = p.channel AND b.start >= p.lo AND b.start < p.hi
     GROUP BY 1
 ) h
-""",
-)
+"""
+UPSERT_HOURS = _upsert("telemetry_bucket_1h", _HOURS)
+# Where imported buckets alone have changed: they must not replace a measured hour whose own five minutes the retention has taken.
+UPSERT_IMPORTED_HOURS = _upsert("telemetry_bucket_1h", _HOURS, only="(b.flags & 8 <> 0 OR excluded.flags & 8 = 0)")
 DELETE_HOURS = f"""
 DELETE FROM telemetry_bucket_1h WHERE (device_id, channel, start) IN (
     SELECT p.device_id, p.channel, h.start FROM {_HOUR_SPANS} CROSS JOIN LATERAL (
         SELECT start FROM telemetry_bucket_1h h
-        WHERE h.device_id = p.device_id AND h.channel = p.channel AND h.start >= p.lo AND h.start < p.hi OFFSET 0
+        WHERE h.device_id = p.device_id AND h.channel = p.channel AND h.start >= p.lo AND h.start < p.hi AND h.flags & 8 = 0 OFFSET 0
     ) h
     WHERE NOT EXISTS (
         SELECT FROM telemetry_bucket_5m b
@@ -229,3 +236,60 @@ SELECT step, sum(drawn_wh), sum(returned_wh), avg(covered_s), sum(power_w), avg(
 """
 HISTORY_TABLES = {"5m": "telemetry_bucket_5m", "1h": "telemetry_bucket_1h", "1d": "telemetry_bucket_1h"}
 HISTORY_STEPS = {"5m": "start", "1h": "start", "1d": "date_trunc('day', start, %(zone)s)"}
+
+# Export: one page of one channel as CSV lines, written by the server, which prints floats so that reading them gives the same again.
+# Each page is a query of its own, so that a slow download holds no transaction open: partitions could not be dropped behind it.
+# Parameters by name: head (the fields before the time), device_id, channel, start, end, after (where the page begins), limit, zone.
+# Returns the lines, the time of the last and their number.
+_EXPORT = """
+SELECT string_agg(line, E'\\r\\n' ORDER BY at) || E'\\r\\n', max(at), count(*) FROM (
+    SELECT {time} AS at, concat(%(head)s::text, to_char({time} AT TIME ZONE {zone}, '{form}'), {fields}) AS line
+    FROM {source} WHERE {time} >= %(after)s AND {time} < %(end)s AND device_id = %(device_id)s AND channel = %(channel)s
+    ORDER BY 1 LIMIT %(limit)s
+) page
+"""
+_DAYS = f"""(
+    SELECT device_id, channel, date_trunc('day', start, %(zone)s) AS start, {_SUMS} FROM telemetry_bucket_1h
+    WHERE device_id = %(device_id)s AND channel = %(channel)s AND start >= %(start)s AND start < %(end)s GROUP BY 1, 2, 3
+) day"""
+READING_COLUMNS = ("power_w", "voltage_v", "current_a", "energy_wh", "returned_wh")
+_BUCKET_NAMES = tuple(BUCKET_COLUMNS.split(", "))
+
+
+def _export(source: str, *, columns: tuple[str, ...], time: str = "start", form: str, zone: str = "'UTC'") -> str:
+    # The mark of an imported bucket belongs to this installation alone, so it is left out.
+    fields = ", ".join(f"',', {'flags & ~8' if name == 'flags' else name}" for name in columns)
+    return _EXPORT.format(source=source, time=time, zone=zone, form=form, fields=fields)
+
+
+EXPORTS = {
+    "raw": _export("telemetry_reading", columns=READING_COLUMNS, time="time", form='YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    "5m": _export("telemetry_bucket_5m", columns=_BUCKET_NAMES, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    "1h": _export("telemetry_bucket_1h", columns=_BUCKET_NAMES, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    "1d": _export(_DAYS, columns=_BUCKET_NAMES, form="YYYY-MM-DD", zone="%(zone)s"),
+}
+
+# Import of buckets: each is new, or replaces an imported one that differs; a measured one stays. Parameters: device_id[], channel[],
+# start[], then the columns' arrays. Returns how many stood there as measured and as imported, and what was written: device, channel, start.
+_IMPORT = """
+WITH input AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %s::int[], %s::smallint[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::real[], %s::int[],
+        %s::real[], %s::real[], %s::real[], %s::real[], %s::real[], %s::smallint[]
+    ) AS i (device_id, channel, start, {columns})
+), stood AS (
+    SELECT b.flags & 8 = 0 AS measured FROM input i JOIN {table} b USING (device_id, channel, start)
+), series AS (
+    INSERT INTO telemetry_series (device_id, channel) SELECT DISTINCT device_id, channel FROM input ON CONFLICT DO NOTHING
+), written AS (
+    {upsert}
+    RETURNING b.device_id, b.channel, b.start
+)
+SELECT (SELECT count(*) FROM stood WHERE measured), (SELECT count(*) FROM stood WHERE NOT measured),
+    array_agg(device_id), array_agg(channel), array_agg(start) FROM written
+"""
+_IMPORTED = f"SELECT device_id, channel, start, {BUCKET_COLUMNS.replace('flags', 'flags | 8')} FROM input"
+IMPORTS = {
+    resolution: _IMPORT.format(table=table, columns=BUCKET_COLUMNS, upsert=_upsert(table, _IMPORTED, only="b.flags & 8 <> 0"))
+    for resolution, table in (("5m", "telemetry_bucket_5m"), ("1h", "telemetry_bucket_1h"))
+}

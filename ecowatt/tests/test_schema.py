@@ -20,6 +20,7 @@ get /api/v1/users/me                 patch /api/v1/users/me               post /
 get /api/v1/devices/                 post /api/v1/devices/                get /api/v1/devices/{device_id}
 patch /api/v1/devices/{device_id}    delete /api/v1/devices/{device_id}   patch /api/v1/devices/{device_id}/status
 get /api/v1/dashboard/summary        get /api/v1/history/graph            get /api/v1/history/last7days
+get /api/v1/history/export
 post /api/v1/ingest/shelly           get /ws/live/{device_id}             get /api/v1/devices/nearby
 """
 WITHOUT_LOGIN = {"auth", "ingest", "live"}
@@ -38,11 +39,12 @@ def operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def bodies(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the status and the description of each JSON body, the request's as `request`."""
+    """Yield the status and the description of each body (JSON, but for a file), the request's as `request`."""
     described = {"request": operation.get("requestBody", {}), **operation["responses"]}
     for status, body in described.items():
         if "content" in body:
-            yield status, body["content"]["application/json"]
+            (described_body,) = body["content"].values()
+            yield status, described_body
 
 
 def test_the_schema_is_valid_and_comes_without_warnings(tmp_path: Path) -> None:

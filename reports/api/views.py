@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import caller
+from ecowatt.conditional import conditional
 from ecowatt.schema import NEEDS_LOGIN, answer, refusals
 from reports.api.serializers import SummarySerializer
 from reports.selectors import dashboard_summary
@@ -25,6 +26,7 @@ EXAMPLE = {
 }
 
 
+@conditional
 class DashboardSummaryView(APIView):
     """The home screen's numbers."""
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from telemetry.history import PERIODS, RESOLUTIONS, Window, days_window, floored, local_midnight, period_window
+from telemetry.history import PERIODS, RESOLUTIONS, Window, days_window, floored, instant, period_window
 
 MAX_STEPS = 10_000
 
@@ -70,15 +70,9 @@ class HistoryQuery(serializers.Serializer[Any]):
 
 def _asked_window(attrs: dict[str, Any], now: datetime, zone: ZoneInfo) -> Window:
     resolution = attrs.get("resolution", "1d")
-    end = _instant(attrs.get("to", now), zone, end=True)
-    start = _instant(attrs["from"], zone) if "from" in attrs else end - timedelta(days=1 if resolution == "5m" else 7)
+    end = instant(attrs.get("to", now), zone, end=True)
+    start = instant(attrs["from"], zone) if "from" in attrs else end - timedelta(days=1 if resolution == "5m" else 7)
     return Window(floored(start, resolution, zone), end, resolution, zone)
-
-
-def _instant(moment: datetime | date, zone: ZoneInfo, *, end: bool = False) -> datetime:
-    if isinstance(moment, datetime):
-        return moment
-    return local_midnight(moment + timedelta(days=1 if end else 0), zone)
 
 
 class GraphQuery(HistoryQuery):

@@ -2,9 +2,11 @@
 
 from django.urls import re_path
 
+from telemetry.api.export import ExportView
 from telemetry.api.views import GraphView, LastSevenDaysView
 
 urlpatterns = [
     re_path(r"^history/graph/?$", GraphView.as_view(), name="history-graph"),
     re_path(r"^history/last7days/?$", LastSevenDaysView.as_view(), name="history-last7days"),
+    re_path(r"^history/export/?$", ExportView.as_view(), name="history-export"),
 ]

@@ -12,6 +12,7 @@ from accounts.authentication import caller
 from accounts.models import Home
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
+from ecowatt.conditional import conditional
 from ecowatt.schema import NEEDS_LOGIN, answer, invalid, refusals
 from telemetry.api.serializers import DaysSerializer, GraphQuery, GraphSerializer, HistoryQuery
 from telemetry.selectors import Step, history
@@ -64,6 +65,7 @@ def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 
+@conditional
 class GraphView(APIView):
     """Energy over time."""
 
@@ -86,6 +88,7 @@ class GraphView(APIView):
         return Response({"period": period, "unit": "kWh", "resolution": asked["window"].resolution, "data_points": points})
 
 
+@conditional
 class LastSevenDaysView(APIView):
     """Means by day."""
 
