@@ -11,3 +11,5 @@ LATE_AFTER = timedelta(seconds=60)
 # The writer's own clock may differ from the database's: it takes for recent only what is younger than this.
 SURELY_RECENT = timedelta(seconds=30)
 ROLLUP_MARGIN = timedelta(seconds=60)
+# Devices answer our questions below this topic, each on one of its own: `<this>/ingest-<instance>/<device's prefix>/rpc`.
+RPC_REPLIES = "ecowatt/backend/rpc_response"

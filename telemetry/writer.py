@@ -40,6 +40,10 @@ class DatabaseAway(Exception):
     """The readings could not be stored; the sender keeps them."""
 
 
+class Refused(DatabaseAway):
+    """The database refuses a value among the readings, and would again."""
+
+
 Readings = Sequence[tuple[str, Sequence[Sample]]]
 
 
@@ -66,7 +70,7 @@ class Writer:
     async def store(self, readings: Readings) -> dict[str, Outcome]:
         """Store samples, each with a time, by MAC; return what became of each MAC's after the commit.
 
-        Raises Overloaded, DatabaseAway: then nothing of it may be taken as stored, and storing it again is harmless.
+        Raises Overloaded, DatabaseAway, Refused: then nothing of it may be taken as stored, and storing it again is harmless.
         """
         entry = _Entry(readings, asyncio.get_running_loop().create_future())
         if self._waiting + entry.size > settings.TELEMETRY_QUEUE_LIMIT and self._waiting:
@@ -101,7 +105,7 @@ class Writer:
         except psycopg.DataError as error:
             log.error("readings refused by the database", readings=len(batch), reason=str(error).strip())
             if len(batch) == 1:
-                _fail(batch)
+                _fail(batch, Refused())
             else:
                 for entry in batch:
                     await self._write([entry])
@@ -123,10 +127,10 @@ class Writer:
                     self._publisher.publish(device.device_id, samples)
 
 
-def _fail(batch: list[_Entry]) -> None:
+def _fail(batch: list[_Entry], error: DatabaseAway | None = None) -> None:
     for entry in batch:
         if not entry.answer.done():
-            entry.answer.set_exception(DatabaseAway())
+            entry.answer.set_exception(error or DatabaseAway())
 
 
 def _outcome(device: Entry | None) -> Outcome:
