@@ -122,6 +122,7 @@ def _processes() -> dict[str, list[str]]:
         "web": [python, "-m", "daphne", *web, "ecowatt.asgi:application"],
         "worker": [*celery_command, "worker", "--concurrency", "2", "--loglevel", "WARNING"],
         "beat": [*celery_command, "beat", "--loglevel", "WARNING"],
+        "ingest": [python, manage, "ingest"],
         "shelly": [python, manage, "simulate_shelly", *_household()],
     }
 
