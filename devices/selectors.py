@@ -10,6 +10,7 @@ from devices import shelly
 from devices.exceptions import DeviceNotFound, NotAllowed
 from devices.models import Device
 
+MAC = r"^[0-9a-f]{12}$"
 MAX_ID = 2**63 - 1
 CHANGING_ROLES = {Membership.Role.OWNER.value, Membership.Role.MEMBER.value}
 
@@ -20,13 +21,15 @@ def devices_of(user: User) -> QuerySet[Device]:
 
 
 def macs_by_whole_prefix(prefixes: Collection[str]) -> dict[str, str]:
-    """Return the hardware ids of devices whose MQTT prefix is one of these as it stands, by prefix (1 query).
+    """Return the MACs of devices whose MQTT prefix is one of these as it stands, by prefix (1 query).
 
     A model's name, or a prefix that several devices have, says nothing: each device's MAC stands behind it in its topics.
     """
     found: dict[str, set[str]] = {}
     own = [prefix for prefix in prefixes if shelly.model_of(prefix) is None]
-    for prefix, mac in Device.objects.filter(mqtt_prefix__in=own).values_list("mqtt_prefix", "hardware_id"):
+    for prefix, mac in Device.objects.filter(mqtt_prefix__in=own, hardware_id__regex=MAC).values_list(
+        "mqtt_prefix", "hardware_id"
+    ):
         found.setdefault(prefix, set()).add(mac)
     return {prefix: macs.pop() for prefix, macs in found.items() if len(macs) == 1}
 

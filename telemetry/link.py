@@ -170,6 +170,7 @@ class Link:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_device_message = self._on_device_message
         return client
 
     async def _connect(self) -> None:
@@ -319,17 +320,16 @@ class Link:
         self._ended.set()
 
     def _on_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
-        if message.qos == 0 and len(self._queue) >= settings.MQTT_RECEIVE_MAXIMUM:
+        topic = message._topic  # noqa: SLF001 – `topic` raises where it is no text
+        self._on_device_message(topic, bytes(message.payload), message.mid, message.qos, message.retain)
+
+    def _on_device_message(self, topic: bytes, payload: bytes, mid: int, qos: int, is_retained: bool) -> None:
+        queue = self._queue
+        if qos == 0 and len(queue) >= settings.MQTT_RECEIVE_MAXIMUM:
             self.overflowed += 1
             return
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = ""
-        self._queue.append(
-            Delivery(topic, bytes(message.payload), time.time(), message.retain, message.mid, message.qos, self._session)
-        )
-        if not self._arrived.is_set():
+        queue.append(Delivery(topic.decode(errors="replace"), payload, time.time(), is_retained, mid, qos, self._session))
+        if len(queue) == 1:
             self._arrived.set()
 
 

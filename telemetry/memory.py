@@ -21,7 +21,7 @@ from telemetry.overlay import NOTHING, Known, remembered
 
 log = structlog.get_logger(__name__)
 
-STATUS = "ecowatt:status:{mac}"
+STATUS = "ecowatt:status:"
 PREFIXES = "ecowatt:prefixes"
 KEPT_S = 7 * 86_400
 # For so long Redis is left alone after it failed; a process would otherwise wait for it in each batch.
@@ -30,7 +30,22 @@ AWAY_S = 1.0
 MOST_DEVICES = 10_000
 MOST_PREFIXES = 10_000
 UNKNOWN_PREFIX_S = 30.0
-WRITE = "for i = 1, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[1]) end"
+# A batch is one argument and one answer, whatever its size: a client spends more on each argument than Redis on each key.
+# Read: the MACs, one behind the other. Answers a JSON list.
+READ = """
+local found = {}
+for i = 1, #ARGV[2], 12 do found[#found + 1] = redis.call('GET', ARGV[1] .. string.sub(ARGV[2], i, i + 11)) or 'null' end
+return '[' .. table.concat(found, ',') .. ']'
+"""
+# Write: the MACs, the length of each text as eight digits, and the texts, each one behind the other.
+WRITE = """
+local at = 1
+for i = 0, #ARGV[3] / 12 - 1 do
+    local size = tonumber(string.sub(ARGV[4], i * 8 + 1, i * 8 + 8))
+    redis.call('SET', ARGV[1] .. string.sub(ARGV[3], i * 12 + 1, i * 12 + 12), string.sub(ARGV[5], at, at + size - 1), 'EX', ARGV[2])
+    at = at + size
+end
+"""
 
 Answer = TypeVar("Answer")
 
@@ -52,7 +67,7 @@ class Memory:
     def __init__(self, store: Redis) -> None:
         """Keep the client; nothing is asked yet."""
         self._store = store
-        self._write = store.register_script(WRITE)
+        self._read, self._write = store.register_script(READ), store.register_script(WRITE)
         self._own: OrderedDict[str, Remembered] = OrderedDict()
         self._prefixes: OrderedDict[str, str] = OrderedDict()
         self._unknown: dict[str, float] = {}
@@ -60,12 +75,12 @@ class Memory:
 
     async def recall(self, macs: Collection[str]) -> dict[str, Remembered]:
         """Return what is known of each device: the later one of Redis's word and our own."""
-        keys = [STATUS.format(mac=mac) for mac in macs]
-        texts = await self._ask(lambda: self._store.mget(keys)) if keys else None
+        listed = list(macs)
+        text = await self._ask(lambda: self._read(args=[STATUS, "".join(listed)])) if listed else None
         found = {}
-        for mac, text in zip(macs, texts or [None] * len(keys), strict=True):
+        for mac, raw in zip(listed, orjson.loads(text) if text else [None] * len(listed), strict=True):
             own = self._own.get(mac, UNHEARD)
-            theirs = _read(text) if text is not None else UNHEARD
+            theirs = _read(raw) if raw is not None else UNHEARD
             found[mac] = theirs if theirs.kept > own.kept else own
         return found
 
@@ -73,9 +88,9 @@ class Memory:
         """Remember devices, and prefixes that they were seen to use."""
         _keep_latest(self._own, changed, MOST_DEVICES)
         if changed:
-            keys = [STATUS.format(mac=mac) for mac in changed]
             texts = [orjson.dumps(_written(one)) for one in changed.values()]
-            await self._ask(lambda: self._write(keys, [KEPT_S, *texts]))
+            sizes = "".join(f"{len(text):08}" for text in texts)
+            await self._ask(lambda: self._write(args=[STATUS, KEPT_S, "".join(changed), sizes, b"".join(texts)]))
         fresh: dict[Any, Any] = {prefix: mac for prefix, mac in prefixes.items() if self._prefixes.get(prefix) != mac}
         if fresh:
             await self._ask(lambda: self._store.hset(PREFIXES, mapping=fresh))
@@ -135,6 +150,5 @@ def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _read(text: bytes | str) -> Remembered:
-    raw = orjson.loads(text)
+def _read(raw: dict[str, Any]) -> Remembered:
     return Remembered(remembered(raw), float(raw.get("device_time", 0.0)), float(raw.get("kept", 0.0)))

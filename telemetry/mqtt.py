@@ -95,7 +95,7 @@ class Ingest:
             count = 0
             with contextlib.suppress(TimeoutError):
                 while True:
-                    count += await self._batch(await asyncio.wait_for(self._link.take(settings.MQTT_RECEIVE_MAXIMUM), QUIET_S))
+                    count += await self._batch(await asyncio.wait_for(self._link.take(_most()), QUIET_S))
             await self._link.close(forgets=True)
             return count
         finally:
@@ -110,7 +110,7 @@ class Ingest:
         await self._store.aclose()
 
     async def _work(self) -> None:
-        while batch := await self._link.take(settings.MQTT_RECEIVE_MAXIMUM):
+        while batch := await self._link.take(_most()):
             await self._batch(batch)
 
     async def _batch(self, batch: list[Delivery]) -> int:
@@ -119,8 +119,6 @@ class Ingest:
         for delivery in batch:
             if delivery.topic == DROPPED:
                 await self._compare_dropped(delivery.payload)
-            elif not delivery.topic:
-                self._intake.refuse("", "the topic is no text")
             elif not delivery.is_retained:  # what a device said before we came is no sign of life
                 messages.append(Message(delivery.topic, delivery.payload, delivery.at))
         if messages:
@@ -165,6 +163,11 @@ class Ingest:
                 "the broker dropped messages that it had accepted: give it more room (max_queued_messages, max_queued_bytes)",
                 count=fresh,
             )
+
+
+def _most() -> int:
+    """Return the size of a batch: a part of what the broker hands out, so that the next one comes in while this one is committed."""
+    return max(1, int(settings.MQTT_RECEIVE_MAXIMUM) // 4)
 
 
 async def _every(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt.client import Client
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 
 CHUNK = 64 * 1024
 MOST_UNSENT = 1024 * 1024
@@ -76,10 +77,23 @@ class BufferedSocket:
 
 
 class WireClient(Client):
-    """paho's client on such a socket."""
+    """paho's client on such a socket. A message as devices send it, without properties, goes to `on_device_message` at once."""
 
     wire: BufferedSocket
+    on_device_message: Callable[[bytes, bytes, int, int, bool], None]
 
     def _create_socket(self) -> Any:
         self.wire = BufferedSocket(super()._create_socket())  # type: ignore[arg-type]
         return self.wire
+
+    def _handle_publish(self) -> MQTTErrorCode:
+        """Read topic, payload, packet id, QoS and whether it is retained; paho's own way builds three objects and reads all properties."""
+        command, packet = self._in_packet["command"], bytes(self._in_packet["packet"])
+        qos = command >> 1 & 3
+        start = 2 + int.from_bytes(packet[:2], "big")
+        mid = int.from_bytes(packet[start : start + 2], "big") if qos else 0
+        end = start + (2 if qos else 0) + (self._protocol == MQTTProtocolVersion.MQTTv5)
+        if qos > 1 or end > len(packet) or (self._protocol == MQTTProtocolVersion.MQTTv5 and packet[end - 1]):
+            return super()._handle_publish()
+        self.on_device_message(packet[2:start], packet[end:], mid, qos, bool(command & 1))
+        return MQTTErrorCode.MQTT_ERR_SUCCESS

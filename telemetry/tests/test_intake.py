@@ -150,7 +150,7 @@ async def test_unknown_and_inactive_devices_leave_nothing(intake: Intake, meter:
     stranger = notify(-5, source="shellyplus1pm-ffffffffffff", apower=5.0)
     await intake.take([full(-5, 60.0, 100.0), stranger])
     assert await rows() == []
-    assert await intake._store.exists(STATUS.format(mac=MAC), STATUS.format(mac="ffffffffffff")) == 0
+    assert await intake._store.exists(STATUS + MAC, STATUS + "ffffffffffff") == 0
     assert (intake.counts["of inactive devices"], intake.counts["of unknown devices"]) == (1, 1)
 
 
