@@ -30,7 +30,7 @@ def notification(mac: str, number: int, at: float, *, full: bool = False) -> byt
     if full:
         fields |= {"voltage": 127.3, "aenergy": {"total": 1000.0 + number, "by_minute": [0.0, 0.0, 0.0], "minute_ts": int(at)}}
     method = "NotifyFullStatus" if full else "NotifyStatus"
-    body = {"src": name, "dst": f"{name}/events", "method": method, "params": {"ts": round(at, 2), "switch:0": fields}}
+    body = {"src": name, "dst": f"{name}/events", "method": method, "params": {"ts": round(at, 4), "switch:0": fields}}
     return _packet(0x32, _text(f"{name}/events/rpc") + b"\0\1" + orjson.dumps(body))
 
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from _common import ROOT, port_is_free, report, services
@@ -82,6 +83,16 @@ def ours(port: int, messages: list[bytes], pid: int) -> tuple[float, float]:
     return len(messages) / (time.monotonic() - started), len(messages) / (cpu_s(pid) - used)
 
 
+def warm(port: int) -> None:
+    """Let every device say its whole status, again and again until ingest has come up and heard all of them."""
+    from telemetry.models import Reading
+
+    now = round(time.time() - 60, 3)
+    while Reading.objects.filter(time=datetime.fromtimestamp(now, UTC)).count() < DEVICES:
+        publish(port, [notification(mac(number), number, now, full=True) for number in range(DEVICES)])
+        time.sleep(1)
+
+
 def measure(*, rounds: int, messages: int) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
     """Return the runs of both."""
     bare_runs, our_runs = [], []
@@ -89,9 +100,7 @@ def measure(*, rounds: int, messages: int) -> tuple[list[tuple[float, float]], l
         environment = os.environ | {"MQTT_BROKER_HOST": "127.0.0.1", "MQTT_BROKER_PORT": str(port)}
         with subprocess.Popen([sys.executable, str(ROOT / "manage.py"), "ingest"], env=environment) as process:
             try:
-                time.sleep(3)
-                now = time.time() - 60
-                ours(port, [notification(mac(number), number, now, full=True) for number in range(DEVICES)], process.pid)
+                warm(port)
                 for _ in range(rounds):
                     our_runs.append(ours(port, packets(messages), process.pid))
                     process.send_signal(19)  # SIGSTOP: the bare subscriber has the machine for itself

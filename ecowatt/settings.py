@@ -138,7 +138,7 @@ MQTT_BROKER_PORT = _number("MQTT_BROKER_PORT", 1883, at_least=1)
 MQTT_SHELLY_USER = env.str("MQTT_SHELLY_USER", default="")
 MQTT_SHELLY_PASS = env.str("MQTT_SHELLY_PASS", default="")
 # Messages that the broker hands an ingest process before it waits for acknowledgements: what a crash repeats, and the memory's bound.
-MQTT_RECEIVE_MAXIMUM = _number("MQTT_RECEIVE_MAXIMUM", 2_000, at_least=1)
+MQTT_RECEIVE_MAXIMUM = _number("MQTT_RECEIVE_MAXIMUM", 4_000, at_least=1)
 # How long the broker keeps messages for an ingest process that is away; one that is retired is drained (`manage.py ingest --drain`).
 MQTT_SESSION_EXPIRY_SECONDS = _number("MQTT_SESSION_EXPIRY_SECONDS", 7 * 86_400, at_least=60)
 WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")

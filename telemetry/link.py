@@ -36,6 +36,7 @@ PATIENCE_S, LONGEST_PATIENCE_S = 2.0, 30.0
 TRIES_WITH_V5 = 2
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 PACKETS_A_TURN = 200
+MOST_RECEIVE_MAXIMUM = 65_535
 NO_SHARED_SUBSCRIPTIONS = 0x9E
 UNSUPPORTED_VERSION = 0x84
 DO_NOT_SEND_RETAINED = 2
@@ -186,7 +187,7 @@ class Link:
             properties = _properties(
                 PacketTypes.CONNECT,
                 SessionExpiryInterval=settings.MQTT_SESSION_EXPIRY_SECONDS,
-                ReceiveMaximum=settings.MQTT_RECEIVE_MAXIMUM,
+                ReceiveMaximum=min(settings.MQTT_RECEIVE_MAXIMUM, MOST_RECEIVE_MAXIMUM),
             )
             arguments = {"clean_start": False, "properties": properties}
         host, port = settings.MQTT_BROKER_HOST, settings.MQTT_BROKER_PORT

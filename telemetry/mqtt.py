@@ -166,8 +166,8 @@ class Ingest:
 
 
 def _most() -> int:
-    """Return the size of a batch: a part of what the broker hands out, so that the next one comes in while this one is committed."""
-    return max(1, int(settings.MQTT_RECEIVE_MAXIMUM) // 4)
+    """Return the size of a batch: half of what the broker hands out, so that the next one comes in while this one is committed."""
+    return max(1, int(settings.MQTT_RECEIVE_MAXIMUM) // 2)
 
 
 async def _every(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:
