@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 RETRY_S = 0.5
 LONGEST_RETRY_S = 5.0
+# PayloadError, and what nobody thought of: a message that can't be read would come again for ever, and hold up all others.
+UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 # Answers tell their time in whole seconds, notifications in hundredths.
 WHOLE_SECOND_S = 1.0
 
@@ -90,8 +92,8 @@ class Intake:
                 if notice is not None:
                     _require_own_reply(topic, notice)
                     notices.append((notice, at))
-            except PayloadError as error:
-                self.refuse(_named(topic), str(error))
+            except UNREADABLE as error:
+                self.refuse(_named(topic), _reason(error))
         return notices
 
     async def _attributed(self, notices: list[tuple[Notice, float]]) -> list[_Heard]:
@@ -129,8 +131,8 @@ class Intake:
             time = trusted_time(notice.time, datetime.fromtimestamp(at, UTC))
             try:
                 after, samples = lay_over(before.known, notice, time, max_power_w=limit)
-            except PayloadError as error:
-                self.refuse(mac, str(error))
+            except UNREADABLE as error:
+                self.refuse(mac, _reason(error))
                 continue
             own_s = time.timestamp() if time is notice.time else None
             if not _is_late(own_s, notice, before):
@@ -193,6 +195,10 @@ class Intake:
         except (RedisError, DatabaseError, OSError) as error:  # the readings are stored; the next message is a sign of life again
             self.counts["signs of life not noted"] += 1
             log.debug("signs of life not noted", error=type(error).__name__)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, PayloadError) else f"{type(error).__name__}: {error}"
 
 
 def _named(topic: str) -> str:

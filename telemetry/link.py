@@ -72,6 +72,8 @@ class Link:
         self._unanswered = 0
         self._patience_s = PATIENCE_S
         self._is_refused = False
+        self._is_resumed = False
+        self._last_subscription: int | None = None
         self._session = 0
         self._client: WireClient | None = None
         self._queue: deque[Delivery] = deque()
@@ -289,17 +291,21 @@ class Link:
             self._is_refused = reason.value != UNSUPPORTED_VERSION
             log.error("the broker refuses the connection", broker=_broker(), reason=str(reason))
             return
-        log.info("connected to the broker", broker=_broker(), protocol=self._protocol.name, resumed=flags.session_present)
+        self._is_resumed = flags.session_present
         if self._subscribes:
             self._subscribe(client)
         else:
             client.unsubscribe([*FILTERS, *(GROUP + one for one in FILTERS), self._replies])
+            self._begin()
+
+    def _begin(self) -> None:
+        log.info("connected to the broker", broker=_broker(), protocol=self._protocol.name, resumed=self._is_resumed)
         self.connected.set()
 
     def _subscribe(self, client: WireClient) -> None:
         if self._protocol == V3:
             client.subscribe([(one, 1) for one in (*FILTERS, self._replies)])
-            client.subscribe(DROPPED, 0)
+            _, self._last_subscription = client.subscribe(DROPPED, 0)
             return
         if self._shares:
             client.unsubscribe(list(FILTERS))  # this session's, from a time without sharing
@@ -307,15 +313,18 @@ class Link:
         at_least_once = SubscribeOptions(qos=1, retainHandling=DO_NOT_SEND_RETAINED)
         client.subscribe([(group + one, at_least_once) for one in FILTERS])
         client.subscribe(self._replies, options=at_least_once)
-        client.subscribe(DROPPED, options=SubscribeOptions(qos=0))
+        _, self._last_subscription = client.subscribe(DROPPED, options=SubscribeOptions(qos=0))
 
     def _on_subscribe(self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
         failed = [one for one in reasons if one.is_failure]
         if self._shares and any(one.value == NO_SHARED_SUBSCRIPTIONS for one in failed):
             self._shares = False
             self._subscribe(client)
-        elif failed:
+            return
+        if failed:
             log.error("the broker refuses a subscription", broker=_broker(), reason=str(failed[0]))
+        if mid == self._last_subscription:
+            self._begin()
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         self._ended.set()
