@@ -1,7 +1,7 @@
 """Reads of the devices on behalf of a user."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -15,12 +15,14 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from accounts.models import Home, Membership, User
+from devices import shelly
 from devices.exceptions import DeviceNotFound, NotAllowed
 from devices.models import Device
 from devices.presence_scripts import SEEN
 from devices.strangers import Stranger, strangers_near
 
 log = structlog.get_logger(__name__)
+MAC = r"^[0-9a-f]{12}$"
 MAX_ID = 2**63 - 1
 CHANGING_ROLES = {Membership.Role.OWNER.value, Membership.Role.MEMBER.value}
 
@@ -28,6 +30,20 @@ CHANGING_ROLES = {Membership.Role.OWNER.value, Membership.Role.MEMBER.value}
 def devices_of(user: User) -> QuerySet[Device]:
     """Return the devices of the home that the app shows, by id, with owner and channels (2 queries)."""
     return Device.objects.in_home_of(user).with_owner().prefetch_related("channels").order_by("id")
+
+
+def macs_by_whole_prefix(prefixes: Collection[str]) -> dict[str, str]:
+    """Return the MACs of devices whose MQTT prefix is one of these as it stands, by prefix (1 query).
+
+    A model's name, or a prefix that several devices have, says nothing: each device's MAC stands behind it in its topics.
+    """
+    found: dict[str, set[str]] = {}
+    own = [prefix for prefix in prefixes if shelly.model_of(prefix) is None]
+    for prefix, mac in Device.objects.filter(mqtt_prefix__in=own, hardware_id__regex=MAC).values_list(
+        "mqtt_prefix", "hardware_id"
+    ):
+        found.setdefault(prefix, set()).add(mac)
+    return {prefix: macs.pop() for prefix, macs in found.items() if len(macs) == 1}
 
 
 def device_get(*, user: User, device_id: str | int) -> Device:

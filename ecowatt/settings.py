@@ -121,6 +121,10 @@ MQTT_BROKER_HOST = env.text("MQTT_BROKER_HOST")
 MQTT_BROKER_PORT = env.port("MQTT_BROKER_PORT", 1883)
 MQTT_SHELLY_USER = env.text("MQTT_SHELLY_USER")
 MQTT_SHELLY_PASS = env.text("MQTT_SHELLY_PASS")
+# Messages that the broker hands an ingest process before it waits for acknowledgements: what a crash repeats, and the memory's bound.
+MQTT_RECEIVE_MAXIMUM = env.integer("MQTT_RECEIVE_MAXIMUM", 4_000, at_least=1, at_most=65_535)
+# How long the broker keeps messages for an ingest process that is away; one that is retired is drained (`manage.py ingest --drain`).
+MQTT_SESSION_EXPIRY_SECONDS = env.integer("MQTT_SESSION_EXPIRY_SECONDS", 7 * 86_400, at_least=60, at_most=31_536_000)
 WEB_HOST = env.text("WEB_HOST", "127.0.0.1")
 WEB_PORT = env.port("WEB_PORT", 8000)
 

@@ -13,3 +13,5 @@ SURELY_RECENT = timedelta(seconds=30)
 ROLLUP_MARGIN = timedelta(seconds=60)
 # One writer of buckets at a time, so that none overwrites newer figures with older ones; and no readings move meanwhile.
 WORK_LOCK = 0x45_57_03
+# Devices answer our questions below this topic, each on one of its own: `<this>/ingest-<instance>/<device's prefix>/rpc`.
+RPC_REPLIES = "ecowatt/backend/rpc_response"

@@ -5,6 +5,7 @@ Source: the maker's description of notifications, status topics and RPC over MQT
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -98,6 +99,7 @@ def _answer(body: dict[str, Any]) -> Notice:
     return Notice(speaker, _metered(result), device_time(system.get("unixtime")), is_full=True)
 
 
+@lru_cache(1024)
 def _is_metered(component: str) -> bool:
     return bool(COMPONENT.fullmatch(component) or DATA_COMPONENT.fullmatch(component))
 

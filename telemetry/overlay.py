@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from telemetry.frames import DATA_COMPONENT, Notice
@@ -17,6 +18,8 @@ COUNTER = re.compile(r"aenergy|ret_aenergy|(?:[abc]_)?total_act(?:_ret)?_energy"
 MINUTE = timedelta(minutes=1)
 # Energy is notified within 0.2 s after a full minute; a little more is allowed for a slow network of the device's own.
 AFTER_MINUTE = timedelta(seconds=2)
+# Names come from the devices, a few dozen of them; a malicious one's can't fill the memory.
+NAMES = 1024
 # Below this a meter counts in lumps, so a minute's energy says little of the power in it.
 LEAST_STEADY_W = 20.0
 
@@ -40,18 +43,35 @@ def lay_over(known: Known, notice: Notice, at: datetime, *, max_power_w: float) 
     components = dict(known.components)
     touched: dict[str, bool] = {}
     for name, fields in notice.components.items():
-        fresh = {key: value for key, value in fields.items() if LIVE.fullmatch(key) or COUNTER.fullmatch(key)}
+        fresh = {key: value for key, value in fields.items() if _is_live(key) or _is_counter(key)}
         before = components.get(name, {})
         if fresh and (notice.is_full or any(before.get(key) != value for key, value in fresh.items())):
             components[name] = before | fresh
             channel = _measured(name)
-            touched[channel] = touched.get(channel, False) or any(COUNTER.fullmatch(key) for key in fresh)
+            touched[channel] = touched.get(channel, False) or any(map(_is_counter, fresh))
     samples = samples_of(dict(_bodies(components, touched)), at, max_power_w=max_power_w)
     filled = [*_missed_minutes(components, known.counters, samples), *samples]
     counters = {str(one.channel): (at.timestamp(), one.energy_wh) for one in samples if one.energy_wh is not None}
     return Known(components, known.counters | counters), filled
 
 
+@lru_cache(NAMES)
+def _is_live(key: str) -> bool:
+    return LIVE.fullmatch(key) is not None
+
+
+@lru_cache(NAMES)
+def _is_counter(key: str) -> bool:
+    return COUNTER.fullmatch(key) is not None
+
+
+@lru_cache(NAMES)
+def _data_of(name: str) -> str:
+    """Return the component that holds the energy of a meter."""
+    return re.sub(r"^(em1?):", r"\1data:", name)
+
+
+@lru_cache(NAMES)
 def _measured(name: str) -> str:
     """Return the component whose power goes with the energy of a data component."""
     return name.replace("data", "", 1) if DATA_COMPONENT.fullmatch(name) else name
@@ -61,8 +81,8 @@ def _bodies(components: Components, touched: dict[str, bool]) -> Iterator[tuple[
     """Yield what the readings are made of: all live values, and counters only where they were said just now."""
     for name, with_counters in touched.items():
         fields = components.get(name, {})
-        yield name, fields if with_counters else {key: value for key, value in fields.items() if LIVE.fullmatch(key)}
-        data = re.sub(r"^(em1?):", r"\1data:", name)
+        yield name, fields if with_counters else {key: value for key, value in fields.items() if _is_live(key)}
+        data = _data_of(name)
         if with_counters and data != name and data in components:
             yield data, components[data]
 

@@ -151,6 +151,7 @@ def _processes() -> dict[str, list[str]]:
         "web": [python, "-m", "daphne", *listen, *pings, "--verbosity", "0", "ecowatt.asgi:application"],
         "worker": [*celery_command, "worker", "--concurrency", "2"],
         "beat": [*celery_command, "beat"],
+        "ingest": [python, manage, "ingest"],
         "shelly": [python, manage, "simulate_shelly", *_household()],
     }
 

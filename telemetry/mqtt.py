@@ -1,0 +1,180 @@
+"""The readings' way in over MQTT: batches from the broker through the intake, acknowledged once they are committed.
+
+Devices that have been silent are asked for their status.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import orjson
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from devices.presence import sweep, to_ask
+from devices.registry import registry
+from telemetry.claims import Claim
+from telemetry.constants import RPC_REPLIES
+from telemetry.intake import Intake, Message
+from telemetry.link import DROPPED, Delivery, Link
+from telemetry.writer import writer
+
+log = structlog.get_logger(__name__)
+
+ASK_EVERY_S = 1.0
+SWEEP_EVERY_S = 5.0
+TELL_EVERY_S = 60.0
+# A process has to be gone 5 s after it was told so; what the database does not take within this stays with the broker.
+LAST_BATCH_S = 3.5
+QUIET_S = 3.0
+BROKER_S = 30.0
+DROPPED_BEFORE = "ecowatt:broker:dropped"
+
+
+class BrokerAway(Exception):
+    """The broker could not be reached, so its queue could not be emptied."""
+
+
+def client_id(instance: int) -> str:
+    """Return the name of an instance's session with the broker: the same after a restart, so that it goes on where it stopped."""
+    return f"ecowatt-ingest-{instance}"
+
+
+class Ingest:
+    """One ingest process."""
+
+    def __init__(self, instance: int, *, drains: bool = False) -> None:
+        """Connect to nothing yet."""
+        self._source = f"{RPC_REPLIES}/ingest-{instance}"
+        self._store = Redis.from_url(
+            settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=1, retry=Retry(NoBackoff(), 1), health_check_interval=15
+        )
+        self._link = Link(client_id(instance), self._source, Claim(self._store, instance), subscribes=not drains)
+        self._intake = Intake(self._store)
+        self._questions = 0
+        self._told: Counter[str] = Counter()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Take messages until told to stop. Raises TakenOver where another process has this instance's number."""
+        work = asyncio.create_task(self._work())
+        link = asyncio.create_task(self._link.run())
+        stop = asyncio.create_task(stopping.wait())
+        chores = [
+            asyncio.create_task(_every(seconds, chore))
+            for seconds, chore in ((ASK_EVERY_S, self._ask), (SWEEP_EVERY_S, self._sweep), (TELL_EVERY_S, self._tell))
+        ]
+        try:
+            await asyncio.wait([work, link, stop], return_when=asyncio.FIRST_COMPLETED)
+            self._link.stop_taking()
+            await asyncio.wait([work], timeout=LAST_BATCH_S)
+            await self._link.close()
+            await self._tell()
+            for task in (work, link):
+                if task.done():
+                    task.result()
+        finally:
+            await self._end([*chores, stop, work, link])
+
+    async def drain(self) -> int:
+        """Store what is queued for this instance, then end its session; return how many messages. Raises BrokerAway, TakenOver."""
+        link = asyncio.create_task(self._link.run())
+        try:
+            connected = asyncio.create_task(self._link.connected.wait())
+            await asyncio.wait([connected, link], timeout=BROKER_S, return_when=asyncio.FIRST_COMPLETED)
+            if not connected.done():
+                connected.cancel()
+                raise BrokerAway
+            count = 0
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    count += await self._batch(await asyncio.wait_for(self._link.take(_most()), QUIET_S))
+            await self._link.close(forgets=True)
+            return count
+        finally:
+            await self._end([link])
+
+    async def _end(self, tasks: Sequence["asyncio.Task[Any]"]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await writer().close()
+        await registry().close()
+        await self._store.aclose()
+
+    async def _work(self) -> None:
+        while batch := await self._link.take(_most()):
+            await self._batch(batch)
+
+    async def _batch(self, batch: list[Delivery]) -> int:
+        """Store a batch and acknowledge it; return how many of its messages were devices'."""
+        messages = []
+        for delivery in batch:
+            if delivery.topic == DROPPED:
+                await self._compare_dropped(delivery.payload)
+            elif not delivery.is_retained:  # what a device said before we came is no sign of life
+                messages.append(Message(delivery.topic, delivery.payload, delivery.at))
+        if messages:
+            await self._intake.take(messages)
+        self._link.acknowledge(batch)
+        return len(messages)
+
+    async def _ask(self) -> None:
+        """Ask silent devices for their status; each answers on a topic of its own, so that none can answer for another."""
+        if not self._link.connected.is_set():
+            return
+        for question in await to_ask(self._store, time.time()):
+            self._questions += 1
+            prefix = question.topic.removesuffix("/rpc")
+            request = {"id": self._questions, "src": f"{self._source}/{prefix}", "method": "Shelly.GetStatus"}
+            self._link.publish(question.topic, orjson.dumps(request))
+
+    async def _sweep(self) -> None:
+        if self._link.connected.is_set():  # who can't be heard is not offline
+            await sweep(self._store, time.time())
+
+    async def _tell(self) -> None:
+        """Log what was done since the last time, if anything."""
+        self._intake.tell()
+        counts = self._intake.counts + Counter(questions=self._questions, overflowed=self._link.overflowed)
+        if fresh := counts - self._told:
+            log.info("ingested", **{name.replace(" ", "_"): count for name, count in fresh.items()})
+        self._told = counts
+
+    async def _compare_dropped(self, payload: bytes) -> None:
+        """Warn where the broker has dropped messages since we last looked: it must not, or acknowledged readings are lost."""
+        if not payload.isdigit():
+            return
+        dropped = int(payload)
+        try:
+            before = int(await self._store.getset(DROPPED_BEFORE, dropped) or 0)
+        except (RedisError, OSError, ValueError):
+            return
+        fresh = dropped - before if dropped >= before else dropped  # a broker that was started anew counts from zero
+        if fresh:
+            log.warning(
+                "the broker dropped messages that it had accepted: give it more room (max_queued_messages, max_queued_bytes)",
+                count=fresh,
+            )
+
+
+def _most() -> int:
+    """Return the size of a batch: half of what the broker hands out, so that the next one comes in while this one is committed."""
+    return max(1, int(settings.MQTT_RECEIVE_MAXIMUM) // 2)
+
+
+async def _every(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:
+    """Do something again and again; Redis or the database being away is no reason to stop."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await chore()
+        except (RedisError, DatabaseError, OSError) as error:
+            log.warning("a chore is put off", chore=chore.__name__, error=type(error).__name__)

@@ -1,0 +1,73 @@
+"""A Mosquitto of a test's own, and a device's end of it."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+BINARY = shutil.which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
+# CI has to have it: what is skipped there would be skipped for ever.
+needed = pytest.mark.skipif(BINARY is None and not os.environ.get("CI"), reason="Mosquitto is not installed")
+
+
+@contextlib.contextmanager
+def mosquitto(*lines: str) -> Iterator[int]:
+    """Run a broker as deploy/mosquitto sets it; give its port."""
+    assert BINARY, "CI installs Mosquitto"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    with tempfile.TemporaryDirectory(prefix="ecowatt-mqtt-") as folder:
+        config = Path(folder) / "mosquitto.conf"
+        given = "\n".join(lines)
+        config.write_text(
+            f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nsys_interval 1\nuser root\n{given}\n"
+        )
+        process = subprocess.Popen([BINARY, "-c", str(config)], stderr=subprocess.DEVNULL)
+        try:
+            await_true("the broker listens", lambda: not socket.socket().connect_ex(("127.0.0.1", port)))
+            yield port
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def await_true(what: str, condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it never came to pass that {what}"
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def device(
+    port: int, name: str = "", *, host: str = "127.0.0.1", hears: list[MQTTMessage] | None = None, on: str = ""
+) -> Iterator[Client]:
+    """Connect as a device does: MQTT 3.1.1, a clean session."""
+    client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTProtocolVersion.MQTTv311)
+    client.max_inflight_messages_set(1000)
+    if hears is not None:
+        client.on_message = lambda _client, _data, message: hears.append(message)
+        client.on_connect = lambda client, *_: client.subscribe(on, 1)
+    client.connect(host, port)
+    client.loop_start()
+    try:
+        yield client
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def publish(client: Client, topic: str, payload: bytes) -> None:
+    """Publish at QoS 1 and wait for the broker's word."""
+    client.publish(topic, payload, 1).wait_for_publish(20)

@@ -1,0 +1,208 @@
+"""`manage.py ingest` as its own process, on real brokers: the test session's and Mosquitto."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from django.conf import settings
+from django.db.models import Sum
+from paho.mqtt.client import Client
+
+from accounts.models import Home
+from devices.models import Device
+from ecowatt.embedded import ROOT
+from telemetry.models import Reading
+from telemetry.tests.conftest import database_url
+from telemetry.tests.mosquitto import await_true, device, mosquitto, needed, publish
+
+pytestmark = pytest.mark.django_db(transaction=True)
+START = time.time() - 3600
+MACS = [f"a8032412c3{number:02x}" for number in range(20)]
+
+
+class Process:
+    """A running ingest and what it logged."""
+
+    def __init__(self, port: int, log: Path, *options: str, **environment: str) -> None:
+        self.log = log
+        env = os.environ | {"URL_DATABASE_SQL": database_url(), "MQTT_BROKER_HOST": "127.0.0.1", "MQTT_BROKER_PORT": str(port)}
+        command = [sys.executable, str(ROOT / "manage.py"), "ingest", *options]
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, stdout=output, stderr=output, env=env | {"LOG_LEVEL": "INFO"} | environment, cwd=ROOT
+            )
+
+    def said(self, text: str) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        return text in self.log.read_text()
+
+    def is_connected(self) -> bool:
+        return self.said("connected to the broker")
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Any]:
+    """Start ingest processes; those that still run are ended."""
+    running: list[Process] = []
+
+    def start(port: int, *options: str, awaited: bool = True, **environment: str) -> Process:
+        one = Process(port, tmp_path / f"{len(running)}.log", *options, **environment)
+        running.append(one)
+        if awaited:
+            await_true("ingest is connected", one.is_connected)
+        return one
+
+    yield start
+    for one in running:
+        with contextlib.suppress(ProcessLookupError):
+            one.process.kill()
+        one.process.wait(10)
+
+
+@pytest.fixture
+def meters(home: Home) -> list[Device]:
+    return Device.objects.bulk_create(Device(home=home, hardware_id=mac, name=mac) for mac in MACS)
+
+
+def frame(mac: str, number: int, power: float) -> tuple[str, bytes]:
+    """The topic and payload of a device's full status, `number` seconds after the start."""
+    fields = {"id": 0, "apower": power, "voltage": 127.0, "current": 0.5, "aenergy": {"total": 100.0 + number}}
+    params = {"ts": round(START + number, 2), "switch:0": fields}
+    body = {"src": f"shellyplus1pm-{mac}", "dst": "x", "method": "NotifyFullStatus", "params": params}
+    return f"shellyplus1pm-{mac}/events/rpc", orjson.dumps(body)
+
+
+def send(client: Client, numbers: range) -> None:
+    """Publish a reading of every meter for each number, and wait until the broker has them all."""
+    sent = [client.publish(*frame(mac, number, 60.0), 1) for number in numbers for mac in MACS]
+    for one in sent:
+        one.wait_for_publish(30)
+
+
+def pair(ingest: Any, port: int) -> list[Process]:
+    """Start two processes at once."""
+    both = [ingest(port, "--instance", number, awaited=False) for number in ("1", "2")]
+    await_true("both are connected", lambda: all(one.is_connected() for one in both))
+    return both
+
+
+def stored() -> int:
+    return Reading.objects.count()
+
+
+def test_readings_arrive_over_the_sessions_broker_and_sigterm_ends_it(ingest: Any, meters: list[Device]) -> None:
+    host, port = settings.MQTT_BROKER_HOST, settings.MQTT_BROKER_PORT
+    process = ingest(port, "--instance", "77", MQTT_BROKER_HOST=host)
+    with device(port, host=host) as client:
+        publish(client, f"shellyplus1pm-{MACS[0]}/online", b"true")
+        publish(client, f"shellyplus1pm-{MACS[0]}/events/rpc", b"not json")
+        publish(client, *frame(MACS[0], 0, 60.0))
+        status = {"id": 0, "apower": 90.0, "voltage": 126.0, "current": 0.7, "aenergy": {"total": 101.0}}
+        publish(client, f"shellyplus1pm-{MACS[0]}/status/switch:0", orjson.dumps(status))
+        await_true("both are stored", lambda: stored() == 2)
+    began = time.monotonic()
+    assert process.end() == 0
+    assert time.monotonic() - began < 10
+    assert "messages dropped" in process.log.read_text()
+    assert set(Reading.objects.values_list("power_w", "energy_wh")) == {(60.0, 100.0), (90.0, 101.0)}
+
+
+def test_the_brokers_password_is_never_logged(ingest: Any, meters: list[Device]) -> None:
+    secret = "no-one-may-read-this"
+    process = ingest(
+        settings.MQTT_BROKER_PORT, "--instance", "78", MQTT_SHELLY_USER="u", MQTT_SHELLY_PASS=secret, LOG_LEVEL="DEBUG"
+    )
+    assert process.end(signal.SIGINT) == 0
+    assert secret not in process.log.read_text()
+
+
+@needed
+def test_two_processes_share_the_load_and_one_that_is_killed_loses_and_doubles_nothing(ingest: Any, meters: list[Device]) -> None:
+    with mosquitto() as port:
+        first, second = pair(ingest, port)
+        with device(port) as client:
+            for number in range(10):
+                send(client, range(number * 10, number * 10 + 10))
+                if number == 4:
+                    second.process.kill()
+        second.process.wait(10)
+        assert stored() < 2000
+        again = ingest(port, "--instance", "2")
+        await_true("every reading is stored", lambda: stored() == 2000)
+        assert Reading.objects.aggregate(sum=Sum("energy_wh"))["sum"] == len(MACS) * sum(100.0 + number for number in range(100))
+        assert (first.end(), again.end()) == (0, 0)
+        assert stored() == 2000
+        for one in (first, again):
+            assert "readings" in one.log.read_text(), "the load was not shared"
+
+
+@needed
+def test_a_retired_process_is_drained(ingest: Any, meters: list[Device]) -> None:
+    with mosquitto() as port:
+        first, second = pair(ingest, port)
+        assert (first.end(), second.end()) == (0, 0)
+        with device(port) as client:
+            send(client, range(10))
+        drain = ingest(port, "--drain", "2", awaited=False)
+        assert drain.process.wait(30) == 0
+        half = stored()
+        assert 0 < half < 200
+        assert f"{half} messages stored" in drain.log.read_text()
+        empty = ingest(port, "--drain", "2", awaited=False)
+        assert empty.process.wait(30) == 0
+        assert "0 messages stored" in empty.log.read_text()
+        with device(port) as client:
+            send(client, range(10, 20))
+        ingest(port, "--instance", "1")
+        await_true("the rest came to the other", lambda: stored() == 400)
+
+
+@needed
+def test_a_broker_that_is_gone_for_a_while_is_found_again(ingest: Any, meters: list[Device]) -> None:
+    with mosquitto() as port:
+        process = ingest(port)
+    await_true("the loss is told", lambda: process.said("trying again"))
+    with mosquitto(f"listener {port} 127.0.0.1"), device(port) as client:
+        await_true("ingest is back", lambda: process.log.read_text().count("connected to the broker") == 2)
+        send(client, range(1))
+        await_true("readings arrive again", lambda: stored() == len(MACS))
+
+
+@needed
+def test_two_processes_with_one_number_do_not_fight_for_ever(ingest: Any) -> None:
+    with mosquitto() as port:
+        first, second = ingest(port), ingest(port)
+        assert first.process.wait(10) == 1
+        assert "--instance" in first.log.read_text()
+        assert second.end() == 0
+
+
+@needed
+def test_what_the_broker_dropped_is_told(ingest: Any, meters: list[Device]) -> None:
+    with mosquitto("max_queued_messages 10", "max_inflight_messages 10") as port:
+        assert ingest(port).end() == 0
+        with device(port) as client:
+            send(client, range(3))
+        process = ingest(port)
+        await_true("the loss is told", lambda: process.said("the broker dropped messages"))
+
+
+@needed
+def test_retained_messages_are_no_sign_of_life_and_unreadable_topics_no_trouble(ingest: Any, meters: list[Device]) -> None:
+    with mosquitto() as port, device(port) as client:
+        client.publish(f"shellyplus1pm-{MACS[0]}/online", b"false", 1, retain=True).wait_for_publish(10)
+        ingest(port)
+        send(client, range(1))
+        await_true("readings are stored", lambda: stored() == len(MACS))

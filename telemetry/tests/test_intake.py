@@ -1,0 +1,259 @@
+"""Batches of MQTT messages become readings, on real Redis and PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+import redis as sync_redis
+from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
+from django.db import connections
+from redis.asyncio import Redis
+
+from accounts.models import Home
+from devices.models import Device
+from devices.registry import registry
+from telemetry import writer as writing
+from telemetry.complaints import Complaints
+from telemetry.constants import RPC_REPLIES
+from telemetry.intake import Intake, Message, _Laid
+from telemetry.memory import PREFIXES, STATUS
+from telemetry.models import Reading
+from telemetry.samples import Sample
+from telemetry.store import database_conninfo
+from telemetry.tests.mosquitto import await_true
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MAC = "a8032412c3d4"
+ID = f"shellyplus1pm-{MAC}"
+FRAMES = Path(__file__).parent / "frames"
+NOBODY_LISTENS = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    """Redis is the session's own: leave nothing of another test in it."""
+    client = sync_redis.Redis.from_url(django_settings.REDIS_URL)
+    for key in [*client.scan_iter("ecowatt:status:*"), PREFIXES]:
+        client.delete(key)
+    client.close()
+
+
+async def started(url: str) -> AsyncIterator[Intake]:
+    store = Redis.from_url(url)
+    yield Intake(store)
+    await store.aclose()
+    await writing.writer().close()
+    await registry().close()
+    await sync_to_async(connections.close_all)()
+
+
+@pytest.fixture
+async def intake() -> AsyncIterator[Intake]:
+    async for one in started(django_settings.REDIS_URL):
+        yield one
+
+
+@pytest.fixture
+async def lonely_intake() -> AsyncIterator[Intake]:
+    """An intake whose Redis is away."""
+    async for one in started(NOBODY_LISTENS):
+        yield one
+
+
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
+
+
+def message(topic: str, body: object, at: datetime | None = None) -> Message:
+    return Message(topic, orjson.dumps(body), (at or datetime.now(UTC)).timestamp())
+
+
+def notify(seconds: float, *, method: str = "NotifyStatus", source: str = ID, prefix: str = ID, **fields: Any) -> Message:
+    params = {"ts": NOW.timestamp() + seconds, "switch:0": {"id": 0, **fields}}
+    return message(f"{prefix}/events/rpc", {"src": source, "dst": f"{prefix}/events", "method": method, "params": params})
+
+
+def full(seconds: float, power: float, total: float, **more: Any) -> Message:
+    fields = {"apower": power, "voltage": 127.0, "current": 0.5, "aenergy": {"total": total}}
+    return notify(seconds, method="NotifyFullStatus", **fields, **more)
+
+
+@sync_to_async
+def rows() -> list[tuple[float, float, float | None, float | None]]:
+    """Seconds since the minute, power, voltage and counter of each reading."""
+    found = Reading.objects.order_by("time", "channel")
+    return [(round((one.time - NOW).total_seconds(), 2), one.power_w, one.voltage_v, one.energy_wh) for one in found]
+
+
+async def test_a_change_is_laid_over_what_another_process_was_told(intake: Intake, meter: Device) -> None:
+    await intake.take([full(-5, 60.0, 100.0)])
+    other = Intake(intake._store)
+    await other.take([notify(-4, apower=90.0), notify(-3, aenergy={"total": 100.5})])
+    assert await rows() == [(-5, 60, 127, 100.0), (-4, 90, 127, None), (-3, 90, 127, 100.5)]
+
+
+async def test_the_same_fact_on_two_topics_is_one_reading(intake: Intake, meter: Device) -> None:
+    await intake.take([full(-5, 60.0, 100.0)])
+    status = {"id": 0, "output": True, "apower": 90.0, "voltage": 127.0, "current": 0.5, "aenergy": {"total": 100.0}}
+    await intake.take([notify(-4, apower=90.0), message(f"{ID}/status/switch:0", status)])
+    assert len(await rows()) == 2
+
+
+async def test_a_batch_that_comes_again_changes_nothing(intake: Intake, meter: Device) -> None:
+    batch = [full(-5, 60.0, 100.0), notify(-4, apower=90.0), notify(-3, apower=70.0, voltage=126.0)]
+    await intake.take(batch)
+    stored = await rows()
+    await intake.take(batch)
+    await intake.take(batch[:2])
+    assert await rows() == stored
+    await intake.take([notify(-2, current=0.7)])
+    assert (await rows())[-1] == (-2, 70, 126, None)
+
+
+async def test_two_facts_of_one_moment_are_one_reading_with_both(intake: Intake, meter: Device) -> None:
+    await intake.take([full(-5, 60.0, 100.0), notify(-4, aenergy={"total": 101.0}), notify(-4, apower=90.0)])
+    assert await rows() == [(-5, 60, 127, 100.0), (-4, 90, 127, 101.0)]
+
+
+async def test_bad_messages_stop_no_other(intake: Intake, meter: Device) -> None:
+    bad = [
+        Message(f"{ID}/events/rpc", b"\xff\x00 no json", 0.0),
+        Message("", b"", 0.0),
+        message(f"{ID}/events/rpc", {"method": "NotifyStatus"}),
+        notify(-6, apower=1e9),
+        notify(-6, apower="much"),
+        message(f"{ID}/status/switch:0", [1]),
+    ]
+    await intake.take([*bad[:3], full(-5, 60.0, 100.0), *bad[3:]])
+    assert await rows() == [(-5, 60, 127, 100.0)]
+    assert intake.counts["dropped"] == len(bad)
+
+
+async def test_a_value_that_the_database_refuses_costs_no_other_device(intake: Intake, meter: Device, home: Home) -> None:
+    await Device.objects.acreate(home=home, hardware_id="b8032412c3d4", name="Sala")
+    readings = {
+        mac: {(0, NOW): Sample(number, NOW, 5.0, None, None, None, None)} for mac, number in ((MAC, 40_000), ("b8032412c3d4", 0))
+    }
+    outcomes = await intake._stored(_Laid({}, readings))
+    assert list(outcomes) == ["b8032412c3d4"]
+    assert (len(await rows()), intake.counts["dropped"]) == (1, 1)
+
+
+async def test_unknown_and_inactive_devices_leave_nothing(intake: Intake, meter: Device) -> None:
+    meter.is_active = False
+    await meter.asave()
+    stranger = notify(-5, source="shellyplus1pm-ffffffffffff", apower=5.0)
+    await intake.take([full(-5, 60.0, 100.0), stranger])
+    assert await rows() == []
+    assert await intake._store.exists(STATUS + MAC, STATUS + "ffffffffffff") == 0
+    assert (intake.counts["of inactive devices"], intake.counts["of unknown devices"]) == (1, 1)
+
+
+async def test_a_topic_without_a_device_is_known_by_the_prefix_learnt_from_frames(intake: Intake, meter: Device) -> None:
+    await intake.take([notify(-5, prefix="shelly-garage", apower=60.0)])
+    other = Intake(intake._store)
+    at = NOW - timedelta(seconds=4)
+    await other.take([message("shelly-garage/status/switch:0", {"apower": 80.0, "voltage": 127.0}, at)])
+    assert await rows() == [(-5, 60, None, None), (-4, 80, 127, None)]
+
+
+async def test_a_prefix_set_on_the_device_counts_too_and_a_shared_one_does_not(intake: Intake, home: Home, meter: Device) -> None:
+    await Device.objects.filter(pk=meter.pk).aupdate(mqtt_prefix="garage")
+    for number in range(2):
+        await Device.objects.acreate(home=home, hardware_id=f"b8032412c3d{number}", name="Otro", mqtt_prefix="otros")
+    body = {"apower": 80.0, "voltage": 127.0}
+    await intake.take([message(f"{prefix}/status/switch:0", body) for prefix in ("garage", "otros", "shellyplus1pm")])
+    assert len(await rows()) == 1
+    assert intake.counts["of unknown prefix"] == 2
+
+
+async def test_a_prefix_taught_in_the_same_batch_is_known(intake: Intake, meter: Device) -> None:
+    await intake.take([message("x/status/switch:0", {"apower": 80.0}), notify(-5, prefix="x", voltage=127.0)])
+    assert len(await rows()) == 2
+
+
+async def test_readings_are_stored_while_redis_is_away(lonely_intake: Intake, meter: Device) -> None:
+    await lonely_intake.take([full(-5, 60.0, 100.0)])
+    await lonely_intake.take([notify(-4, apower=90.0)])
+    assert await rows() == [(-5, 60, 127, 100.0), (-4, 90, 127, None)]
+
+
+async def test_what_was_seen_without_redis_is_brought_to_it(intake: Intake, lonely_intake: Intake, meter: Device) -> None:
+    await intake.take([full(-5, 60.0, 100.0)])
+    intake._memory._away_until = float("inf")  # as if it had failed just now
+    await intake.take([notify(-4, voltage=125.0)])
+    intake._memory._away_until = 0.0
+    await intake.take([notify(-3, apower=90.0)])
+    await Intake(intake._store).take([notify(-2, current=0.9)])
+    assert (await rows())[-1] == (-2, 90, 125, None)
+
+
+async def test_a_batch_waits_for_the_database(intake: Intake, meter: Device) -> None:
+    async with await psycopg.AsyncConnection.connect(database_conninfo(), autocommit=True) as admin:
+        await admin.execute("ALTER TABLE telemetry_reading RENAME TO telemetry_reading_gone")
+        try:
+            taking = asyncio.create_task(intake.take([full(-5, 60.0, 100.0)]))
+            await sync_to_async(await_true)("it is tried again", lambda: intake.counts["retries"])
+            assert not taking.done()
+        finally:
+            await admin.execute("ALTER TABLE telemetry_reading_gone RENAME TO telemetry_reading")
+    await asyncio.wait_for(taking, 10)
+    assert await rows() == [(-5, 60, 127, 100.0)]
+
+
+async def test_a_clock_that_is_far_off_is_not_believed(intake: Intake, meter: Device) -> None:
+    at = datetime.now(UTC)
+    params = {"ts": 1_000_000_000.0, "switch:0": {"apower": 5.0}}
+    await intake.take([message(f"{ID}/events/rpc", {"src": ID, "method": "NotifyStatus", "params": params}, at)])
+    ((seconds, *_),) = await rows()
+    assert seconds == pytest.approx((at - NOW).total_seconds(), abs=0.01)
+
+
+async def test_an_answer_on_another_devices_reply_topic_is_refused(intake: Intake, meter: Device) -> None:
+    result = {"switch:0": {"apower": 5.0}, "sys": {"unixtime": int(NOW.timestamp())}}
+    answer = {"id": 1, "src": ID, "dst": "x", "result": result}
+    await intake.take([message(f"{RPC_REPLIES}/ingest-1/shellyplus1pm-ffffffffffff/rpc", answer)])
+    assert (await rows(), intake.counts["dropped"]) == ([], 1)
+    await intake.take([message(f"{RPC_REPLIES}/ingest-1/{ID}/rpc", answer)])
+    assert await rows() == [(0, 5, None, None)]
+
+
+async def test_real_frames_go_through(intake: Intake, home: Home) -> None:
+    for mac in ("543204a16f86", "3ce90e933d1d", "80646ff5d632", "348518139687"):
+        await Device.objects.acreate(home=home, hardware_id=mac, name=mac)
+    found = [orjson.loads(path.read_bytes()) for path in sorted(FRAMES.glob("*.json"))]
+    await intake.take([message(one["topic"], one["payload"]) for one in found if "topic" in one])
+    stored = await sync_to_async(lambda: set(Reading.objects.values_list("power_w", "energy_wh")))()
+    assert stored == {(11.5, None), (0.0, 30473.355), (0.0, 123.585)}
+
+
+def test_a_device_that_sends_rubbish_is_told_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    complaints = Complaints()
+    for _ in range(50):
+        complaints.note("a", "no JSON")
+    complaints.tell()
+    assert len(caplog.messages) == 1
+    now[0] += 61
+    complaints.tell()
+    assert len(caplog.messages) == 2
+    assert "49" in caplog.messages[1]
+    now[0] += 61
+    complaints.tell()
+    complaints.note("a", "no JSON")
+    assert len(caplog.messages) == 3
+
+
+def test_the_dropped_of_very_many_devices_share_a_line() -> None:
+    complaints = Complaints()
+    for number in range(1_500):
+        complaints.note(str(number), "no JSON")
+    assert len(complaints._counts) == 1_001
