@@ -73,8 +73,10 @@ def test_readings_of_every_circuit_become_kwh_and_pesos(
     api: APIClient, home: Home, prices: None, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     now = timezone.now()
-    cycle_start, _ = cycle_bounds(home, current_cycle(home, now))
-    first = max(cycle_start, now - timedelta(days=6))
+    Contract.objects.filter(home=home).update(billing_day=(now - timedelta(days=10)).day)
+    home.refresh_from_db()
+    first = now - timedelta(days=6)  # inside the cycle, whatever day it is
+    assert first > cycle_bounds(home, current_cycle(home, now))[0]
     meters = [Device.objects.create(home=home, hardware_id=f"a8032412c3d{number}", name="Circuito") for number in range(3)]
     used = [(first, 1_000.0), (now - timedelta(seconds=1), 51_900.0)]
     readings_store((meter.pk, Sample(0, at, 100.0, 127.0, 1.0, counter, None)) for meter in meters for at, counter in used)
