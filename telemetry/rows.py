@@ -1,4 +1,4 @@
-"""Samples on their way into columns: the one place that knows the order of the store statements' parameters."""
+"""Samples on their way into columns: the one place that knows the order of the store statement's parameters."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,8 +15,8 @@ def trusted_time(device_time: datetime | None, now: datetime) -> datetime:
     return now
 
 
-def columns(rows: Iterable[tuple[Any, Sample]]) -> list[Any]:
-    """Return the parameters of STORE_BY_MAC or STORE_BY_ID for pairs of device key and sample; every sample must have a time."""
+def columns(rows: Iterable[tuple[int, Sample]]) -> list[Any]:
+    """Return the parameters of STORE_BY_ID for pairs of device id and sample; every sample must have a time."""
     keyed = [(key, *sample) for key, sample in rows]
     key, channel, time, power, voltage, current, energy, returned = zip(*keyed, strict=True)
     return [*map(list, (key, channel, time, power, voltage, current, energy, returned)), LATE_AFTER]

@@ -104,9 +104,3 @@ class PushTokenView(APIView):
         values = {name: value for name, value in validated(PushTokenSerializer, request).items() if value is not None}
         services.push_token_register(user=caller(request), **values)
         return Response({"message": _("Token registrado")})
-
-
-def _caller(request: Request) -> User:
-    """Return who is logged in, which the default permission has made sure of."""
-    assert isinstance(request.user, User)
-    return request.user
