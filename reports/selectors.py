@@ -9,7 +9,7 @@ from django.conf import settings
 from accounts.models import Contract, Home
 from analysis.selectors import latest_recommendation
 from reports.carbon import Footprint, footprint
-from tariffs.billing import Bill
+from tariffs.bill import Bill
 from tariffs.cycles import Cycle
 from tariffs.selectors import bill_for, current_cycle, cycle_bounds, local_date
 from telemetry.selectors import home_energy_wh

@@ -1,12 +1,12 @@
-"""The CSV file that CFE's prices are kept in: text in, rates out, or every bad line with its reason. Pure."""
+"""The CSV file that CFE's prices are kept in: text in, rates out with what looks odd, or every bad line with its reason. Pure."""
 
 import csv
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from tariffs.constants import DAC, NATIONAL, Provenance, Season, Tier
 from tariffs.prices import Rate
@@ -24,6 +24,17 @@ DAC_REGIONS = {
 }
 TIER_ORDER = list(Tier)
 GROUP = ("tariff", "season", "month", "region")  # what the tiers of one bill share
+
+
+# A price that moved by more than this share from the month before is rather a slip of the pen.
+ODD_MOVE = Decimal("0.30")
+
+
+class PriceFile(NamedTuple):
+    """The rates of a file in its order, and a sentence for each line that is possible but odd."""
+
+    rates: list[Rate]
+    warnings: list[str]
 
 
 class PriceFileError(ValueError):
@@ -79,8 +90,11 @@ READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def read_prices(lines: Iterable[str]) -> list[Rate]:
-    """Return the rates of a file in its order; blank lines are passed over. Raises PriceFileError with every bad line."""
+def read_prices(lines: Iterable[str], known: Iterable[Rate] = ()) -> PriceFile:
+    """Read a file; blank lines are passed over. Raises PriceFileError with every bad line.
+
+    A price is odd when it is far from that of the month before, which may be one of the `known` where the file does not hold it.
+    """
     rates: dict[int, Rate] = {}
     problems: dict[int, _Problem] = {}
     for number, cells in _rows(lines):
@@ -94,7 +108,20 @@ def read_prices(lines: Iterable[str]) -> list[Rate]:
     errors |= _errors_between(rates, [problem.believed for problem in problems.values()])
     if errors:
         raise PriceFileError([f"line {number}: {text}" for number, text in sorted(errors.items())])
-    return list(rates.values())
+    return PriceFile(list(rates.values()), list(_odd_moves(rates, known)))
+
+
+def _odd_moves(rates: dict[int, Rate], known: Iterable[Rate]) -> Iterator[str]:
+    prices = {_of_month(rate, rate.month): rate.price_mxn_per_kwh for rate in [*known, *rates.values()]}
+    for number, rate in rates.items():
+        before = prices.get(_of_month(rate, (rate.month - timedelta(days=1)).replace(day=1)))
+        if before and abs(rate.price_mxn_per_kwh - before) > ODD_MOVE * before:
+            move = (rate.price_mxn_per_kwh / before - 1) * 100
+            yield f"line {number}: {rate.price_mxn_per_kwh} is {move:+.0f} % from the month before ({before})"
+
+
+def _of_month(rate: Rate, month: date) -> tuple[object, ...]:
+    return rate.tariff, rate.region, rate.season, rate.tier, month
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:

@@ -10,13 +10,20 @@ SUMMER_MONTHS = 6
 DAYS_THAT_KEEP_THE_OLD_SEASON = 15
 # … and above this many a bimonthly bill is all in the new one; between them it is mixed.
 DAYS_THAT_END_A_MIXED_BILL = 45
+DAY = timedelta(days=1)
 
 
-class BillSeason(NamedTuple):
-    """The season of a whole bill; `is_mixed` where CFE would bill a part of it by the other one."""
+class Stretch(NamedTuple):
+    """Dates [start, end) that a bill counts as one season."""
 
     season: Season
-    is_mixed: bool = False
+    start: date
+    end: date
+
+    @property
+    def day_count(self) -> int:
+        """Return how many days the stretch has."""
+        return (self.end - self.start).days
 
 
 def season_on(day: date, summer_start_month: int) -> Season:
@@ -31,18 +38,19 @@ def _edge_before(day: date, summer_start_month: int) -> date:
     return date(index // 12, index % 12 + 1, 1)
 
 
-def season_of_period(start: date, end: date, *, summer_start_month: int, billing_months: int) -> BillSeason:
-    """Return the season that the bill of [start, end) is made in.
+def stretches(start: date, end: date, *, summer_start_month: int, billing_months: int) -> tuple[Stretch, ...]:
+    """Return the seasons that the bill of [start, end) is made in: one, or for a mixed bill the old and the new one.
 
-    A bimonthly bill with 16 to 45 days in the new season is mixed: it gets the season of most of its days.
+    A bimonthly bill with 16 to 45 days in the new season is mixed; every other bill has one season for all of its days.
     """
-    last = end - timedelta(days=1)
+    last = end - DAY
     old, new = season_on(start, summer_start_month), season_on(last, summer_start_month)
     if old == new:
-        return BillSeason(new)
-    days = (end - _edge_before(last, summer_start_month)).days
+        return (Stretch(new, start, end),)
+    edge = _edge_before(last, summer_start_month)
+    days = (end - edge).days
     if days <= DAYS_THAT_KEEP_THE_OLD_SEASON:
-        return BillSeason(old)
+        return (Stretch(old, start, end),)
     if billing_months == 1 or days > DAYS_THAT_END_A_MIXED_BILL:
-        return BillSeason(new)
-    return BillSeason(new if 2 * days > (end - start).days else old, is_mixed=True)
+        return (Stretch(new, start, end),)
+    return Stretch(old, start, edge), Stretch(new, edge, end)

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 
 from accounts.models import Contract, Home
-from tariffs.billing import Bill, Terms, bill_period
+from tariffs.bill import Bill, Terms
+from tariffs.billing import Biller
 from tariffs.cycles import Cycle, cycle_containing
 from tariffs.exceptions import PricesMissing
 from tariffs.models import Price
@@ -38,6 +39,6 @@ def bill_for(contract: Contract, cycle: Cycle, kwh: int) -> Bill:
     prices = PriceBook(Price.objects.of_contract(contract.tariff, contract.dac_region).rates())
     terms = Terms(summer_start_month=contract.summer_start_month, iva_rate=contract.iva_rate)
     try:
-        return bill_period(cycle.start, cycle.end, kwh, terms=terms, prices=prices)
+        return Biller.of_period(cycle.start, cycle.end, terms=terms, prices=prices).bill(kwh)
     except NoPrices as error:
         raise PricesMissing(_("Los precios de CFE de esta tarifa no están cargados.")) from error

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.api.fields import RateField
-from tariffs.billing import Certainty
+from tariffs.bill import Certainty
 
 
 def _two_decimals() -> serializers.DecimalField:

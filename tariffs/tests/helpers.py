@@ -10,7 +10,7 @@ from tariffs.prices import PriceBook, Rate
 @cache
 def all_rates() -> tuple[Rate, ...]:
     with PRICES_FILE.open(encoding="utf-8", newline="") as lines:
-        return tuple(read_prices(lines))
+        return tuple(read_prices(lines).rates)
 
 
 @cache

@@ -103,3 +103,14 @@ def test_the_fixture_for_loaddata_holds_the_same_prices_and_goes_over_those_that
     assert sorted(Price.objects.rates()) == sorted(all_rates())
     with gzip.open(FIXTURE) as file:
         assert len(json.load(file)) == len(all_rates())
+
+
+def test_an_odd_price_is_loaded_and_pointed_out(
+    write: Callable[[list[str]], Path],
+) -> None:
+    _load(write(MAY))
+    errors = StringIO()
+    june = [line.replace("2026-05", "2026-06").replace("1.004", "1.940") for line in MAY]
+    call_command("load_cfe_prices", str(write(june)), stdout=StringIO(), stderr=errors)
+    assert errors.getvalue() == "warning: line 2: 1.940 is +93 % from the month before (1.004)\n"
+    assert Price.objects.count() == 6

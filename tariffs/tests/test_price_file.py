@@ -56,7 +56,7 @@ def test_the_file_and_the_contract_speak_of_the_same_things() -> None:
 
 
 def test_a_good_file_becomes_rates_in_its_order() -> None:
-    rates = read_prices([HEADER, *GOOD])
+    rates = read_prices([HEADER, *GOOD]).rates
     assert [(rate.tier, rate.upper_kwh_month) for rate in rates[:3]] == [
         (Tier.BASIC, 125),
         (Tier.MIDDLE, 225),
@@ -144,3 +144,19 @@ def test_what_is_no_price_list_is_refused(make: Callable[[], list[str]], message
 
 def test_the_project_s_file_ends_its_lines_as_the_repository_does() -> None:
     assert b"\r" not in PRICES_FILE.read_bytes()
+
+
+def test_a_price_far_from_the_month_before_is_odd_whether_the_file_or_the_table_has_that_month() -> None:
+    march = GOOD[0].replace("2026-05", "2026-06").replace("1.004", "1.306")
+    found = read_prices([HEADER, *GOOD[:3], "", march, *(line.replace("2026-05", "2026-06") for line in GOOD[1:3])])
+    assert found.warnings == ["line 6: 1.306 is +30 % from the month before (1.004)"]
+    alone = [march, *(line.replace("2026-05", "2026-06") for line in GOOD[1:3])]
+    assert read_prices([HEADER, *alone]).warnings == []
+    assert len(read_prices([HEADER, *alone], known=read_prices([HEADER, *GOOD]).rates).warnings) == 1
+    cheaper = [march.replace("1.306", "0.702"), *alone[1:]]
+    assert "-30 %" in read_prices([HEADER, *cheaper], known=read_prices([HEADER, *GOOD]).rates).warnings[0]
+
+
+def test_no_price_of_the_project_s_own_is_odd() -> None:
+    with PRICES_FILE.open(encoding="utf-8", newline="") as lines:
+        assert read_prices(lines).warnings == []

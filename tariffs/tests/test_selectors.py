@@ -5,7 +5,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Contract, Home
-from tariffs.billing import Certainty
+from tariffs.bill import Certainty
 from tariffs.cycles import Cycle
 from tariffs.exceptions import PricesMissing
 from tariffs.selectors import bill_for, current_cycle, cycle_bounds

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from tariffs.constants import PRICES_FILE
+from tariffs.models import Price
 from tariffs.price_file import PriceFileError, read_prices
 from tariffs.prices import Rate
 from tariffs.services import prices_load
@@ -40,13 +41,15 @@ class Command(BaseCommand):
         """Read, write, and print what became of it."""
         try:
             with file.open(encoding="utf-8-sig", newline="") as lines:
-                rates = read_prices(lines)
+                rates, warnings = read_prices(lines, known=Price.objects.rates())
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{file} can't be read: {error}") from error
         except PriceFileError as error:
             for line in error.errors:
                 self.stderr.write(line)
             raise CommandError(f"{file}: {len(error.errors)} bad lines. Nothing was written.") from error
+        for text in warnings:
+            self.stderr.write(f"warning: {text}")
         done = prices_load(rates=rates)
         for before, after in done.changed:
             self.stdout.write(f"changed {_name(after)}: {_terms(before)} → {_terms(after)}")

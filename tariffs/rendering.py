@@ -1,0 +1,87 @@
+"""A bill for people and for programs."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from tariffs.bill import Bill, Doubt
+from tariffs.constants import TIER_NAMES, Season
+
+SEASONS: Mapping[Season, Promise] = {
+    Season.ALL_YEAR: gettext_lazy("todo el año"),
+    Season.SUMMER: gettext_lazy("verano"),
+    Season.NOT_SUMMER: gettext_lazy("fuera de verano"),
+}
+_DOUBTS: Mapping[Doubt, Promise] = {
+    Doubt.MIXED_SEASON: gettext_lazy(
+        "El periodo cruza el cambio de temporada y ninguna regla conocida reproduce siempre el recibo: es una estimación."
+    ),
+    Doubt.UNKNOWN_MONTH: gettext_lazy("No se conocen los precios del mes que corresponde: se usan los de %(month)s."),
+    Doubt.DERIVED_PRICE: gettext_lazy("Un precio no se ha visto impreso: se dedujo de otro con el factor mensual del año."),
+}
+
+
+def reasons(bill: Bill) -> list[str]:
+    """Return why a bill is not exact, a sentence for each doubt."""
+    return [_DOUBTS[doubt] % {"month": f"{bill.price_month:%Y-%m}"} for doubt in bill.doubts]
+
+
+def certainty_word(bill: Bill) -> str:
+    """Return how far a bill can be trusted, in a word."""
+    return {"exact": _("exacto"), "provisional": _("provisional"), "estimate": _("estimación")}[bill.certainty]
+
+
+def bill_json(bill: Bill) -> dict[str, Any]:
+    """Return a bill as JSON holds it: pesos are numbers, months `YYYY-MM`."""
+    lines = [
+        {
+            "tier": line.tier,
+            "season": line.season,
+            "kwh": line.kwh,
+            "price": float(line.price),
+            "amount": float(line.amount),
+            "price_month": f"{line.price_month:%Y-%m}",
+        }
+        for line in bill.lines
+    ]
+    sums = ("fixed_charge", "energy_subtotal", "iva", "period_total", "dap", "discount", "other", "grand_total", "carried_in")
+    return {
+        "kwh": bill.kwh,
+        "lines": lines,
+        **{name: float(getattr(bill, name)) for name in sums},
+        "amount_to_pay": bill.amount_to_pay,
+        "carried_out": float(bill.carried_out),
+        "price_month": f"{bill.price_month:%Y-%m}",
+        "season": bill.season,
+        "certainty": bill.certainty,
+        "reasons": reasons(bill),
+    }
+
+
+def bill_paper(bill: Bill) -> str:
+    """Lay the bill out as CFE prints it; sums that are nothing are left out, except what every bill has."""
+    used, month, item, price, amount = _("Consumo"), _("precios de"), _("Concepto"), _("Precio"), _("Importe")
+    head = f"{used}: {bill.kwh} kWh · {SEASONS[bill.season]} · {month} {bill.price_month:%Y-%m}"
+    table = [f"{item:<34}{'kWh':>8}{price:>10}{amount:>12}"]
+    for line in bill.lines:
+        name = f"{TIER_NAMES[line.tier]} ({SEASONS[line.season]})"
+        table.append(f"{name:<34}{line.kwh:>8}{line.price:>10.3f}{line.amount:>12.2f}")
+    sums: list[tuple[str, Decimal, bool]] = [
+        (_("Cargo fijo"), bill.fixed_charge, False),
+        (_("Energía"), bill.energy_subtotal, True),
+        (_("IVA"), bill.iva, True),
+        (_("Facturación del periodo"), bill.period_total, True),
+        (_("Alumbrado público (DAP)"), bill.dap, False),
+        (_("Descuento estatal"), -bill.discount, False),
+        (_("Otros cargos"), bill.other, False),
+        (_("Total"), bill.grand_total, True),
+        (_("Centavos del recibo anterior"), bill.carried_in, False),
+    ]
+    table += [f"{name:<52}{amount:>12.2f}" for name, amount, always in sums if always or amount]
+    to_pay, carried, certainty = _("TOTAL A PAGAR"), _("Centavos para el próximo recibo"), _("Certeza")
+    table += [f"{to_pay:<52}{f'${bill.amount_to_pay:,}':>12}", f"{carried:<52}{bill.carried_out:>12.2f}"]
+    return "\n".join([head, "", *table, "", f"{certainty}: {certainty_word(bill)}", *(f"- {text}" for text in reasons(bill))])

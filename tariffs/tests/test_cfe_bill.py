@@ -1,0 +1,120 @@
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import translation
+
+from tariffs.models import Price
+from tariffs.services import prices_load
+from tariffs.tests.helpers import all_rates
+from tariffs.tests.test_billing import PAPER
+
+pytestmark = pytest.mark.django_db
+PLAYA = ["--billing-months", "2", "--summer-start", "4", "--dap", "2.5%"]
+MAY = ["--tariff", "1b", "--from", "2026-04-18", "--to", "2026-06-20", "--kwh", "328", *PLAYA]
+
+
+@pytest.fixture(autouse=True)
+def _prices() -> None:
+    prices_load(rates=all_rates())
+
+
+def _print(*arguments: str) -> str:
+    output = StringIO()
+    call_command("cfe_bill", *arguments, stdout=output)
+    return output.getvalue()
+
+
+def _json(*arguments: str) -> dict[str, Any]:
+    return dict(json.loads(_print(*arguments, "--json")))
+
+
+@pytest.mark.parametrize("paper", PAPER, ids=[paper["id"] for paper in PAPER])
+def test_the_command_prints_real_bills(paper: dict[str, Any]) -> None:
+    dap = "5%" if "Cancun" in paper["locality"] else "2.5%"
+    period = ["--from", paper["period_start"], "--to", paper["period_end"]]
+    if not paper["period_start"]:
+        period = ["--price-month", paper["price_month_expected"], "--season", paper["season_expected"]]
+    bill = _json("--tariff", paper["tariff"], "--kwh", str(paper["kwh"]), *PLAYA[:4], "--dap", dap, *period)
+    expected = paper["recomputed"]
+    assert [{name: line[name] for name in ("tier", "kwh", "price", "amount")} for line in bill["lines"]] == expected["lines"]
+    assert {name: bill[name] for name in ("energy_subtotal", "iva", "period_total")} == {
+        name: expected[name] for name in ("energy_subtotal", "iva", "period_total")
+    }
+    assert bill["grand_total"] == expected["period_total_plus_dap"]
+    assert (bill["price_month"], bill["season"]) == (paper["price_month_expected"], paper["season_expected"])
+    assert bill["amount_to_pay"] == int(bill["grand_total"])
+
+
+def test_the_bill_is_laid_out_as_on_paper() -> None:
+    text = _print(*MAY, "--other", "673.00", "--carried", "0.10")
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert rows == [
+        "Consumo: 328 kWh · verano · precios de 2026-05",
+        "",
+        "Concepto kWh Precio Importe",
+        "Básico (verano) 250 1.004 251.00",
+        "Intermedio (verano) 78 1.163 90.71",
+        "Energía 341.71",
+        "IVA 54.67",
+        "Facturación del periodo 396.38",
+        "Alumbrado público (DAP) 8.54",
+        "Otros cargos 673.00",
+        "Total 1077.92",
+        "Centavos del recibo anterior 0.10",
+        "TOTAL A PAGAR $1,078",
+        "Centavos para el próximo recibo 0.02",
+        "",
+        "Certeza: exacto",
+    ]
+
+
+def test_the_bill_speaks_english_too() -> None:
+    with translation.override("en"):
+        assert "AMOUNT TO PAY" in _print(*MAY)
+
+
+def test_a_doubtful_bill_says_why() -> None:
+    mixed = _json("--tariff", "1B", "--from", "2025-08-26", "--to", "2025-10-24", "--kwh", "590", *PLAYA)
+    assert mixed["certainty"] == "estimate"
+    assert "cruza el cambio de temporada" in mixed["reasons"][0]
+    later = _json("--tariff", "DAC", "--dac-region", "central", "--from", "2026-11-01", "--to", "2026-12-01", "--kwh", "300")
+    assert (later["certainty"], later["price_month"], later["fixed_charge"]) == ("provisional", "2026-08", 145.04)
+    assert "2026-08" in later["reasons"][0]
+
+
+def test_lighting_and_discount_may_be_sums() -> None:
+    bill = _json(*MAY[:-2], "--dap", "82.00", "--discount", "10%", "--iva", "8%")
+    assert (bill["dap"], bill["discount"], bill["iva"]) == (82.0, 34.17, 27.34)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tariff", "1B", "--kwh", "9", "--price-month", "2026-05"], "seasons: give --season"),
+        (["--tariff", "1B", "--kwh", "9", "--from", "2026-05-01"], "Give --from and --to"),
+        (["--tariff", "1B", "--kwh", "9", "--from", "2026-05-01", "--to", "2026-05-01"], "has no day"),
+        (["--tariff", "1B", "--kwh", "9", "--from", "2026-05-01", "--to", "2026-06-01", "--season", "verano"], "Give --from"),
+        (["--tariff", "DAC", "--kwh", "9", "--price-month", "2026-05"], "DAC needs --dac-region"),
+        (["--tariff", "1", "--kwh", "9", "--price-month", "2026-05", "--dac-region", "central"], "no other tariff"),
+        ([*MAY, "--carried", "1.20"], "1.20 pesos"),
+        ([*MAY, "--kwh", "9.5"], "'9.5' is not a whole number"),
+        ([*MAY, "--kwh", "-3"], "'-3' is not a whole number"),
+        ([*MAY, "--to", "2026-13-01"], "'2026-13-01' is not a date"),
+        ([*MAY, "--dap", "lots"], "'lots' is not a share"),
+        ([*MAY, "--dap", "101%"], "'101%' is not a share"),
+        ([*MAY, "--iva", "0.16"], "'0.16' is not a share"),
+        ([*MAY, "--other", "nan"], "'nan' is not an amount"),
+    ],
+)
+def test_bad_options_are_refused_in_a_sentence(arguments: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        _print(*arguments)
+
+
+def test_a_tariff_without_prices_is_refused() -> None:
+    Price.objects.all().delete()
+    with pytest.raises(CommandError, match="no prices of tariff 1B"):
+        _print(*MAY)
