@@ -83,13 +83,19 @@ class ContractForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class ContractInline(StackedInline):
-    """The home's supply contract, without which nothing can be billed."""
+    """The home's supply contract, without which nothing can be billed, with its versions."""
 
     model = Contract
     form = ContractForm
-    can_delete = False
-    min_num = max_num = 1
+    extra = 0
+    min_num = 1
     validate_min = True
+    fieldsets = (
+        (None, {"fields": (("valid_from", "tariff"), ("billing_months", "billing_day", "last_reading"))}),
+        (_("Temporada, región e impuestos"), {"fields": (("summer_start_month", "dac_region", "iva_rate"),)}),
+        (_("Alumbrado y descuentos"), {"fields": (("dap_share", "dap_mxn"), ("discount_share", "discount_mxn"))}),
+        (_("Lugar"), {"fields": (("state", "municipality"),)}),
+    )
 
 
 class MemberInline(TabularInline):
@@ -105,24 +111,23 @@ class HomeAdmin(ModelAdmin):
     """Homes with their members and contract."""
 
     list_display = ("name", "tariff", "billing_day", "people", "time_zone", "created_at")
-    list_filter = ("contract__tariff", "time_zone")
-    list_select_related = ("contract",)
+    list_filter = ("time_zone",)
     search_fields = ("name", "memberships__user__email")
     inlines = (ContractInline, MemberInline)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Home]:
         """Count the members along."""
         homes: QuerySet[Home] = super().get_queryset(request)
-        return homes.annotate(_people=Count("memberships", distinct=True))
+        return homes.annotate(_people=Count("memberships", distinct=True)).prefetch_related("contracts")
 
-    @admin.display(description=_("tarifa"), ordering="contract__tariff")
+    @admin.display(description=_("tarifa"))
     def tariff(self, home: Home) -> str:
-        """Return the contract's tariff."""
+        """Return the contract's tariff as it is today."""
         return home.contract.tariff
 
-    @admin.display(description=_("día de corte"), ordering="contract__billing_day")
+    @admin.display(description=_("día de corte"))
     def billing_day(self, home: Home) -> int:
-        """Return the contract's billing day."""
+        """Return the contract's billing day as it is today."""
         return home.contract.billing_day
 
     @admin.display(description=_("personas"), ordering="_people")

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from ecowatt.exceptions import BadRequest, Conflict, NotAuthenticated, NotFound, TooManyRequests, Unavailable
+from ecowatt.exceptions import BadRequest, Conflict, DomainError, NotAuthenticated, NotFound, TooManyRequests, Unavailable
 
 
 class EmailTaken(Conflict):
@@ -38,6 +38,19 @@ class NoHome(NotFound):
 
     def __init__(self) -> None:
         super().__init__(_("Tu cuenta no pertenece a ningún hogar."))
+
+
+class NoContract(NotFound):
+    """The home has no supply contract: staff made it without one."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Tu hogar no tiene un contrato de suministro."))
+
+
+class NotAllowed(DomainError):
+    """The caller's role in the home, or the lack of one, does not allow it."""
+
+    status = 403
 
 
 class TooManyAttempts(TooManyRequests):

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from ecowatt.exceptions import Conflict, DomainError, NotFound
+from ecowatt.exceptions import Conflict, NotFound
 
 
 class DeviceNotFound(NotFound):
@@ -17,9 +17,3 @@ class DeviceTaken(Conflict):
 
     def __init__(self) -> None:
         super().__init__(_("El ID de hardware ya está registrado."))
-
-
-class NotAllowed(DomainError):
-    """The caller's role in the home, or the lack of one, does not allow it."""
-
-    status = 403

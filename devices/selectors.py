@@ -11,12 +11,12 @@ import structlog
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from accounts.models import Home, Membership, User
+from accounts.models import User
+from accounts.selectors import require_changing_role
 from devices import shelly
-from devices.exceptions import DeviceNotFound, NotAllowed
+from devices.exceptions import DeviceNotFound
 from devices.models import Device
 from devices.presence_scripts import SEEN
 from devices.strangers import Stranger, strangers_near
@@ -24,7 +24,6 @@ from devices.strangers import Stranger, strangers_near
 log = structlog.get_logger(__name__)
 MAC = r"^[0-9a-f]{12}$"
 MAX_ID = 2**63 - 1
-CHANGING_ROLES = {Membership.Role.OWNER.value, Membership.Role.MEMBER.value}
 
 
 def devices_of(user: User) -> QuerySet[Device]:
@@ -63,22 +62,8 @@ def device_get(*, user: User, device_id: str | int) -> Device:
 def device_get_to_change(*, user: User, device_id: str | int) -> Device:
     """Return a device that the user may change (2 queries). Raises DeviceNotFound, or NotAllowed for a viewer."""
     device = device_get(user=user, device_id=device_id)
-    _require_changing_role(device.caller_role)  # type: ignore[attr-defined]
+    require_changing_role(device.caller_role)  # type: ignore[attr-defined]
     return device
-
-
-def home_to_change(user: User) -> Home:
-    """Return the home that the app shows, if the user may change it (1 query). Raises NotAllowed."""
-    membership = Membership.objects.filter(user=user).select_related("home").order_by("id").first()
-    if membership is None:
-        raise NotAllowed(_("Aún no perteneces a ningún hogar."))
-    _require_changing_role(membership.role)
-    return membership.home
-
-
-def _require_changing_role(role: str) -> None:
-    if role not in CHANGING_ROLES:
-        raise NotAllowed(_("Como invitado puedes ver los dispositivos, pero no cambiarlos."))
 
 
 class Address(NamedTuple):

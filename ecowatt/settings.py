@@ -214,7 +214,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ),
     "TAGS": [
         {"name": "auth", "description": "Sessions and passwords"},
-        {"name": "users", "description": "People and the supply contract of their home"},
+        {"name": "users", "description": "People"},
+        {"name": "contract", "description": "The home's supply contract with CFE"},
         {"name": "devices", "description": "The home's meters"},
         {"name": "dashboard", "description": "The running billing cycle"},
         {"name": "history", "description": "The past, by hour and by local day"},

@@ -16,7 +16,7 @@ from telemetry.selectors import home_energy_wh
 
 
 class Summary(NamedTuple):
-    """The running cycle of a home; dates are local, the end inclusive, money is pesos with IVA.
+    """The running cycle of a home; dates are local, the end inclusive, money is pesos with IVA, street lighting and discounts.
 
     Without a bill (nothing measured yet) the cost is 0 and nothing is said of its certainty.
     """
@@ -55,14 +55,15 @@ def running_bill(contract: Contract, cycle: Cycle, energy_wh: float) -> Bill | N
 def summary_of(home: Home, *, cycle: Cycle, today: date, energy_wh: float, recommendation: str | None) -> Summary:
     """Return the summary of a home that used so many Wh in the cycle up to today (0–2 queries). Raises PricesMissing."""
     kwh = Decimal(max(round(energy_wh), 0)) / 1000
-    bill = running_bill(home.contract, cycle, energy_wh)
+    contract = home.contract_on(today)
+    bill = running_bill(contract, cycle, energy_wh)
     return Summary(
         kwh_consumed_cycle=kwh,
-        estimated_cost_mxn=bill.period_total if bill else Decimal(0),
+        estimated_cost_mxn=bill.grand_total if bill else Decimal(0),
         billing_cycle_start=cycle.start,
         billing_cycle_end=cycle.last_day,
         days_in_cycle=cycle.days_elapsed(today),
-        current_tariff=home.contract.tariff,
+        current_tariff=contract.tariff,
         carbon_footprint=carbon_of(kwh, cycle),
         latest_recommendation=recommendation,
         cost_certainty=bill.certainty if bill else None,
@@ -71,7 +72,7 @@ def summary_of(home: Home, *, cycle: Cycle, today: date, energy_wh: float, recom
 
 
 def dashboard_summary(home: Home, now: datetime) -> Summary:
-    """Return the summary of the cycle that the home is in (at most 6 queries). Raises PricesMissing."""
+    """Return the summary of the cycle that the home is in (at most 7 queries). Raises PricesMissing."""
     cycle = current_cycle(home, now)
     return summary_of(
         home,

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 
 from accounts.models import Contract, Home
-from tariffs.bill import Bill, Terms
+from tariffs.bill import Bill, Levy, Terms
 from tariffs.billing import Biller
 from tariffs.cycles import Cycle, cycle_containing
 from tariffs.exceptions import PricesMissing
@@ -21,7 +21,24 @@ def local_date(home: Home, moment: datetime) -> date:
 
 def current_cycle(home: Home, now: datetime) -> Cycle:
     """Return the billing cycle that the home is in, in its local dates (1 query for the contract, unless it is loaded)."""
-    return cycle_containing(local_date(home, now), home.contract.billing_day)
+    return cycle_on(home, local_date(home, now))
+
+
+def cycle_on(home: Home, day: date) -> Cycle:
+    """Return the billing cycle that a local date is in, by the contract of that date (1 query, unless it is loaded)."""
+    contract = home.contract_on(day)
+    return cycle_containing(day, contract.billing_day, contract.billing_months, contract.cycle_month)
+
+
+def terms_of(contract: Contract) -> Terms:
+    """Return what the billing engine needs of a contract."""
+    return Terms(
+        contract.billing_months,
+        contract.summer_start_month,
+        contract.iva_rate,
+        lighting=Levy(contract.dap_share, contract.dap_mxn),
+        discount=Levy(contract.discount_share, contract.discount_mxn),
+    )
 
 
 def cycle_bounds(home: Home, cycle: Cycle) -> tuple[datetime, datetime]:
@@ -31,14 +48,18 @@ def cycle_bounds(home: Home, cycle: Cycle) -> tuple[datetime, datetime]:
     return start, end
 
 
+def biller_for(contract: Contract, cycle: Cycle) -> Biller:
+    """Return the bill of a cycle as a function of its kWh (1 query). Raises PricesMissing."""
+    prices = PriceBook(Price.objects.of_contract(contract.tariff, contract.dac_region).rates())
+    try:
+        return Biller.of_period(cycle.start, cycle.end, terms=terms_of(contract), prices=prices)
+    except NoPrices as error:
+        raise PricesMissing(_("Los precios de CFE de esta tarifa no están cargados.")) from error
+
+
 def bill_for(contract: Contract, cycle: Cycle, kwh: int) -> Bill:
     """Return the bill of a cycle with that many whole kWh (1 query). Raises PricesMissing.
 
     For a running cycle it is what CFE would print if it closed with the kWh so far, the minimum included.
     """
-    prices = PriceBook(Price.objects.of_contract(contract.tariff, contract.dac_region).rates())
-    terms = Terms(summer_start_month=contract.summer_start_month, iva_rate=contract.iva_rate)
-    try:
-        return Biller.of_period(cycle.start, cycle.end, terms=terms, prices=prices).bill(kwh)
-    except NoPrices as error:
-        raise PricesMissing(_("Los precios de CFE de esta tarifa no están cargados.")) from error
+    return biller_for(contract, cycle).bill(kwh)

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from accounts.api import auth, views
+from accounts.api import auth, contracts, views
 
 urlpatterns = [
     re_path(r"^auth/login/?$", auth.LoginView.as_view(), name="login"),
@@ -12,5 +12,6 @@ urlpatterns = [
     re_path(r"^auth/reset-password/?$", auth.ResetPasswordView.as_view(), name="reset-password"),
     re_path(r"^users/?$", views.UsersView.as_view(), name="users"),
     re_path(r"^users/me/?$", views.MeView.as_view(), name="me"),
+    re_path(r"^contract/?$", contracts.ContractView.as_view(), name="contract"),
     re_path(r"^fcm/register/?$", views.PushTokenView.as_view(), name="fcm-register"),
 ]

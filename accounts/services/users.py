@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
@@ -10,6 +11,8 @@ from django.utils.translation import gettext as _
 from accounts.constants import EMAIL_CONSTRAINT, NAME_LENGTH_MAX
 from accounts.exceptions import EmailTaken
 from accounts.models import Contract, Home, Membership, User
+from accounts.selectors import home_to_change
+from accounts.services.contracts import contract_change
 
 
 @contextmanager
@@ -50,23 +53,24 @@ def user_update(
     tariff: str | None = None,
     billing_day: int | None = None,
 ) -> User:
-    """Change what is given, of the user and of the contract of the home that the app shows. Raises EmailTaken, NoHome."""
+    """Change what is given, of the user and of the contract of the home that the app shows. Raises EmailTaken, NotAllowed."""
     of_user = {"name": name, "email": None if email is None else User.objects.normalize_email(email)}
-    of_contract = {"tariff": tariff, "billing_day": billing_day}
+    of_contract: dict[str, Any] = {"tariff": tariff, "billing_day": billing_day}
+    of_contract = {name: value for name, value in of_contract.items() if value is not None}
     is_new_email = of_user["email"] not in {None, user.email}
     with _unique_email():
         _change(user, of_user)
         if is_new_email:  # a reset mailed to the old address must not open the account any more
             user.password_resets.all().delete()
-        if tariff is not None or billing_day is not None:
-            _change(user.home.contract, of_contract)
+        if of_contract:
+            contract_change(home=home_to_change(user), **of_contract)
     return user
 
 
-def _change(row: User | Contract, values: dict[str, str | None] | dict[str, str | int | None]) -> None:
+def _change(user: User, values: dict[str, str | None]) -> None:
     """Write the values that are not None, and only their columns, so that parallel changes of others stay."""
     given = {name: value for name, value in values.items() if value is not None}
     for name, value in given.items():
-        setattr(row, name, value)
+        setattr(user, name, value)
     if given:
-        row.save(update_fields=list(given))
+        user.save(update_fields=list(given))

@@ -93,28 +93,25 @@ def test_a_password_set_by_staff_ends_the_sessions(staff: Client, owner: User) -
         services.session_refresh(token=pair.refresh_token)
 
 
+def _new_home(staff: Client, **terms: str) -> dict[str, str]:
+    """Return what the browser posts for a new home whose contract is left at its defaults but for these terms."""
+    page = staff.get(reverse("admin:accounts_home_add"))
+    (form,) = page.context["inline_admin_formsets"][0].formset.forms
+    body = {"name": "Casa nueva", "time_zone": "America/Tijuana", "memberships-TOTAL_FORMS": "0"}
+    body |= {"memberships-INITIAL_FORMS": "0", "contracts-TOTAL_FORMS": "1", "contracts-INITIAL_FORMS": "0"}
+    initial = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    return body | {f"contracts-0-{name}": "" if value is None else str(value) for name, value in (initial | terms).items()}
+
+
 def test_a_home_gets_its_contract_with_it(staff: Client) -> None:
-    body = {
-        "name": "Casa nueva",
-        "time_zone": "America/Tijuana",
-        "memberships-TOTAL_FORMS": "0",
-        "memberships-INITIAL_FORMS": "0",
-    }
-    body |= {"contract-TOTAL_FORMS": "1", "contract-INITIAL_FORMS": "0", "contract-0-tariff": "1F", "contract-0-billing_day": "1"}
-    body |= {"contract-0-summer_start_month": "5", "contract-0-dac_region": "noroeste", "contract-0-iva_rate": "0.08"}
+    body = _new_home(staff, dac_region="noroeste", dap_mxn="82.00", billing_months="2")
     assert staff.post(reverse("admin:accounts_home_add"), body).status_code == 302
-    assert Home.objects.get(name="Casa nueva").contract.dac_region == "noroeste"
+    contract = Home.objects.get(name="Casa nueva").contract
+    assert (contract.dac_region, float(contract.dap_mxn), contract.billing_months) == ("noroeste", 82.0, 2)
 
 
 def test_a_home_of_defaults_gets_its_contract_too(staff: Client) -> None:
-    page = staff.get(reverse("admin:accounts_home_add"))
-    forms = page.context["inline_admin_formsets"][0].formset.forms
-    body = {"name": "Casa nueva", "time_zone": "America/Mexico_City", "memberships-TOTAL_FORMS": "0"}
-    body |= {"memberships-INITIAL_FORMS": "0", "contract-TOTAL_FORMS": "1", "contract-INITIAL_FORMS": "0"}
-    body |= {
-        f"contract-0-{name}": str(forms[0].get_initial_for_field(field, name) or "") for name, field in forms[0].fields.items()
-    }
-    assert staff.post(reverse("admin:accounts_home_add"), body).status_code == 302
+    assert staff.post(reverse("admin:accounts_home_add"), _new_home(staff)).status_code == 302
     assert Contract.objects.filter(home__name="Casa nueva").exists()
 
 

@@ -13,6 +13,7 @@ from conftest import client_of
 FIELDS = [
     *("user_email", "user_password", "user_name", "user_trf_rate", "user_billing_day"),
     *("refresh_token", "token", "new_password", "fcm_token", "device_name", "platform"),
+    *("valid_from", "tariff", "last_reading", "dap_share", "dap_mxn", "state", "municipality", "base_tariff"),
 ]
 ENDPOINTS = [
     ("post", "auth/login"),
@@ -22,6 +23,7 @@ ENDPOINTS = [
     ("post", "auth/reset-password"),
     ("post", "users/"),
     ("patch", "users/me"),
+    ("put", "contract"),
     ("post", "fcm/register"),
 ]
 text = st.text(st.characters(codec=None), max_size=150)

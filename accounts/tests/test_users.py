@@ -260,17 +260,17 @@ def test_createsuperuser_says_that_an_email_is_in_use(owner: User) -> None:
         call_command("createsuperuser", "--noinput", email="DUENO@example.com", name="Admin", verbosity=0)
 
 
-@pytest.mark.parametrize(("method", "queries"), [("get", 2), ("patch", 5)])
+@pytest.mark.parametrize(("method", "queries"), [("get", 3), ("patch", 6)])
 def test_the_profile_takes_few_queries(
     api: APIClient, method: str, queries: int, django_assert_num_queries: Callable[[int], Any]
 ) -> None:
     body = json.dumps({"user_name": "Nuevo Nombre"}) if method == "patch" else None
-    with django_assert_num_queries(queries):  # caller, home with contract; for a change also savepoint, update, release
+    with django_assert_num_queries(queries):  # caller, home, contract; for a change also savepoint, update, release
         getattr(api, method)(ME, body, content_type="application/json")
 
 
-def test_a_registration_takes_seven_queries(
+def test_a_registration_takes_eight_queries(
     anonymous_api: APIClient, db: None, django_assert_num_queries: Callable[[int], Any]
 ) -> None:
-    with django_assert_num_queries(7):  # savepoint, four rows, release, home with contract
+    with django_assert_num_queries(8):  # savepoint, four rows, release, home, contract
         register(anonymous_api)

@@ -40,4 +40,4 @@ def test_the_schema_asks_for_a_token_only_where_the_api_does(db: None) -> None:
         key for key, calls in paths.items() for call in calls.values() if call.get("security") and {} not in call["security"]
     }
     ours = {f"/api/v1/{path}" for _, path in ENDPOINTS}
-    assert needs & ours == {"/api/v1/users/me", "/api/v1/fcm/register"}
+    assert needs & ours == {"/api/v1/users/me", "/api/v1/contract", "/api/v1/fcm/register"}

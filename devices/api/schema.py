@@ -37,7 +37,7 @@ ERRORS: Responses = {
     **NEEDS_LOGIN,
     **refusals(
         {
-            403: "Como invitado puedes ver los dispositivos, pero no cambiarlos.",
+            403: "Como invitado puedes ver lo que hay en el hogar, pero no cambiarlo.",
             404: "Dispositivo no encontrado o no pertenece al usuario.",
             409: "El ID de hardware ya está registrado.",
         }

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from accounts.addresses import client_address, household_of
 from accounts.authentication import caller
+from accounts.selectors import home_to_change
 from devices import selectors, services
 from devices.api import schema
 from devices.api.serializers import (
@@ -53,7 +54,7 @@ class DeviceViewSet(viewsets.ViewSet):
     @schema.device_create
     def create(self, request: Request) -> Response:
         """Claim a device for the home."""
-        home = selectors.home_to_change(caller(request))
+        home = home_to_change(caller(request))
         serializer = DeviceRegisterSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         device = services.device_register(home=home, **serializer.changes())

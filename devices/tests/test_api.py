@@ -248,7 +248,7 @@ def test_a_viewer_reads(viewer_api: APIClient, device: Device) -> None:
 def test_a_viewer_changes_nothing(viewer_api: APIClient, device: Device, method: str, path: str) -> None:
     answer = getattr(viewer_api, method)(path.format(device.pk), BODY, format="json")
     assert answer.status_code == 403
-    assert answer.json() == {"detail": "Como invitado puedes ver los dispositivos, pero no cambiarlos."}
+    assert answer.json() == {"detail": "Como invitado puedes ver lo que hay en el hogar, pero no cambiarlo."}
 
 
 def test_a_member_may_change(member: User, device: Device) -> None:

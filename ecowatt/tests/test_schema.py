@@ -22,6 +22,7 @@ patch /api/v1/devices/{device_id}    delete /api/v1/devices/{device_id}   patch 
 get /api/v1/dashboard/summary        get /api/v1/history/graph            get /api/v1/history/last7days
 get /api/v1/history/export
 post /api/v1/ingest/shelly           get /ws/live/{device_id}             get /api/v1/devices/nearby
+get /api/v1/contract                 put /api/v1/contract
 """
 WITHOUT_LOGIN = {"auth", "ingest", "live"}
 

@@ -1,0 +1,199 @@
+"""The supply contract of the caller's home."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import services
+from accounts.api.fields import RATES, BillingDayField, RateField, TextField, sentences
+from accounts.api.serializers import Values, validated
+from accounts.authentication import caller
+from accounts.localities import proposals
+from accounts.models import Contract
+from accounts.selectors import home_to_change
+from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
+
+OLDEST, NEWEST = date(2000, 1, 1), date(2100, 1, 1)
+
+
+def _messages(text: Any) -> dict[str, Any]:
+    return {"error_messages": sentences(missing=text, wrong=text) | {"max_digits": text, "max_decimal_places": text}}
+
+
+class DayField(serializers.DateField):
+    """A date of this century."""
+
+    def to_internal_value(self, value: Any) -> date:
+        """Return the date. Raises ValidationError."""
+        day = super().to_internal_value(value)
+        if not OLDEST <= day < NEWEST:
+            self.fail("invalid", format="AAAA-MM-DD")
+        return day
+
+
+def _day(**options: Any) -> DayField:
+    return DayField(required=False, **_messages(_("La fecha se escribe AAAA-MM-DD.")), **options)
+
+
+def _share() -> serializers.DecimalField:
+    text = _("La parte es una fracción de 0 a 1, como 0.05 para un cinco por ciento.")
+    return serializers.DecimalField(5, 4, min_value=0, max_value=1, required=False, coerce_to_string=False, **_messages(text))
+
+
+def _sum() -> serializers.DecimalField:
+    text = _("La suma es un número de pesos, de 0 a 100,000, con dos decimales a lo más.")
+    return serializers.DecimalField(
+        8, 2, min_value=0, max_value=100_000, required=False, coerce_to_string=False, **_messages(text)
+    )
+
+
+def _choice(choices: Any, text: Any, **options: Any) -> serializers.ChoiceField:
+    return serializers.ChoiceField(choices=choices, required=False, **_messages(text), **options)
+
+
+@extend_schema_field({"type": ["string", "null"], "enum": [*RATES[:-1], None]})
+class BaseTariffField(RateField):
+    """The tariff of the locality, which is never DAC; null where the home is not in DAC or nobody knows."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the tariff. Raises ValidationError."""
+        tariff = super().to_internal_value(data)
+        if tariff == Contract.Tariff.DAC:
+            self.fail("invalid")
+        return tariff
+
+    def to_representation(self, value: str) -> Any:
+        """Return the rate as the app knows it, or None."""
+        return super().to_representation(value) or None
+
+
+class ContractChangeSerializer(serializers.Serializer[Any]):
+    """What a version of the contract says. Shares are fractions, sums pesos a bill, `last_reading` a date the meter was read on."""
+
+    valid_from = _day()
+    tariff = RateField(required=False)
+    base_tariff = BaseTariffField(required=False, allow_null=True)
+    billing_months = _choice([1, 2], _("El recibo cubre uno o dos meses."))
+    billing_day = BillingDayField(required=False)
+    last_reading = _day(allow_null=True)
+    summer_start_month = _choice([2, 3, 4, 5], _("El verano empieza de febrero (2) a mayo (5)."))
+    dac_region = _choice(Contract.DacRegion.values, _("La región DAC no existe."))
+    iva_rate = serializers.DecimalField(
+        4,
+        3,
+        min_value=0,
+        max_value=1,
+        required=False,
+        coerce_to_string=False,
+        **_messages(_("El IVA es una fracción de 0 a 1, como 0.16.")),
+    )
+    dap_share = _share()
+    dap_mxn = _sum()
+    discount_share = _share()
+    discount_mxn = _sum()
+    state = _choice(Contract.State.values, _("El estado se escribe con su clave de tres letras, como SON."), allow_blank=True)
+    municipality = TextField(max_length=80, required=False, allow_blank=True, **_messages(_("El municipio es un texto corto.")))
+
+    def validate_base_tariff(self, value: str | None) -> str:
+        """Return what a row holds for no tariff."""
+        return value or ""
+
+
+class ContractSerializer(ContractChangeSerializer):
+    """A version of the contract."""
+
+    proposals = serializers.DictField(help_text="What the place suggests for these fields; nobody has confirmed it.")
+
+    def to_representation(self, instance: Contract) -> dict[str, Any]:
+        """Add what the place proposes where the contract says something else."""
+        instance.proposals = _proposals(instance)  # type: ignore[attr-defined]
+        return dict(super().to_representation(instance))
+
+
+def _proposals(contract: Contract) -> dict[str, Any]:
+    known = proposals(contract.state, contract.municipality)
+    other = {name: value for name, value in known.items() if getattr(contract, name) != value}
+    return {name: float(value) if isinstance(value, Decimal) else value for name, value in other.items()}
+
+
+EXAMPLE: Values = {
+    "valid_from": "2026-06-20",
+    "tariff": "1b",
+    "base_tariff": None,
+    "billing_months": 2,
+    "billing_day": 20,
+    "last_reading": "2026-06-20",
+    "summer_start_month": 4,
+    "dac_region": "sur_y_peninsular",
+    "iva_rate": 0.16,
+    "dap_share": 0.025,
+    "dap_mxn": 0.0,
+    "discount_share": 0.0,
+    "discount_mxn": 0.0,
+    "state": "ROO",
+    "municipality": "Playa del Carmen",
+    "proposals": {},
+}
+NO_HOME = refusals({404: ("Tu cuenta no pertenece a ningún hogar.", "Tu hogar no tiene un contrato de suministro.")})
+ON = OpenApiParameter("on", OpenApiTypes.DATE, description="The local date whose version is asked for; today if it is missing.")
+
+
+class OnSerializer(serializers.Serializer[Values]):
+    """The date of a version."""
+
+    on = _day()
+
+
+class ContractView(APIView):
+    """What the home's bills are made by."""
+
+    @extend_schema(
+        operation_id="contract",
+        tags=["contract"],
+        summary="Read the supply contract",
+        parameters=[ON],
+        responses={
+            200: answer(ContractSerializer, EXAMPLE),
+            **NEEDS_LOGIN,
+            **NO_HOME,
+            **invalid("on", "La fecha se escribe AAAA-MM-DD.", value="ayer", place="query"),
+        },
+    )
+    def get(self, request: Request) -> Response:
+        """Return the version that is in force, with what the place of the home suggests."""
+        query = OnSerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        home = caller(request).home
+        return Response(ContractSerializer(home.contract_on(query.validated_data.get("on", home.today))).data)
+
+    @extend_schema(
+        operation_id="contract_change",
+        tags=["contract"],
+        summary="Change the supply contract",
+        description=(
+            "From `valid_from` (today) on, the contract reads as given; what is missing stays as it was on that date. Bills of "
+            "cycles that ended before stay as they are; versions that begin later are replaced."
+        ),
+        request=ContractChangeSerializer,
+        responses={
+            200: answer(ContractSerializer, EXAMPLE),
+            **NEEDS_LOGIN,
+            **refusals({403: "Como invitado puedes ver lo que hay en el hogar, pero no cambiarlo."}),
+            **NO_HOME,
+            **invalid("billing_months", "El recibo cubre uno o dos meses.", value=3, kind="invalid_choice"),
+        },
+        examples=asking({name: value for name, value in EXAMPLE.items() if name != "proposals"}),
+    )
+    def put(self, request: Request) -> Response:
+        """Write a version, and return it."""
+        home = home_to_change(caller(request))
+        changes = validated(ContractChangeSerializer, request)
+        return Response(ContractSerializer(services.contract_change(home=home, **changes)).data)

@@ -1,0 +1,91 @@
+"""People and their phones."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
+from django.db import models, transaction
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from accounts.constants import EMAIL_CONSTRAINT
+from accounts.exceptions import NoHome
+from accounts.querysets import UserManager
+
+if TYPE_CHECKING:
+    from accounts.models.homes import Home
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person; the e-mail is the login, compared without regard to case."""
+
+    email = models.EmailField(_("correo electrónico"), max_length=254)
+    name = models.CharField(_("nombre"), max_length=100)
+    is_active = models.BooleanField(_("activo"), default=True)
+    is_staff = models.BooleanField(_("personal"), default=False, help_text=_("Puede entrar a la administración."))
+    date_joined = models.DateTimeField(_("alta"), auto_now_add=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+    _password: str | None  # what set_password was given and save has not stored yet
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    class Meta:
+        verbose_name = _("usuario")
+        verbose_name_plural = _("usuarios")
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"), name=EMAIL_CONSTRAINT, violation_error_message=_("El correo electrónico ya está en uso.")
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def clean(self) -> None:
+        """Write the e-mail the way it is compared."""
+        super().clean()
+        self.email = User.objects.normalize_email(self.email)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a new password, wherever it was set, ends every session in the same transaction.
+
+        A hash that is only renewed at login is no new password: Django clears `_password` for that.
+        """
+        if self._password is None or self._state.adding:
+            super().save(*args, **kwargs)
+            return
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            self.sessions.revoke()
+
+    @property
+    def home(self) -> "Home":
+        """The home that the app shows: the first that the user joined (1 query). Raises NoHome."""
+        membership = self.memberships.select_related("home").order_by("id").first()
+        if membership is None:
+            raise NoHome
+        return membership.home
+
+
+class PushToken(models.Model):
+    """A phone that gets push messages; it belongs to whoever registered it last."""
+
+    class Platform(models.TextChoices):
+        ANDROID = "android", "Android"
+        IOS = "ios", "iOS"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="push_tokens", verbose_name=_("usuario"))
+    token = models.TextField()
+    # SHA-256: a token may have 4096 characters, and PostgreSQL's B-tree takes no key above 2704 bytes.
+    digest = models.CharField(max_length=64, unique=True)
+    device_name = models.CharField(_("teléfono"), max_length=255, blank=True)
+    platform = models.CharField(_("plataforma"), max_length=10, choices=Platform.choices, blank=True)
+    updated_at = models.DateTimeField(_("registrado"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("teléfono")
+        verbose_name_plural = _("teléfonos")
+
+    def __str__(self) -> str:
+        return self.device_name or self.platform or f"#{self.pk}"

@@ -1,0 +1,53 @@
+"""A home's supply contract over time."""
+
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import Contract, Home
+
+# What a version says; the rest of a row is whose it is and since when.
+TERMS = (
+    "tariff",
+    "base_tariff",
+    "billing_months",
+    "billing_day",
+    "last_reading",
+    "summer_start_month",
+    "dac_region",
+    "iva_rate",
+    "dap_share",
+    "dap_mxn",
+    "discount_share",
+    "discount_mxn",
+    "state",
+    "municipality",
+)
+
+
+@transaction.atomic
+def contract_change(*, home: Home, valid_from: date | None = None, **changes: Any) -> Contract:
+    """Make the contract read so from a local date on (today); what is not named stays as it was on that date. 3–5 queries.
+
+    Versions before the date are never touched, so old bills stay; later ones give way. A new reading date sets the billing day, and
+    the months of bimonthly cycles, which a new billing day alone leaves as they are. A home that falls
+    into DAC remembers the tariff it comes from. Raises NoContract.
+    """
+    home.refresh_from_db(from_queryset=Home.objects.select_for_update(no_key=True))  # one change at a time
+    valid_from = valid_from or home.today
+    before = home.contract_on(valid_from)
+    values = {name: getattr(before, name) for name in TERMS} | changes
+    if changes.get("last_reading"):
+        values["billing_day"] = changes["last_reading"].day
+    if values["tariff"] != Contract.Tariff.DAC:
+        values["base_tariff"] = ""
+    elif before.tariff != Contract.Tariff.DAC and not changes.get("base_tariff"):
+        values["base_tariff"] = before.tariff
+    is_last = before == home.contract_versions[-1]
+    if is_last and all(getattr(before, name) == value for name, value in values.items()):
+        return before
+    home.contracts.filter(valid_from__gt=valid_from).delete()
+    version, _created = home.contracts.update_or_create(valid_from=valid_from, defaults=values)
+    home.refresh_from_db(fields=["contracts"])  # forgets the versions read before
+    return version
