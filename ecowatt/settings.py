@@ -218,6 +218,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "contract", "description": "The home's supply contract with CFE"},
         {"name": "devices", "description": "The home's meters"},
         {"name": "dashboard", "description": "The running billing cycle"},
+        {"name": "tariffs", "description": "CFE's prices, and what they mean for the home"},
         {"name": "history", "description": "The past, by hour and by local day"},
         {"name": "live", "description": "Readings as they come"},
         {"name": "push", "description": "Phones that get notifications"},

@@ -4,6 +4,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
+from django.db.models import OuterRef, Subquery
 
 from tariffs.constants import NATIONAL, Provenance, Season, Tier
 from tariffs.prices import Rate
@@ -23,9 +24,18 @@ class PriceQuerySet(models.QuerySet["Price"]):
         """Keep the prices that a contract can be billed at: those of its region for DAC, national ones otherwise."""
         return self.filter(tariff=tariff, region__in=[NATIONAL, dac_region])
 
+    def of_tariff(self, tariff: str | None) -> Self:
+        """Keep the prices of one tariff; all where none is named."""
+        return self.filter(tariff=tariff) if tariff else self
+
+    def in_month(self, month: date) -> Self:
+        """Keep the prices of a month (its first day), or for a tariff and region without any those of the last month known before it."""
+        known = PriceQuerySet(self.model).filter(tariff=OuterRef("tariff"), region=OuterRef("region"), month__lte=month)
+        return self.filter(month=Subquery(known.order_by("-month").values("month")[:1]))
+
     def rates(self) -> list[Rate]:
         """Return the prices as the engine takes them (1 query)."""
-        rows = self.order_by().values_list(*Rate._fields)
+        rows = self.values_list(*Rate._fields)
         return [
             rate._replace(season=Season(rate.season), tier=Tier(rate.tier), provenance=Provenance(rate.provenance))
             for rate in (Rate(*row) for row in rows)

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Contract, Home
@@ -11,12 +12,25 @@ from tariffs.billing import Biller
 from tariffs.cycles import Cycle, cycle_containing
 from tariffs.exceptions import PricesMissing
 from tariffs.models import Price
-from tariffs.prices import NoPrices, PriceBook
+from tariffs.prices import NoPrices, PriceBook, Rate
 
 
 def local_date(home: Home, moment: datetime) -> date:
     """Return the date that an aware datetime has in the home's zone."""
     return moment.astimezone(ZoneInfo(home.time_zone)).date()
+
+
+def mexican_today() -> date:
+    """Return the date that it is in most of Mexico."""
+    return timezone.localdate(timezone=ZoneInfo("America/Mexico_City"))
+
+
+def prices_of(month: date, tariff: str | None = None) -> list[Rate]:
+    """Return the rates of a month, of one tariff or all, by tariff, region, season and tier (1 query).
+
+    Where a tariff has none for the month, those of its last known month before it.
+    """
+    return Price.objects.of_tariff(tariff).in_month(month).order_by("tariff", "region", "season", "lower_kwh_month").rates()
 
 
 def current_cycle(home: Home, now: datetime) -> Cycle:

@@ -22,7 +22,7 @@ patch /api/v1/devices/{device_id}    delete /api/v1/devices/{device_id}   patch 
 get /api/v1/dashboard/summary        get /api/v1/history/graph            get /api/v1/history/last7days
 get /api/v1/history/export
 post /api/v1/ingest/shelly           get /ws/live/{device_id}             get /api/v1/devices/nearby
-get /api/v1/contract                 put /api/v1/contract
+get /api/v1/contract                 put /api/v1/contract                 get /api/v1/tariffs
 """
 WITHOUT_LOGIN = {"auth", "ingest", "live"}
 
@@ -88,7 +88,7 @@ def test_every_refusal_has_a_sentence_without_digits_that_the_app_takes_for_code
 def test_a_bearer_token_is_asked_for_wherever_the_api_needs_one(schema: dict[str, Any]) -> None:
     assert schema["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     for name, operation in operations(schema):
-        is_open = bool(WITHOUT_LOGIN & set(operation["tags"])) or name == "post /api/v1/users/"
+        is_open = bool(WITHOUT_LOGIN & set(operation["tags"])) or name in {"post /api/v1/users/", "get /api/v1/tariffs"}
         security = operation.get("security", [])
         assert (security == [{"bearer": []}]) is not is_open, name
         assert is_open or "401" in operation["responses"], name
