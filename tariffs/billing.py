@@ -44,10 +44,14 @@ class Section(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Where a use stands: the tier that the next kWh is in, the kWh left in it (None without end), and its price with tax, unrounded."""
+    """Where a use stands: the tier of the next kWh, the kWh left in it and the tier after it (None: it has no end).
+
+    The price is that of a kWh of this tier with tax, unrounded.
+    """
 
     tier: Tier
     kwh_left: int | None
+    next_tier: Tier | None
     price_mxn_per_kwh: Decimal
 
 
@@ -88,13 +92,16 @@ class Biller:
         """Prepare a bill whose price month and season are known. Raises NoPrices."""
         return cls([_section(season, month, prices, 1, terms.billing_months)], terms)
 
-    def bill(self, kwh: int, *, carried: Decimal = ZERO, other: Decimal = ZERO) -> Bill:
-        """Return the bill of so many kWh. Raises ValueError on negative kWh, and on carried cents that are not from 0 to 0.99."""
+    def bill(self, kwh: int, *, carried: Decimal = ZERO, other: Decimal = ZERO, is_whole: bool = True) -> Bill:
+        """Return the bill of so many kWh; while the period still runs (not `is_whole`), without the minimum of energy.
+
+        Raises ValueError on negative kWh, and on carried cents that are not from 0 to 0.99.
+        """
         if kwh < 0:
             raise ValueError(f"a bill can't be made of {kwh} kWh")
         if not 0 <= carried < 1:
             raise ValueError(f"{carried} pesos are not what cutting a bill to whole pesos leaves")
-        lines = tuple(self._lines(max(kwh, self._minimum)))
+        lines = tuple(self._lines(max(kwh, self._minimum) if is_whole else kwh))
         subtotal = sum((line.amount for line in lines), self._fixed_charge)
         iva, dap = to_cents(subtotal * self.terms.iva_rate), self.terms.lighting.on(subtotal)
         discount = min(self.terms.discount.on(subtotal), subtotal + iva + dap)
@@ -134,12 +141,12 @@ class Biller:
     def standing(self, kwh: int) -> Standing:
         """Return where a use stands; of a mixed bill, in the season of most of its days."""
         main, used = self._sections[self._main], list(self._split(kwh))[self._main]
-        rate = next(x for x in main.tiers if x.upper_kwh_month is None or used < x.upper_kwh_month * main.months)
-        left = (
-            None if rate.upper_kwh_month is None else (rate.upper_kwh_month * main.months - used) * self._days // main.day_count
-        )
+        rates = [x for x in main.tiers if x.upper_kwh_month is None or used < x.upper_kwh_month * main.months]
+        upper = rates[0].upper_kwh_month
+        left = None if upper is None else (upper * main.months - used) * self._days // main.day_count
         factor = 1 + self.terms.iva_rate + self.terms.lighting.share - self.terms.discount.share
-        return Standing(rate.tier, left, rate.price_mxn_per_kwh * factor)
+        after = rates[1].tier if len(rates) > 1 else None
+        return Standing(rates[0].tier, left, after, rates[0].price_mxn_per_kwh * factor)
 
     def _split(self, kwh: int) -> Iterator[int]:
         """Yield each section's kWh, by its share of the days; together they are all."""

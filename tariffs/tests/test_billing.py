@@ -214,14 +214,27 @@ def test_a_mixed_bill_is_one_month_of_each_season_at_the_prices_of_its_own_month
 
 
 @pytest.mark.parametrize(
-    ("kwh", "tier", "left"),
-    [(0, Tier.BASIC, 75), (74, Tier.BASIC, 1), (75, Tier.MIDDLE, 65), (140, Tier.EXCESS, None), (999, Tier.EXCESS, None)],
+    ("kwh", "tier", "left", "after"),
+    [
+        (0, Tier.BASIC, 75, Tier.MIDDLE),
+        (74, Tier.BASIC, 1, Tier.MIDDLE),
+        (75, Tier.MIDDLE, 65, Tier.EXCESS),
+        (140, Tier.EXCESS, None, None),
+        (999, Tier.EXCESS, None, None),
+    ],
 )
-def test_a_use_stands_in_the_tier_of_its_next_kwh(kwh: int, tier: Tier, left: int | None) -> None:
+def test_a_use_stands_in_the_tier_of_its_next_kwh(kwh: int, tier: Tier, left: int | None, after: Tier | None) -> None:
     biller = Biller.of_month(date(2026, 1, 1), Season.ALL_YEAR, terms=MONTHLY, prices=book_of("1"))
     standing = biller.standing(kwh)
-    assert (standing.tier, standing.kwh_left) == (tier, left)
+    assert (standing.tier, standing.kwh_left, standing.next_tier) == (tier, left, after)
     assert [line.tier for line in biller.bill(kwh + 100).lines][-1] != tier or left is None
+
+
+def test_a_bill_of_a_running_period_has_no_minimum_yet() -> None:
+    biller = Biller.of_month(date(2026, 1, 1), Season.ALL_YEAR, terms=MONTHLY, prices=book_of("1"))
+    assert biller.bill(0, is_whole=False).grand_total == 0
+    assert [line.kwh for line in biller.bill(9, is_whole=False).lines] == [9]
+    assert biller.bill(60, is_whole=False) == biller.bill(60)
 
 
 def test_the_next_kwh_is_free_below_the_minimum_and_costs_its_tier_s_price_with_tax_above_it() -> None:
