@@ -216,6 +216,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "auth", "description": "Sessions and passwords"},
         {"name": "users", "description": "People"},
         {"name": "contract", "description": "The home's supply contract with CFE"},
+        {"name": "bills", "description": "Paper bills, and what of them the meters explain"},
         {"name": "devices", "description": "The home's meters"},
         {"name": "dashboard", "description": "The running billing cycle"},
         {"name": "history", "description": "The past, by hour and by local day"},

@@ -18,6 +18,7 @@ urlpatterns = [
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("devices.api.urls")),
     path("api/v1/", include("telemetry.api.urls")),
+    path("api/v1/", include("tariffs.api.urls")),
     path("api/v1/", include("reports.api.urls")),
     path("", include("ecowatt.docs")),
 ]

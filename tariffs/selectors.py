@@ -3,14 +3,16 @@
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import Contract, Home
+from ecowatt.ids import row_id
 from tariffs.bill import Bill, Levy, Terms
 from tariffs.billing import Biller
 from tariffs.cycles import Cycle, cycle_containing
-from tariffs.exceptions import PricesMissing
-from tariffs.models import Price
+from tariffs.exceptions import BillNotFound, PricesMissing
+from tariffs.models import PaperBill, Price
 from tariffs.prices import NoPrices, PriceBook
 
 
@@ -28,6 +30,19 @@ def cycle_on(home: Home, day: date) -> Cycle:
     """Return the billing cycle that a local date is in, by the contract of that date (1 query, unless it is loaded)."""
     contract = home.contract_on(day)
     return cycle_containing(day, contract.billing_day, contract.billing_months, contract.cycle_month)
+
+
+def paper_bills_of(home: Home) -> QuerySet[PaperBill]:
+    """Return the paper bills of a home, the newest first (1 query)."""
+    return PaperBill.objects.filter(home=home).order_by("-end")
+
+
+def paper_bill_get(*, home: Home, bill_id: str | int) -> PaperBill:
+    """Return a paper bill of the home, whatever text stands for its id (1 query). Raises BillNotFound."""
+    bill = PaperBill.objects.filter(home=home, pk=row_id(bill_id)).first()
+    if bill is None:
+        raise BillNotFound
+    return bill
 
 
 def terms_of(contract: Contract) -> Terms:

@@ -1,0 +1,10 @@
+"""Paths below /api/v1. Whatever stands for an id gets to the view: what is no id is a bill that isn't there."""
+
+from django.urls import re_path
+
+from tariffs.api import bills
+
+urlpatterns = [
+    re_path(r"^bills/?$", bills.BillsView.as_view(), name="bills"),
+    re_path(r"^bills/(?P<bill_id>[^/]+)/?$", bills.BillView.as_view(), name="bill"),
+]
