@@ -234,7 +234,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "telemetry.api.schema.described_beside_django",
     ],
-    "ENUM_NAME_OVERRIDES": {"RateEnum": "accounts.api.fields.RATES"},
+    "ENUM_NAME_OVERRIDES": {"RateEnum": "accounts.api.fields.RATES", "CertaintyEnum": "tariffs.bill.CERTAINTIES"},
 }
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 UNFOLD: dict[str, Any] = {

@@ -2,9 +2,12 @@
 
 from django.urls import re_path
 
-from tariffs.api import bills
+from tariffs.api import bills, reconciliation
 
 urlpatterns = [
     re_path(r"^bills/?$", bills.BillsView.as_view(), name="bills"),
     re_path(r"^bills/(?P<bill_id>[^/]+)/?$", bills.BillView.as_view(), name="bill"),
+    re_path(
+        r"^bills/(?P<bill_id>[^/]+)/reconciliation/?$", reconciliation.ReconciliationView.as_view(), name="bill-reconciliation"
+    ),
 ]
