@@ -93,8 +93,7 @@ def bill_for(contract: Contract, cycle: Cycle, kwh: int) -> Bill:
 def cycle_uses(home: Home, cycles: Sequence[Cycle]) -> tuple[MeasuredBy, list[list[CircuitUse]]]:
     """Return what measures the home, and what each of its circuits drew in each cycle (3 queries).
 
-    The cycles follow each other, each beginning where the one before it ends or later. Where the home has a device that measures
-    the whole house, its circuits are that one's.
+    The cycles must not overlap. Where the home has a device that measures the whole house, its circuits are that one's alone.
     """
     devices = dict(Device.objects.counting_for(home).values_list("id", "is_main"))
     bounds = [cycle_bounds(home, cycle) for cycle in cycles]
