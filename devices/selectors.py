@@ -20,10 +20,10 @@ from devices.exceptions import DeviceNotFound
 from devices.models import Device
 from devices.presence_scripts import SEEN
 from devices.strangers import Stranger, strangers_near
+from ecowatt.ids import row_id
 
 log = structlog.get_logger(__name__)
 MAC = r"^[0-9a-f]{12}$"
-MAX_ID = 2**63 - 1
 
 
 def devices_of(user: User) -> QuerySet[Device]:
@@ -50,10 +50,8 @@ def device_get(*, user: User, device_id: str | int) -> Device:
 
     Raises DeviceNotFound, alike for another home's device, an unknown id and what is no id at all.
     """
-    text = str(device_id)
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_ID):
-        raise DeviceNotFound
-    device = Device.objects.with_role_of(user).with_owner().prefetch_related("channels").filter(pk=int(text)).first()
+    devices = Device.objects.with_role_of(user).with_owner().prefetch_related("channels")
+    device = devices.filter(pk=row_id(device_id)).first()
     if device is None:
         raise DeviceNotFound
     return device

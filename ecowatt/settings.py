@@ -216,6 +216,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "auth", "description": "Sessions and passwords"},
         {"name": "users", "description": "People"},
         {"name": "contract", "description": "The home's supply contract with CFE"},
+        {"name": "bills", "description": "Paper bills, and what of them the meters explain"},
         {"name": "devices", "description": "The home's meters"},
         {"name": "dashboard", "description": "The running billing cycle"},
         {"name": "tariffs", "description": "CFE's prices, and what they mean for the home"},
@@ -234,7 +235,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "telemetry.api.schema.described_beside_django",
     ],
-    "ENUM_NAME_OVERRIDES": {"RateEnum": "accounts.api.fields.RATES"},
+    "ENUM_NAME_OVERRIDES": {"RateEnum": "accounts.api.fields.RATES", "CertaintyEnum": "tariffs.bill.CERTAINTIES"},
 }
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 UNFOLD: dict[str, Any] = {

@@ -30,6 +30,7 @@ GROUPS: tuple[tuple[Promise, tuple[Entry, ...]], ...] = (
         _("Precios y consejos"),
         (
             Entry(_("Precios de CFE"), "tariffs.price", "payments"),
+            Entry(_("Recibos"), "tariffs.paperbill", "receipt_long"),
             Entry(_("Recomendaciones"), "analysis.recommendation", "lightbulb"),
         ),
     ),

@@ -1,11 +1,11 @@
-"""Admin of the prices."""
+"""Admin of the prices and the paper bills."""
 
 from django.contrib import admin
 from django.contrib.admin import AllValuesFieldListFilter
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from tariffs.models import Price
+from tariffs.models import PaperBill, Price
 
 
 @admin.register(Price)
@@ -28,3 +28,15 @@ class PriceAdmin(ModelAdmin):
         """Return the tier's limits."""
         upper = price.upper_kwh_month
         return f"{price.lower_kwh_month}–{upper}" if upper else f"> {price.lower_kwh_month}"
+
+
+@admin.register(PaperBill)
+class PaperBillAdmin(ModelAdmin):
+    """Paper bills by home and period."""
+
+    list_display = ("home", "start", "end", "kwh", "total_mxn", "created_at")
+    list_select_related = ("home",)
+    search_fields = ("home__name", "home__memberships__user__email")
+    autocomplete_fields = ("home",)
+    date_hierarchy = "end"
+    list_per_page = 50

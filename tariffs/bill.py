@@ -49,6 +49,9 @@ class Certainty(StrEnum):
     ESTIMATE = "estimate"
 
 
+CERTAINTIES = [certainty.value for certainty in Certainty]
+
+
 class Doubt(StrEnum):
     """Why a bill is not exact."""
 

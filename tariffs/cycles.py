@@ -4,6 +4,14 @@ from calendar import monthrange
 from datetime import date, timedelta
 from typing import NamedTuple
 
+# A longer period is of two months: real ones have about 30 or about 61 days.
+MOST_DAYS_OF_A_MONTHLY_BILL = 45
+
+
+def billing_months(day_count: int) -> int:
+    """Return how many months (1 or 2) a bill of so many days covers."""
+    return 2 if day_count > MOST_DAYS_OF_A_MONTHLY_BILL else 1
+
 
 class Cycle(NamedTuple):
     """The dates [start, end) of one bill: `end` is the day of the next reading and belongs to the next cycle."""

@@ -1,7 +1,23 @@
-"""What can go wrong with a bill."""
+"""What can go wrong with a bill, in the words that the user reads."""
 
-from ecowatt.exceptions import Unavailable
+from django.utils.translation import gettext as _
+
+from ecowatt.exceptions import Conflict, NotFound, Unavailable
 
 
 class PricesMissing(Unavailable):
     """The operator has not loaded the prices of a tariff (`manage.py load_cfe_prices`)."""
+
+
+class BillNotFound(NotFound):
+    """There is no such paper bill, or it is another home's."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Recibo no encontrado o no pertenece a tu hogar."))
+
+
+class BillOverlaps(Conflict):
+    """Another paper bill of the home covers some of the same days."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Ya hay un recibo que cubre parte de ese periodo."))

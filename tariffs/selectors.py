@@ -1,18 +1,30 @@
-"""Where the rest of the system gets a home's billing cycle and what it costs."""
+"""Where the rest of the system gets a home's billing cycle, what it costs, and its paper bills."""
 
+from collections.abc import Sequence
+from copy import copy
 from datetime import UTC, date, datetime, time
+from itertools import groupby
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Contract, Home
+from devices.models import Device
+from ecowatt.ids import row_id
 from tariffs.bill import Bill, Levy, Terms
 from tariffs.billing import Biller
+from tariffs.constants import NATIONAL
 from tariffs.cycles import Cycle, cycle_containing
-from tariffs.exceptions import PricesMissing
-from tariffs.models import Price
+from tariffs.exceptions import BillNotFound, PricesMissing
+from tariffs.models import PaperBill, Price
 from tariffs.prices import NoPrices, PriceBook, Rate
+from tariffs.reconciliation import MeasuredBy, Reconciliation, reconcile
+from tariffs.suggestions import Suggestion, suggestions
+from telemetry.coverage import CircuitUse
+from telemetry.selectors import circuit_uses
 
 
 def local_date(home: Home, moment: datetime) -> date:
@@ -42,6 +54,19 @@ def cycle_on(home: Home, day: date) -> Cycle:
     """Return the billing cycle that a local date is in, by the contract of that date (1 query, unless it is loaded)."""
     contract = home.contract_on(day)
     return cycle_containing(day, contract.billing_day, contract.billing_months, contract.cycle_month)
+
+
+def paper_bills_of(home: Home) -> QuerySet[PaperBill]:
+    """Return the paper bills of a home, the newest first (1 query)."""
+    return home.paper_bills.order_by("-end")
+
+
+def paper_bill_get(*, home: Home, bill_id: str | int) -> PaperBill:
+    """Return a paper bill of the home, whatever text stands for its id (1 query). Raises BillNotFound."""
+    bill = home.paper_bills.filter(pk=row_id(bill_id)).first()
+    if bill is None:
+        raise BillNotFound
+    return bill
 
 
 def terms_of(contract: Contract) -> Terms:
@@ -77,3 +102,52 @@ def bill_for(contract: Contract, cycle: Cycle, kwh: int) -> Bill:
     For a running cycle it is what CFE would print if it closed with the kWh so far, the minimum included.
     """
     return biller_for(contract, cycle).bill(kwh)
+
+
+def cycle_uses(home: Home, cycles: Sequence[Cycle]) -> tuple[MeasuredBy, list[list[CircuitUse]]]:
+    """Return what measures the home, and what each of its circuits drew in each cycle (3 queries).
+
+    The cycles must not overlap. Where the home has a device that measures the whole house, its circuits are that one's alone.
+    """
+    devices = dict(Device.objects.counting_for(home).values_list("id", "is_main"))
+    bounds = [cycle_bounds(home, cycle) for cycle in cycles]
+    edges = sorted({edge for pair in bounds for edge in pair})
+    spans = dict(zip(edges, circuit_uses(list(devices), edges), strict=False)) if edges else {}
+    by = MeasuredBy.MAINS if any(devices.values()) else MeasuredBy.CIRCUITS if devices else MeasuredBy.NOTHING
+    return by, [spans[start] for start, _end in bounds]
+
+
+def contract_of_bill(bill: PaperBill) -> Contract:
+    """Return the contract that a paper bill was made by: that of its last day, but for the months, which its length tells."""
+    contract = copy(bill.home.contract_on(Cycle(bill.start, bill.end).last_day))
+    contract.billing_months = bill.billing_months
+    return contract
+
+
+def reconciliation_of(bill: PaperBill) -> Reconciliation:
+    """Return why a paper bill says something else than the meters (5 queries). Raises NoContract and PricesMissing."""
+    period = Cycle(bill.start, bill.end)
+    biller = biller_for(contract_of_bill(bill), period)
+    measured_by, (circuits,) = cycle_uses(bill.home, [period])
+    return reconcile(biller, billed_kwh=bill.kwh, paid_mxn=bill.total_mxn, circuits=circuits, measured_by=measured_by)
+
+
+def suggestions_for(bill: PaperBill, reconciliation: Reconciliation) -> list[Suggestion]:
+    """Return other contracts that would explain what was paid, if the home's own does not (1 query, none where it does)."""
+    if reconciliation.mxn_parts.price_or_tariff == 0:
+        return []
+    contract = contract_of_bill(bill)
+    return suggestions(
+        Cycle(bill.start, bill.end),
+        kwh=bill.kwh,
+        paid_mxn=bill.total_mxn,
+        tariff=contract.tariff,
+        terms=terms_of(contract),
+        books=_books(contract.dac_region),
+    )
+
+
+def _books(dac_region: str) -> dict[str, PriceBook]:
+    """Return the prices of every tariff in a region, by tariff (1 query)."""
+    rates = sorted(Price.objects.filter(region__in=[NATIONAL, dac_region]).rates(), key=attrgetter("tariff"))
+    return {tariff: PriceBook(group) for tariff, group in groupby(rates, attrgetter("tariff"))}

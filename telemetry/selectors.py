@@ -10,6 +10,8 @@ from django.db.models import F, Sum
 from accounts.models import Home
 from devices.models import Device
 from telemetry import sql
+from telemetry.coverage import CircuitUse
+from telemetry.coverage_sql import CIRCUIT_USES
 from telemetry.history import Window
 from telemetry.models import Hour
 
@@ -40,6 +42,21 @@ def home_energy_wh(home: Home, start: datetime, end: datetime) -> float:
     devices = list(Device.objects.counting_for(home).values_list("id", flat=True))
     hours = Hour.objects.filter(device_id__in=devices, start__gte=start, start__lt=end)
     return hours.aggregate(wh=Sum(F("measured_wh") + F("recovered_wh")))["wh"] or 0.0
+
+
+def circuit_uses(device_ids: Sequence[int], edges: Sequence[datetime]) -> list[list[CircuitUse]]:
+    """Return what each circuit did in each span between consecutive edges, which are whole hours that rise (1 query).
+
+    An hour is known for the time that readings cover. Where a counter moved across a gap, the hour's energy is known though nobody
+    saw it flow (recovered), so the whole hour is. A circuit without any hour in a span is not in it: it may not have been there yet.
+    """
+    spans: list[list[CircuitUse]] = [[] for _ in edges[1:]]
+    with connection.cursor() as cursor:
+        cursor.execute(CIRCUIT_USES, [list(edges), list(device_ids), edges[0], edges[-1]])
+        for span, energy_wh, known_s in cursor.fetchall():
+            length_s = (edges[span + 1] - edges[span]).total_seconds()
+            spans[span].append(CircuitUse(energy_wh, min(known_s / length_s, 1.0)))
+    return spans
 
 
 def history(device_ids: Sequence[int], window: Window, channel: int | None = None) -> list[tuple[datetime, Step | None]]:

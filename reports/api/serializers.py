@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.api.fields import RateField
-from tariffs.bill import Certainty
+from tariffs.bill import CERTAINTIES
 
 
 def _two_decimals() -> serializers.DecimalField:
@@ -31,5 +31,5 @@ class SummarySerializer(serializers.Serializer[Any]):
     current_tariff = RateField()
     carbon_footprint = CarbonFootprintSerializer()
     latest_recommendation = serializers.CharField(allow_null=True)
-    cost_certainty = serializers.ChoiceField(choices=[certainty.value for certainty in Certainty], allow_null=True)
+    cost_certainty = serializers.ChoiceField(choices=CERTAINTIES, allow_null=True)
     price_month = serializers.CharField(allow_null=True)

@@ -1,9 +1,15 @@
-"""Paths below /api/v1."""
+"""Paths below /api/v1. Whatever stands for an id gets to the view: what is no id is a bill that isn't there."""
 
 from django.urls import re_path
 
+from tariffs.api import bills, reconciliation
 from tariffs.api.prices import PricesView
 
 urlpatterns = [
+    re_path(r"^bills/?$", bills.BillsView.as_view(), name="bills"),
+    re_path(r"^bills/(?P<bill_id>[^/]+)/?$", bills.BillView.as_view(), name="bill"),
+    re_path(
+        r"^bills/(?P<bill_id>[^/]+)/reconciliation/?$", reconciliation.ReconciliationView.as_view(), name="bill-reconciliation"
+    ),
     re_path(r"^tariffs/?$", PricesView.as_view(), name="tariffs"),
 ]

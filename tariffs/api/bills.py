@@ -1,0 +1,153 @@
+"""The paper bills of the caller's home."""
+
+from datetime import date
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.contracts import DayField
+from accounts.api.fields import sentences
+from accounts.authentication import caller
+from accounts.selectors import home_to_change
+from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
+from tariffs import services
+from tariffs.models.paper_bills import MAX_DAYS, MAX_KWH, MAX_MXN
+from tariffs.selectors import paper_bill_get, paper_bills_of
+
+
+def _messages(missing: Any, wrong: Any) -> dict[str, Any]:
+    return sentences(missing=missing, wrong=wrong) | dict.fromkeys(
+        ["max_digits", "max_decimal_places", "max_whole_digits"], wrong
+    )
+
+
+def _day(missing: Any, **options: Any) -> DayField:
+    return DayField(error_messages=sentences(missing=missing, wrong=_("La fecha se escribe AAAA-MM-DD.")), **options)
+
+
+class BillAddSerializer(serializers.Serializer[Any]):
+    """A bill as it is printed: `period_end` is the date of its reading, on which the next one starts. Its context says `today`."""
+
+    period_start = _day(_("El inicio del periodo es obligatorio."), source="start")
+    period_end = _day(_("El fin del periodo es obligatorio."), source="end")
+    kwh = serializers.IntegerField(
+        min_value=0,
+        max_value=MAX_KWH,
+        error_messages=_messages(
+            _("El consumo es obligatorio."), _("El consumo es un número entero de kWh, que no pasa de un millón.")
+        ),
+    )
+    total_mxn = serializers.DecimalField(
+        10,
+        2,
+        min_value=0,
+        max_value=MAX_MXN,
+        coerce_to_string=False,
+        error_messages=_messages(
+            _("El total pagado es obligatorio."),
+            _("El total es un número de pesos con dos decimales a lo más, que no pasa de diez millones."),
+        ),
+    )
+
+    def validate_period_end(self, value: date) -> date:
+        """Refuse a reading that is still to come."""
+        if value > self.context["today"]:
+            raise serializers.ValidationError(_("El periodo termina en el futuro."), "invalid")
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a period that no bill has."""
+        if not 0 < (attrs["end"] - attrs["start"]).days <= MAX_DAYS:
+            raise serializers.ValidationError({"period_end": [_("El periodo debe tener de 1 a 100 días.")]}, "invalid")
+        return attrs
+
+
+class BillSerializer(serializers.Serializer[Any]):
+    """A bill that the home has had, with its days and mean use."""
+
+    id = serializers.IntegerField()
+    period_start = serializers.DateField(source="start")
+    period_end = serializers.DateField(source="end", help_text="The date of the reading; the next bill starts on it.")
+    days = serializers.IntegerField(source="day_count")
+    kwh = serializers.IntegerField()
+    total_mxn = serializers.DecimalField(10, 2, coerce_to_string=False)
+    average_kwh_day = serializers.DecimalField(None, 2, coerce_to_string=False)
+
+
+ASKED = {"period_start": "2026-04-18", "period_end": "2026-06-20", "kwh": 328, "total_mxn": 404.0}
+EXAMPLE = {"id": 7, **ASKED, "days": 63, "average_kwh_day": 5.21}
+NO_HOME = "Tu cuenta no pertenece a ningún hogar."
+NOT_THERE = "Recibo no encontrado o no pertenece a tu hogar."
+VIEWER = refusals(
+    {403: ("Como invitado puedes ver lo que hay en el hogar, pero no cambiarlo.", "Aún no perteneces a ningún hogar.")}
+)
+
+
+class BillsView(APIView):
+    """All of them."""
+
+    @extend_schema(
+        operation_id="bills",
+        tags=["bills"],
+        summary="List the paper bills",
+        description="The paper bills of the home as a plain array, the newest first.",
+        responses={
+            200: answer(BillSerializer(many=True), EXAMPLE),
+            **NEEDS_LOGIN,
+            **refusals({404: NO_HOME}),
+        },
+    )
+    def get(self, request: Request) -> Response:
+        """Return the bills, the newest first."""
+        return Response(BillSerializer(paper_bills_of(caller(request).home), many=True).data)
+
+    @extend_schema(
+        operation_id="bill_add",
+        tags=["bills"],
+        summary="Type in a paper bill",
+        description=(
+            "Dates are as they are printed, so that a bill starts on the date on which the one before ends. A bill that is newer "
+            "than the last reading that the contract knows sets, from its end on, the days and the months of the billing cycles."
+        ),
+        request=BillAddSerializer,
+        responses={
+            201: answer(BillSerializer, EXAMPLE),
+            **NEEDS_LOGIN,
+            **VIEWER,
+            **refusals({409: "Ya hay un recibo que cubre parte de ese periodo."}),
+            **invalid("period_end", "El periodo termina en el futuro.", value="2126-06-20"),
+        },
+        examples=asking(ASKED),
+    )
+    def post(self, request: Request) -> Response:
+        """Keep a bill, and return it."""
+        home = home_to_change(caller(request))
+        serializer = BillAddSerializer(data=request.data, context={"today": home.today})
+        serializer.is_valid(raise_exception=True)
+        bill = services.paper_bill_add(home=home, **serializer.validated_data)
+        return Response(BillSerializer(bill).data, status=status.HTTP_201_CREATED)
+
+
+class BillView(APIView):
+    """One of them."""
+
+    @extend_schema(
+        operation_id="bill_delete",
+        tags=["bills"],
+        summary="Delete a paper bill",
+        responses={
+            204: OpenApiResponse(description="It is gone; what the contract learnt of it stays."),
+            **NEEDS_LOGIN,
+            **VIEWER,
+            **refusals({404: NOT_THERE}),
+        },
+    )
+    def delete(self, request: Request, bill_id: str) -> Response:
+        """Forget a bill."""
+        services.paper_bill_delete(bill=paper_bill_get(home=home_to_change(caller(request)), bill_id=bill_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
