@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from telemetry import sql
+from telemetry import rollup_sql
 from telemetry.constants import BUCKET
 
 Fetch = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -102,7 +102,7 @@ def _reach(
         if first is not None and (first < at if back else last > at):
             asked.append((number, device, channel, at))
     if asked:
-        statement = sql.SECOND_COUNTERS_BEFORE if back else sql.SECOND_COUNTERS_AFTER
+        statement = rollup_sql.SECOND_COUNTERS_BEFORE if back else rollup_sql.SECOND_COUNTERS_AFTER
         for number, time in fetch(statement, [list(column) for column in zip(*asked, strict=True)]):
             reach[number] = min(reach[number], time) if back else max(reach[number], time)
     return reach

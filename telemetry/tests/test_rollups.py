@@ -152,6 +152,30 @@ def test_power_without_a_counter_is_integrated_over_short_gaps_only() -> None:
     assert total(FiveMinutes) == pytest.approx(3000 * 8 / 3600)
 
 
+def test_a_bucket_has_the_least_mean_and_most_of_what_was_said() -> None:
+    start = recent()
+    store(
+        [
+            Sample(0, start, 100.0, None, None, None, None),
+            Sample(0, start + timedelta(seconds=10), 300.0, 126.0, None, None, None),
+            Sample(0, start + timedelta(seconds=40), -50.0, 128.0, None, None, None),
+        ]
+    )
+    for model in (FiveMinutes, Hour):
+        (bucket,) = model.objects.all()
+        assert (bucket.power_min_w, bucket.power_max_w, bucket.voltage_v, bucket.current_a) == (-50.0, 300.0, 127.0, None)
+        assert bucket.power_mean_w == pytest.approx((200 * 10 + 125 * 30) / 40)
+
+
+def test_readings_of_two_days_are_taken_in_order() -> None:
+    partitions_maintain(datetime.now(UTC))
+    midnight = recent(48).replace(hour=0)
+    samples = [sample(midnight + timedelta(seconds=10 * step), 360.0, 1000.0 + step) for step in range(-60, 60)]
+    store(samples[::-1])
+    assert_as_the_plain_loop(samples)
+    assert total(Hour) == pytest.approx(119.0)
+
+
 def test_export_counts_as_returned_and_never_as_used() -> None:
     start = recent()
     store([sample(start, -600.0), sample(start + timedelta(seconds=60), -600.0)])
