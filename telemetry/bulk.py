@@ -1,7 +1,7 @@
 """Readings out of the database and buckets into it as whole columns in binary: many times quicker than row by row, or as text."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,11 @@ from telemetry import rollup_sql
 from telemetry.energy import Buckets, Readings, Spans
 from telemetry.spans import EPOCH, Span
 
+Column = NDArray[Any]
+
 POSTGRES_EPOCH_US = 946_684_800_000_000
+HOUR_US = 3_600_000_000
+MICROSECOND = timedelta(microseconds=1)
 # A reading as ROLLUP_READINGS packs it: time, W, V, A, and the counters of energy drawn and returned, Wh.
 READING = np.dtype(">i8, >f4, >f4, >f4, >f8, >f8")
 # Types of bucket columns after the key, and PostgreSQL's numbers for arrays of such; whole numbers of eight bytes are times.
@@ -29,7 +33,7 @@ class _ArrayDumper(Dumper):
 
     format = Format.BINARY
 
-    def dump(self, obj: "NDArray[Any]") -> bytes:
+    def dump(self, obj: Column) -> bytes:
         kind = obj.dtype.str[1:]
         cells = np.empty(len(obj), [("length", ">i4"), ("value", f">{kind}")])
         cells["length"], cells["value"] = obj.itemsize, obj
@@ -45,44 +49,58 @@ def query(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Return the rows' columns."""
-    return [list(column) for column in zip(*rows, strict=True)]
+def query_about(statement: str, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """Run a statement whose parameters are the columns of the rows: device, channel, and times."""
+    return query(statement, _columns(rows))
 
 
 def readings_of(spans: Sequence[Span]) -> Readings:
     """Fetch the readings of the spans (1 query)."""
-    device, channel, _lo, _hi, start, end, *_counters = columns(spans)
-    asked = [list(range(len(spans))), device, channel, start, end, min(start), max(end)]
-    rows = sorted(query(rollup_sql.READINGS, asked))
+    ranges = [(*span[:2], span.fetch_lo, span.fetch_hi) for span in spans]
+    least, greatest = min(span.fetch_lo for span in spans), max(span.fetch_hi for span in spans)
+    rows = sorted(query(rollup_sql.READINGS, [*_columns(ranges), least, greatest]))
     packed = np.frombuffer(b"".join(row[1] for row in rows), READING)
     time, *measured = (packed[name] for name in READING.names or ())
-    span = np.repeat(
-        np.array([row[0] for row in rows], np.int64), np.array([len(row[1]) // READING.itemsize for row in rows], np.int64)
-    )
-    return Readings(span, time + POSTGRES_EPOCH_US, *(column.astype(np.float64) for column in measured))
+    number, count = np.array([(row[0] - 1, len(row[1]) // READING.itemsize) for row in rows], np.int64).reshape(-1, 2).T
+    return Readings(np.repeat(number, count), time + POSTGRES_EPOCH_US, *(column.astype(np.float64) for column in measured))
 
 
 def for_arithmetic(spans: Sequence[Span]) -> Spans:
     """Return what the arithmetic takes of the spans."""
     names = ("lo", "hi", "counter_first", "counter_last")
-    return Spans(*(np.array([_microseconds(getattr(span, name)) for span in spans], np.int64) for name in names))
+    return Spans(*(_microseconds(getattr(span, name) for span in spans) for name in names))
 
 
 def replace_buckets(spans: Sequence[Span], computed: Buckets) -> None:
-    """Write the computed five minutes of the spans and remove what else stands there (2 queries, or 3)."""
-    series = np.array([span[:2] for span in spans])[computed.span]
-    keys = [series[:, 0].astype("i4"), series[:, 1].astype("i2"), computed.start - POSTGRES_EPOCH_US]
-    # What is too small for a `real` is too small to reckon with, too.
-    values = [
-        np.where(np.abs(column) < 1e-30, 0, column).astype(kind) for column, kind in zip(computed[2:], BUCKET_TYPES, strict=True)
-    ]
-    query(rollup_sql.UPSERT_FIVE_MINUTES, [*keys, *values])
-    device, channel, lo, hi, *_ = columns(spans)
+    """Replace the five minutes of the spans by the computed ones, and sum their hours anew (3 queries, or 5)."""
+    device, channel, lo, hi = _columns(span[:4] for span in spans)
+    keys = [device[computed.span], channel[computed.span], computed.start - POSTGRES_EPOCH_US]
+    query(rollup_sql.UPSERT_FIVE_MINUTES, [*keys, *map(_storable, computed[2:], BUCKET_TYPES)])
     stale = query(rollup_sql.STALE_FIVE_MINUTES, [device, channel, lo, hi, *keys])
     if stale:
-        query(rollup_sql.DELETE_FIVE_MINUTES, columns(stale))
+        query_about(rollup_sql.DELETE_FIVE_MINUTES, stale)
+        keys = [np.concatenate(both) for both in zip(keys, _columns(stale), strict=True)]
+    hours = _hours(*keys)
+    query(rollup_sql.UPSERT_HOURS, hours)
+    if stale:
+        query(rollup_sql.DELETE_HOURS, hours)
 
 
-def _microseconds(time: datetime | None) -> int:
-    return (time - EPOCH) // timedelta(microseconds=1) if time else 0
+def _hours(device: Column, channel: Column, start: Column) -> list[Column]:
+    """Return the hours of the buckets as device, channel, start and end, none twice: one statement can't write a row twice."""
+    hours = np.unique(np.stack([device, channel, start // HOUR_US * HOUR_US]), axis=1)
+    return [hours[0].astype("i4"), hours[1].astype("i2"), hours[2], hours[2] + HOUR_US]
+
+
+def _columns(rows: Iterable[Sequence[Any]]) -> list[Column]:
+    device, channel, *times = zip(*rows, strict=True)
+    return [np.array(device, "i4"), np.array(channel, "i2"), *(_microseconds(column) - POSTGRES_EPOCH_US for column in times)]
+
+
+def _microseconds(times: Iterable[datetime | None]) -> "NDArray[np.int64]":
+    return np.array([(time - EPOCH) // MICROSECOND if time else 0 for time in times], np.int64)
+
+
+def _storable(column: Column, kind: str) -> Column:
+    """Return the column as the table has it; what is too small for a `real` is too small to reckon with, too."""
+    return np.where(np.abs(column) < 1e-30, 0, column).astype(kind)

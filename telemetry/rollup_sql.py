@@ -59,9 +59,10 @@ FROM change c JOIN telemetry_series s ON s.device_id = c.device_id AND s.channel
 """
 
 # The time of the last but one reading with a counter before some times ({order} DESC, {beyond} <), or of the next but one after them
-# (ASC, >); of the nearest where there is no other, null where there is none. Parameters: number[], device_id[], channel[], at[].
+# (ASC, >); of the nearest where there is no other, no row where there is none. Parameters: device_id[], channel[], at[]. Returns which of
+# these, counted from one, and the time.
 SECOND_COUNTERS = """
-SELECT p.number, second.time FROM unnest(%s::int[], %s::int[], %s::smallint[], %s::timestamptz[]) AS p (number, device_id, channel, at)
+SELECT p.number, second.time FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[]) WITH ORDINALITY AS p (device_id, channel, at, number)
 CROSS JOIN LATERAL (
     SELECT time FROM (
         SELECT time FROM telemetry_reading r
@@ -73,12 +74,12 @@ CROSS JOIN LATERAL (
 SECOND_COUNTERS_BEFORE = SECOND_COUNTERS.format(beyond="<", order="DESC", reverse="ASC")
 SECOND_COUNTERS_AFTER = SECOND_COUNTERS.format(beyond=">", order="ASC", reverse="DESC")
 
-# Readings for the roll-up: for each span that has any, its number and its readings in order of time, packed into one value: that is many
-# times quicker to take than rows are. NaN stands for null. Parameters: number[], device_id[], channel[], from[], to[] (both ends
+# Readings for the roll-up: for each span that has any, its number, counted from one, and its readings in order of time, packed into one
+# value: that is many times quicker to take than rows are. NaN stands for null. Parameters: device_id[], channel[], from[], to[] (both ends
 # included), and the least and greatest of these times, which spare the planner the partitions outside.
 READINGS = """
-SELECT p.number, r.packed FROM unnest(%s::int[], %s::int[], %s::smallint[], %s::timestamptz[], %s::timestamptz[])
-    AS p (number, device_id, channel, from_time, to_time)
+SELECT p.number, r.packed FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[], %s::timestamptz[])
+    WITH ORDINALITY AS p (device_id, channel, from_time, to_time, number)
 CROSS JOIN LATERAL (
     SELECT string_agg(timestamptz_send(time) || float4send(power_w) || float4send(coalesce(voltage_v, 'NaN'))
         || float4send(coalesce(current_a, 'NaN')) || float8send(coalesce(energy_wh, 'NaN')) || float8send(coalesce(returned_wh, 'NaN')),

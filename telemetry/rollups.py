@@ -8,12 +8,12 @@ from django.conf import settings
 from django.db import transaction
 
 from telemetry import rollup_sql
-from telemetry.bulk import columns, for_arithmetic, query, readings_of, replace_buckets
+from telemetry.bulk import for_arithmetic, query, query_about, readings_of, replace_buckets
 from telemetry.constants import LATE_AFTER, ROLLUP_MARGIN, WORK_LOCK
 from telemetry.energy import Rules, buckets
 from telemetry.models import RollupState
 from telemetry.partitions import horizon
-from telemetry.spans import Change, Horizon, Series, Span, spans_of
+from telemetry.spans import Change, Horizon, Series, spans_of
 
 RUN_LOCK = 0x45_57_02  # one regular roll-up at a time
 LATE_SPANS_A_TRANSACTION = 1_000
@@ -54,13 +54,12 @@ def recompute(changes: Sequence[Change], now: datetime, frozen: Mapping[Series, 
     if not changes:
         return 0
     take_turn()
-    counters = {row[:2]: row[2:] for row in query(rollup_sql.NOTE_COUNTERS, columns(changes))}
+    counters = {row[:2]: row[2:] for row in query_about(rollup_sql.NOTE_COUNTERS, changes)}
     known = [change for change in changes if change[:2] in counters]
     gap = timedelta(seconds=max(settings.TELEMETRY_POWER_GAP_SECONDS, settings.TELEMETRY_COUNTER_GAP_SECONDS))
-    spans = spans_of(known, counters, gap, Horizon(horizon(now), frozen or {}), query)
+    spans = spans_of(known, counters, gap, Horizon(horizon(now), frozen or {}), query_about)
     if spans:
         replace_buckets(spans, buckets(readings_of(spans), for_arithmetic(spans), _rules()))
-        _sum_hours(spans)
     return len(spans)
 
 
@@ -72,18 +71,11 @@ def take_turn() -> None:
 def recompute_imported_hours(starts: Sequence[tuple[int, int, datetime]]) -> None:
     """Recompute the hours of imported five-minute buckets, given as device, channel and start. Needs a transaction and its turn."""
     hours = {(device_id, channel, _hour(start)) for device_id, channel, start in starts}
-    query(rollup_sql.UPSERT_IMPORTED_HOURS, columns([(*hour, hour[2] + timedelta(hours=1)) for hour in hours]))
+    query_about(rollup_sql.UPSERT_IMPORTED_HOURS, [(*hour, hour[2] + timedelta(hours=1)) for hour in hours])
 
 
 def _rules() -> Rules:
     return Rules(settings.TELEMETRY_POWER_GAP_SECONDS, settings.TELEMETRY_COUNTER_GAP_SECONDS, settings.TELEMETRY_MAX_POWER_W)
-
-
-def _sum_hours(spans: Sequence[Span]) -> None:
-    """Sum the hours that the spans lie in."""
-    hours = columns([(*span[:2], _hour(span.lo), _hour(span.hi + timedelta(minutes=55))) for span in spans])
-    query(rollup_sql.UPSERT_HOURS, hours)
-    query(rollup_sql.DELETE_HOURS, hours)
 
 
 def _hour(time: datetime) -> datetime:

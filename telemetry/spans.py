@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from telemetry import rollup_sql
 from telemetry.constants import BUCKET
 
-Fetch = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+Fetch = Callable[[str, Sequence[tuple[int, int, datetime]]], list[tuple[Any, ...]]]
 Series = tuple[int, int]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -100,9 +100,10 @@ def _reach(
     for number, (device, channel, at) in enumerate(listed):
         first, last = counters[device, channel]
         if first is not None and (first < at if back else last > at):
-            asked.append((number, device, channel, at))
+            asked.append(number)
     if asked:
         statement = rollup_sql.SECOND_COUNTERS_BEFORE if back else rollup_sql.SECOND_COUNTERS_AFTER
-        for number, time in fetch(statement, [list(column) for column in zip(*asked, strict=True)]):
+        for place, time in fetch(statement, [listed[number] for number in asked]):
+            number = asked[place - 1]
             reach[number] = min(reach[number], time) if back else max(reach[number], time)
     return reach

@@ -226,6 +226,24 @@ def test_a_late_reading_reopens_its_buckets() -> None:
     assert [bucket.recovered_wh for bucket in found] == pytest.approx([20.0] * 6 + [0.0] * 7)
 
 
+def test_two_late_spans_of_one_hour_are_summed_together() -> None:
+    start = recent()
+    for minutes in (0, 30, 0, 30):
+        readings_store([(DEVICE, sample(start + timedelta(minutes=minutes, seconds=step))) for step in (0, 10)])
+        if minutes:
+            rollups.rollup()
+    assert Hour.objects.get().samples == 4
+
+
+def test_an_hour_whose_buckets_have_all_gone_goes_too() -> None:
+    start = recent()
+    store([sample(start, energy=0.0), sample(start + timedelta(hours=2), energy=240.0)])
+    assert Hour.objects.count() == 3
+    Reading.objects.filter(time__gt=start).delete()
+    rollup_rebuild()
+    assert [bucket.start for bucket in Hour.objects.all()] == [*five_minutes()] == [start]
+
+
 def test_an_open_bucket_is_kept_fresh_by_later_readings() -> None:
     now = datetime.now(UTC)
     store([sample(now - timedelta(seconds=20), energy=10.0), sample(now - timedelta(seconds=10), energy=11.0)])
