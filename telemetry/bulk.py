@@ -49,16 +49,16 @@ def query(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def query_about(statement: str, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    """Run a statement whose parameters are the columns of the rows: device, channel, and times."""
-    return query(statement, _columns(rows))
+def query_about(statement: str, rows: Iterable[Sequence[Any]], *more: Any) -> list[tuple[Any, ...]]:
+    """Run a statement whose parameters are the columns of the rows (device, channel, and times), and then some more."""
+    return query(statement, [*_columns(rows), *more])
 
 
 def readings_of(spans: Sequence[Span]) -> Readings:
     """Fetch the readings of the spans (1 query)."""
     ranges = [(*span[:2], span.fetch_lo, span.fetch_hi) for span in spans]
     least, greatest = min(span.fetch_lo for span in spans), max(span.fetch_hi for span in spans)
-    rows = sorted(query(rollup_sql.READINGS, [*_columns(ranges), least, greatest]))
+    rows = sorted(query_about(rollup_sql.READINGS, ranges, least, greatest))
     packed = np.frombuffer(b"".join(row[1] for row in rows), READING)
     time, *measured = (packed[name] for name in READING.names or ())
     number, count = np.array([(row[0] - 1, len(row[1]) // READING.itemsize) for row in rows], np.int64).reshape(-1, 2).T

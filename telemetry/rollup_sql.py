@@ -4,10 +4,11 @@ Energy follows the rules of docs/telemetry.md: by counter where there is one, el
 readings is cut at bucket edges in proportion to time, so the buckets' sum is the counter's movement whatever the order of arrival.
 """
 
-# Before a roll-up: its lock, and plans that walk the primary key. A bitmap would read and sort hours of readings to find the nearest
+# Before a roll-up: its lock, and plans that walk the primary key. A bitmap or a sort would read hours of readings to find the nearest
 # two, and compiling costs more than it saves. Parameter: the lock's key.
 SESSION = """
-SELECT pg_advisory_xact_lock(%s), set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)
+SELECT pg_advisory_xact_lock(%s), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
+    set_config('jit', 'off', true)
 """
 
 # What changed since the last roll-up: for each series, the range of its readings after the mark. Parameter: the mark.
@@ -58,21 +59,21 @@ SELECT s.device_id, s.channel, least(s.counter_first, c.first), greatest(s.count
 FROM change c JOIN telemetry_series s ON s.device_id = c.device_id AND s.channel = c.channel
 """
 
-# The time of the last but one reading with a counter before some times ({order} DESC, {beyond} <), or of the next but one after them
-# (ASC, >); of the nearest where there is no other, no row where there is none. Parameters: device_id[], channel[], at[]. Returns which of
-# these, counted from one, and the time.
-SECOND_COUNTERS = """
-SELECT p.number, second.time FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[]) WITH ORDINALITY AS p (device_id, channel, at, number)
+# The time of the last but one reading with a counter before some times, or of the next but one after them; of the nearest where there is no
+# other. Parameters: device_id[], channel[], at[], and how far to look, which spares the partitions beyond. Returns which of these, counted
+# from one, the time, and how many there are, 1 or 2.
+_SECOND_COUNTERS = """
+SELECT p.number, {farthest}(two.time), count(*)
+FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[]) WITH ORDINALITY AS p (device_id, channel, at, number)
 CROSS JOIN LATERAL (
-    SELECT time FROM (
-        SELECT time FROM telemetry_reading r
-        WHERE r.device_id = p.device_id AND r.channel = p.channel AND r.time {beyond} p.at AND r.energy_wh IS NOT NULL
-        ORDER BY time {order} LIMIT 2
-    ) two ORDER BY time {reverse} LIMIT 1
-) second
+    SELECT time FROM telemetry_reading r
+    WHERE r.device_id = p.device_id AND r.channel = p.channel AND r.time {beyond} p.at AND r.time {within}= %s::timestamptz
+      AND r.energy_wh IS NOT NULL
+    ORDER BY time {order} LIMIT 2
+) two GROUP BY 1
 """
-SECOND_COUNTERS_BEFORE = SECOND_COUNTERS.format(beyond="<", order="DESC", reverse="ASC")
-SECOND_COUNTERS_AFTER = SECOND_COUNTERS.format(beyond=">", order="ASC", reverse="DESC")
+SECOND_COUNTERS_BEFORE = _SECOND_COUNTERS.format(farthest="min", beyond="<", within=">", order="DESC")
+SECOND_COUNTERS_AFTER = _SECOND_COUNTERS.format(farthest="max", beyond=">", within="<", order="ASC")
 
 # Readings for the roll-up: for each span that has any, its number, counted from one, and its readings in order of time, packed into one
 # value: that is many times quicker to take than rows are. NaN stands for null. Parameters: device_id[], channel[], from[], to[] (both ends
