@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from telemetry import rollup_sql
+from telemetry import bucket_sql, rollup_sql
 from telemetry.energy import Buckets, Readings, Spans
 from telemetry.spans import EPOCH, Span
 
@@ -21,7 +21,7 @@ Column = NDArray[Any]
 POSTGRES_EPOCH_US = 946_684_800_000_000
 HOUR_US = 3_600_000_000
 MICROSECOND = timedelta(microseconds=1)
-# A reading as ROLLUP_READINGS packs it: time, W, V, A, and the counters of energy drawn and returned, Wh.
+# A reading as rollup_sql.READINGS packs it: time, W, V, A, and the counters of energy drawn and returned, Wh.
 READING = np.dtype(">i8, >f4, >f4, >f4, >f8, >f8")
 # Types of bucket columns after the key, and PostgreSQL's numbers for arrays of such; whole numbers of eight bytes are times.
 BUCKET_TYPES = ("f8", "f8", "f8", "f4", "i4", "f4", "f4", "f4", "f4", "f4", "i2")
@@ -75,15 +75,15 @@ def replace_buckets(spans: Sequence[Span], computed: Buckets) -> None:
     """Replace the five minutes of the spans by the computed ones, and sum their hours anew (3 queries, or 5)."""
     device, channel, lo, hi = _columns(span[:4] for span in spans)
     keys = [device[computed.span], channel[computed.span], computed.start - POSTGRES_EPOCH_US]
-    query(rollup_sql.UPSERT_FIVE_MINUTES, [*keys, *map(_storable, computed[2:], BUCKET_TYPES)])
-    stale = query(rollup_sql.STALE_FIVE_MINUTES, [device, channel, lo, hi, *keys])
+    query(bucket_sql.UPSERT_FIVE_MINUTES, [*keys, *map(_storable, computed[2:], BUCKET_TYPES)])
+    stale = query(bucket_sql.STALE_FIVE_MINUTES, [device, channel, lo, hi, *keys])
     if stale:
-        query_about(rollup_sql.DELETE_FIVE_MINUTES, stale)
+        query_about(bucket_sql.DELETE_FIVE_MINUTES, stale)
         keys = [np.concatenate(both) for both in zip(keys, _columns(stale), strict=True)]
     hours = _hours(*keys)
-    query(rollup_sql.UPSERT_HOURS, hours)
+    query(bucket_sql.UPSERT_HOURS, hours)
     if stale:
-        query(rollup_sql.DELETE_HOURS, hours)
+        query(bucket_sql.DELETE_HOURS, hours)
 
 
 def _hours(device: Column, channel: Column, start: Column) -> list[Column]:

@@ -11,11 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from telemetry.grid import SECOND, Flags, Floats, Grid, Ints, Moments, Steps
-
-RESTART_SHARE = 0.9  # a counter that falls below this share of itself has begun again
-MISREADING = 60 * SECOND  # a counter that is back within this time has only been misread
-COUNTER_LAG_S = 60  # devices publish their counter once a minute, so a difference may hold a minute more than its interval
+from telemetry.counters import absurd, misread, moved
+from telemetry.grid import Floats, Grid, Ints, Moments, Steps
 
 RECOVERED, REJECTED, RESTARTED = 1, 2, 4
 
@@ -118,21 +115,6 @@ def buckets(readings: Readings, spans: Spans, rules: Rules) -> Buckets:
     return Buckets(*grid.buckets(known), *(column[known] for column in columns))
 
 
-def misread(time: Ints, energy_wh: Floats, span: Ints, max_power_w: float) -> Flags:
-    """Tell which counters are dips or spikes: far off both neighbours, and back where they belong within a minute."""
-    wrong = np.zeros(len(time), bool)
-    if len(time) < 3:
-        return wrong
-    before, here, after = energy_wh[:-2], energy_wh[1:-1], energy_wh[2:]
-    together = (span[:-2] == span[1:-1]) & (span[1:-1] == span[2:]) & (time[2:] - time[1:-1] <= MISREADING)
-    back = after >= RESTART_SHARE * before
-    dip = (here < RESTART_SHARE * before) & back
-    rise = _absurd(here - before, (time[1:-1] - time[:-2]) / SECOND, max_power_w) & (here > before)
-    spike = rise & back & (after < here) & ~_absurd(after - before, (time[2:] - time[:-2]) / SECOND, max_power_w)
-    wrong[1:-1] = together & (dip | spike)
-    return wrong
-
-
 def _by_power(readings: Readings, spans: Spans, rules: Rules, steps: Steps) -> _ByPower:
     span = readings.span[1:]
     by_counter = (readings.time[:-1] >= spans.counter_first[span]) & (readings.time[1:] <= spans.counter_last[span])
@@ -154,13 +136,13 @@ def _by_counter(readings: Readings, rules: Rules, grid: Grid, at: Moments, steps
     if not kept.all():
         at = at.only(kept)
         steps = Steps(grid, at)
-    drawn, restarted = _moved(readings.energy_wh[kept])
-    given, _ = _moved(np.nan_to_num(readings.returned_wh[kept]))
-    absurd = _absurd(drawn, steps.seconds, rules.max_power_w) | _absurd(given, steps.seconds, rules.max_power_w)
-    counts, gap = steps.inside & ~absurd, steps.seconds > rules.counter_gap_s
+    drawn, restarted = moved(readings.energy_wh[kept])
+    given, _ = moved(np.nan_to_num(readings.returned_wh[kept]))
+    wild = absurd(drawn, steps.seconds, rules.max_power_w) | absurd(given, steps.seconds, rules.max_power_w)
+    counts, gap = steps.inside & ~wild, steps.seconds > rules.counter_gap_s
     flags = (
         RECOVERED * (steps.total(counts & gap) > 0)
-        + REJECTED * (steps.total(steps.inside & absurd) > 0)
+        + REJECTED * (steps.total(steps.inside & wild) > 0)
         + RESTARTED * (grid.count(at.slot[1:][counts & restarted]) > 0)
     )
     return _ByCounter(
@@ -169,18 +151,6 @@ def _by_counter(readings: Readings, rules: Rules, grid: Grid, at: Moments, steps
         steps.total(np.where(counts, given, 0)),
         flags,
     )
-
-
-def _moved(counter_wh: Floats) -> tuple[Floats, Flags]:
-    """Return how far each counter has moved since the one before, and which began again."""
-    before, after = counter_wh[:-1], counter_wh[1:]
-    restarted = after < RESTART_SHARE * before
-    return np.where(restarted, after, after - before), restarted
-
-
-def _absurd(moved_wh: Floats, seconds: Floats, max_power_w: float) -> Flags:
-    over: Flags = np.abs(moved_wh) > max_power_w / 3600 * (seconds + COUNTER_LAG_S)
-    return over
 
 
 def _mean(grid: Grid, at: Moments, values: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """The SQL of what is asked of buckets: history, export and import."""
 
-from telemetry.rollup_sql import BUCKET_COLUMNS, SUMS, upsert
+from telemetry.bucket_sql import BUCKET_COLUMNS, SUMS, upsert
 
 # History by step. {table} is the bucket table, {step} the SQL of a bucket's step. Parameters by name: zone, device_ids, channel (or
 # null), start, end. A circuit's power, voltage and current are its means over the time that is covered; circuits add up but for voltage.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from telemetry import rollup_sql
+from telemetry import bucket_sql, rollup_sql
 from telemetry.bulk import for_arithmetic, query, query_about, readings_of, replace_buckets
 from telemetry.constants import LATE_AFTER, ROLLUP_MARGIN, WORK_LOCK
 from telemetry.energy import Rules, buckets
@@ -71,7 +71,7 @@ def take_turn() -> None:
 def recompute_imported_hours(starts: Sequence[tuple[int, int, datetime]]) -> None:
     """Recompute the hours of imported five-minute buckets, given as device, channel and start. Needs a transaction and its turn."""
     hours = {(device_id, channel, _hour(start)) for device_id, channel, start in starts}
-    query_about(rollup_sql.UPSERT_IMPORTED_HOURS, [(*hour, hour[2] + timedelta(hours=1)) for hour in hours])
+    query_about(bucket_sql.UPSERT_IMPORTED_HOURS, [(*hour, hour[2] + timedelta(hours=1)) for hour in hours])
 
 
 def _rules() -> Rules:

@@ -1,4 +1,4 @@
-"""The SQL of readings: stored, and the last known. What computes buckets is in rollup_sql.py, what reads them in history_sql.py."""
+"""The SQL of readings: stored, and the last known. For buckets see rollup_sql.py, bucket_sql.py, history_sql.py."""
 
 # The registered devices among some MACs. Parameter: mac[].
 DEVICES_BY_MAC = "SELECT hardware_id, id::int, is_active FROM devices_device WHERE hardware_id = ANY(%s)"

@@ -242,6 +242,11 @@ def test_an_hour_whose_buckets_have_all_gone_goes_too() -> None:
     Reading.objects.filter(time__gt=start).delete()
     rollup_rebuild()
     assert [bucket.start for bucket in Hour.objects.all()] == [*five_minutes()] == [start]
+    Reading.objects.all().delete()
+    for _again in range(2):
+        rollup_rebuild()
+        assert not Hour.objects.exists()
+        assert not FiveMinutes.objects.exists()
 
 
 def test_an_open_bucket_is_kept_fresh_by_later_readings() -> None:
