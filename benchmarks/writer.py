@@ -67,7 +67,9 @@ async def copied(these: list[Any], *, batch: int, connection: psycopg.AsyncConne
                 await copy.write_row(row)
 
 
-async def measure(runs: dict[str, Run], connection: psycopg.AsyncConnection[Any], rounds: int, count: int) -> dict[str, list[float]]:
+async def measure(
+    runs: dict[str, Run], connection: psycopg.AsyncConnection[Any], rounds: int, count: int
+) -> dict[str, list[float]]:
     """Return the readings per second of each run in each round, all of them in turns."""
     speeds: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds + 1):
