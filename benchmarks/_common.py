@@ -156,6 +156,11 @@ def load(port: int, requests: Iterator[bytes], *, connections: int, seconds: flo
     return asyncio.run(run())
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value that this share of the values stays under."""
+    return sorted(values)[int(len(values) * share)]
+
+
 def report(name: str, headings: Sequence[str], rows: Sequence[Sequence[Any]], **facts: Any) -> None:
     """Print a table and keep it, with the facts, as JSON in benchmarks/results."""
     texts = [[f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row] for row in [headings, *rows]]

@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 
-from _common import DAPHNE, new_database, report, server, services
+from _common import DAPHNE, new_database, percentile, report, server, services
 from _home import families, past, token_of
 
 PATHS = {
@@ -62,11 +62,6 @@ def measure(ports: dict[str, int], token: str, requests: int) -> dict[tuple[str,
             elapsed, tag = ask(connection, path, headers | {"If-None-Match": tag}, 304)
             times[name, "304"].append(elapsed)
     return times
-
-
-def percentile(values: list[float], share: float) -> float:
-    """Return the value that this share of the values stays under."""
-    return sorted(values)[int(len(values) * share)]
 
 
 if __name__ == "__main__":
