@@ -7,6 +7,7 @@ ways are measured in turns.
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import statistics
 import time
@@ -67,6 +68,7 @@ if __name__ == "__main__":
     parser.add_argument("--per-second", type=float, default=200.0, help="readings of all devices together")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each run")
     options = vars(parser.parse_args())
+    gc.disable()  # the pauses of this process are not what is measured
     with services():
         watched = [(device_id, token_of(user)) for user, [device_id] in families(options.pop("sockets"))]
         with server([*DAPHNE, "ecowatt.asgi:application"]) as daphne:

@@ -38,6 +38,8 @@ async def _socket(scope: Message, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close"})
 
 
-# A full collection that walked all of Django would hold up every sender and phone for a tenth of a second: it is loaded to stay.
+# A full collection stops every sender and phone while it walks all objects: a tenth of a second for Django's alone, which are loaded to
+# stay, and as much for each thousand sockets. Most garbage dies young, so full ones may be rare.
 gc.collect()
 gc.freeze()
+gc.set_threshold(10_000, 10, 50)
