@@ -14,6 +14,7 @@ SELECT at, round((extract(epoch FROM at - %(start)s) / 36.0)::numeric, 3), devic
 FROM generate_series(%(start)s::timestamptz, %(end)s::timestamptz - interval '1 second', interval '5 seconds') AS at
 CROSS JOIN unnest(%(device_ids)s::int[]) AS device_id
 CROSS JOIN LATERAL (SELECT 60 + device_id %% 50 + 400 * (extract(hour FROM at)::int / 18) + 9 * random() AS power) load
+ORDER BY at
 """
 
 
