@@ -19,7 +19,7 @@ from _live import Watch, meters, phones
 
 EVERY_S = 5
 # Daphne's own are 20 and 30 s, longer than this lasts.
-PINGS = ["--ping-interval", "5", "--ping-timeout", "5"]
+PINGS = ["--ping-interval", "15", "--ping-timeout", "5"]
 
 
 def allow_files(count: int) -> None:
@@ -84,7 +84,7 @@ async def measure(port: int, pid: int, watched: list[tuple[int, str]], seconds: 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sockets", type=int, default=2_000)
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long the devices speak")
+    parser.add_argument("--seconds", type=float, default=25.0, help="how long the devices speak")
     options = parser.parse_args()
     allow_files(options.sockets + 500)
     gc.disable()  # the pauses of this process are not what is measured
