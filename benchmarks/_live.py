@@ -23,6 +23,7 @@ class Watch:
         """Count from nothing."""
         self.sent: dict[int, float] = {}
         self.times_ms: list[float] = []
+        self.answered_ms: list[float] = []
 
     async def follow(self, live: ClientConnection) -> None:
         """Time each frame of a reading that is being waited for."""
@@ -65,10 +66,11 @@ async def meters(port: int, devices: int, watch: Watch, *, per_second: float, se
             }
             request = post_request(PATH, orjson.dumps(body))
             await asyncio.sleep(start + number / per_second - time.perf_counter())
-            watch.sent[number % MOST_W] = time.perf_counter()
+            started = watch.sent[number % MOST_W] = time.perf_counter()
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200"), head
+            watch.answered_ms.append((time.perf_counter() - started) * 1000)
             await reader.readexactly(int(head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]))
         writer.close()
 

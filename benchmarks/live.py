@@ -73,7 +73,11 @@ if __name__ == "__main__":
         watched = [(device_id, token_of(user)) for user, [device_id] in families(options.pop("sockets"))]
         with server([*DAPHNE, "ecowatt.asgi:application"]) as daphne:
             ours, hops, posted = asyncio.run(measure(daphne.port, watched, **options))
-    runs = {"post to frame at the socket": [watch.times_ms for watch in ours], "bare Redis hop": hops}
+    runs = {
+        "post to frame at the socket": [watch.times_ms for watch in ours],
+        "post to its answer": [watch.answered_ms for watch in ours],
+        "bare Redis hop": hops,
+    }
     rows = [
         (name, *(statistics.median(percentile(times, share) for times in each) for share in (0.5, 0.95, 0.99)))
         for name, each in runs.items()
