@@ -13,6 +13,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg.sql import SQL, Identifier
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -21,6 +25,7 @@ from ecowatt.embedded import POSTGRES, REDIS, VARIABLES, EmbeddedServices, local
 
 FOLDER = ROOT / ".local" / "bench"
 RESULTS = Path(__file__).parent / "results"
+DAPHNE = ["-m", "daphne", "--port", "{port}", "--verbosity", "0"]
 
 
 class Load(NamedTuple):
@@ -31,15 +36,26 @@ class Load(NamedTuple):
     p99_ms: float
 
 
+class Server(NamedTuple):
+    """A running server: its port and its process."""
+
+    port: int
+    pid: int
+
+
 @contextlib.contextmanager
 def services() -> Iterator[None]:
-    """Give the benchmark durable services: the environment's, or embedded ones with fsync on. Then load Django and migrate."""
+    """Give the benchmark durable services: the environment's, or embedded ones with fsync on. Then load Django and migrate.
+
+    What is stored goes into a database of its own, made anew, so that no benchmark ever touches anybody's readings.
+    """
     os.environ |= {"DJANGO_SETTINGS_MODULE": "ecowatt.settings", "ECOWATT_DOTENV": "off"}
     os.environ.setdefault("LOG_LEVEL", "ERROR")
     missing = [name for name in (POSTGRES, REDIS) if not os.environ.get(VARIABLES[name])]
     with EmbeddedServices(FOLDER) as embedded:
         os.environ |= embedded.start(missing)
         os.environ.setdefault("KEY_SECRET", local_key(FOLDER))
+        os.environ["URL_DATABASE_SQL"] = new_database("ecowatt_bench")
         import django
         from django.core.management import call_command
 
@@ -48,21 +64,31 @@ def services() -> Iterator[None]:
         yield
 
 
+def new_database(name: str, template: str = "template1") -> str:
+    """Make a database anew, as a copy of another one that nobody is connected to; return its address."""
+    address = urlsplit(os.environ["URL_DATABASE_SQL"])
+    plain = address._replace(scheme="postgresql")
+    with psycopg.connect(plain._replace(path="/postgres").geturl(), autocommit=True) as connection:
+        connection.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+        connection.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
+    return address._replace(path=f"/{name}").geturl()
+
+
 @contextlib.contextmanager
-def server(command: Sequence[str]) -> Iterator[int]:
-    """Run a server whose command has {port} in it; give its port when it listens."""
+def server(command: Sequence[str], **environment: str) -> Iterator[Server]:
+    """Run a server whose command has {port} in it; give it when it listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     words = [sys.executable, *(word.format(port=port) for word in command)]
-    process = subprocess.Popen(words, cwd=ROOT, env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}"})
+    process = subprocess.Popen(words, cwd=ROOT, env=os.environ | environment | {"PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}"})
     try:
         deadline = time.monotonic() + 30
         while port_is_free("127.0.0.1", port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"the server did not start: {' '.join(words)}")
             time.sleep(0.05)
-        yield port
+        yield Server(port, process.pid)
     finally:
         process.terminate()
         process.wait(15)
@@ -128,6 +154,11 @@ def load(port: int, requests: Iterator[bytes], *, connections: int, seconds: flo
         return Load(len(times) / elapsed, times[len(times) // 2] * 1000, times[len(times) * 99 // 100] * 1000)
 
     return asyncio.run(run())
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value that this share of the values stays under."""
+    return sorted(values)[int(len(values) * share)]
 
 
 def report(name: str, headings: Sequence[str], rows: Sequence[Sequence[Any]], **facts: Any) -> None:

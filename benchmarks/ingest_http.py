@@ -9,12 +9,12 @@ import json
 import statistics
 from collections.abc import Iterator
 
-from _common import Load, load, post_request, report, server, services
+from _common import DAPHNE, Load, load, post_request, report, server, services
 
 DEVICES = 1_000
 PATH = "/api/v1/ingest/shelly"
 SERVERS = {
-    "daphne": ["-m", "daphne", "--port", "{port}", "--verbosity", "0"],
+    "daphne": DAPHNE,
     "uvicorn": ["-m", "uvicorn", "--port", "{port}", "--log-level", "error", "--no-access-log", "--lifespan", "off"],
 }
 
@@ -63,12 +63,12 @@ def measure(kind: str, *, rounds: int, seconds: float, connections: int) -> tupl
     """Return the runs of the empty application and of ours under one process of the server, taken in turns."""
     empty_runs, our_runs = [], []
     with server([*SERVERS[kind], "_empty:application"]) as empty, server([*SERVERS[kind], "ecowatt.asgi:application"]) as ours:
-        for port in (empty, ours):
-            load(port, requests(), connections=connections, seconds=1)  # warm
+        for one in (empty, ours):
+            load(one.port, requests(), connections=connections, seconds=1)  # warm
         for _ in range(rounds):
-            empty_runs.append(load(empty, requests(), connections=connections, seconds=seconds))
+            empty_runs.append(load(empty.port, requests(), connections=connections, seconds=seconds))
             before = stored()
-            our_runs.append(load(ours, requests(), connections=connections, seconds=seconds))
+            our_runs.append(load(ours.port, requests(), connections=connections, seconds=seconds))
             answered = round(our_runs[-1].per_second * seconds)
             assert stored() - before >= 0.9 * answered, "answered readings are missing"
     return empty_runs, our_runs

@@ -1,5 +1,6 @@
 """The ASGI application: Django for everything but the readings' way in and the live sockets."""
 
+import gc
 import os
 
 from django.core.asgi import get_asgi_application
@@ -11,6 +12,7 @@ django_application = get_asgi_application()
 from channels.routing import URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
+import ecowatt.urls  # noqa: E402, F401  so that the first caller does not wait until all views are loaded
 from telemetry.consumers import LiveConsumer  # noqa: E402
 from telemetry.ingest import Message, Receive, Send, ingest  # noqa: E402
 
@@ -34,3 +36,10 @@ async def _socket(scope: Message, receive: Receive, send: Send) -> None:
         await sockets(scope, receive, send)
     except ValueError:  # what URLRouter raises where no route matches
         await send({"type": "websocket.close"})
+
+
+# A full collection stops every sender and phone while it walks all objects: a tenth of a second for Django's alone, which are loaded to
+# stay, and as much for each thousand sockets. Most garbage dies young, so full ones may be rare.
+gc.collect()
+gc.freeze()
+gc.set_threshold(10_000, 10, 50)

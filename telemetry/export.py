@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from devices.models import Device
 from devices.shelly import displayed_hardware_id
-from telemetry import sql
+from telemetry import history_sql
 from telemetry.csvfile import columns
 from telemetry.history import Window
 from telemetry.models import Series
@@ -62,7 +62,7 @@ def _pages(circuit: Circuit, window: Window) -> Iterator[str]:
     }
     found = PAGE
     while found == PAGE:
-        lines, last, found = _page(sql.EXPORTS[window.resolution], parameters)
+        lines, last, found = _page(history_sql.EXPORTS[window.resolution], parameters)
         if lines is not None and last is not None:
             yield lines
             parameters["after"] = last + timedelta(microseconds=1)

@@ -15,7 +15,7 @@ from devices.models import Device
 from devices.services import device_register
 from devices.shelly import displayed_hardware_id
 from devices.validators import hardware_id_validator
-from telemetry import rollups, sql
+from telemetry import history_sql, rollups
 from telemetry.csvfile import FileProblem, Line, read_lines
 from telemetry.partitions import horizon
 from telemetry.samples import Sample
@@ -124,7 +124,7 @@ def _buckets(file: ImportFile, chunk: Sequence[Line], ids: Mapping[str, int], do
     rows = [(*key, *line.values) for key, line in zip(keys, chunk, strict=True)]
     rollups.take_turn()
     with connection.cursor() as cursor:
-        cursor.execute(sql.IMPORTS[file.resolution], [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(history_sql.IMPORTS[file.resolution], [list(column) for column in zip(*rows, strict=True)])
         measured, imported, *written = cursor.fetchone()
     starts = list(zip(*written, strict=True)) if written[0] else []
     if starts and file.resolution == "5m":

@@ -9,7 +9,7 @@ from django.db.models import F, Sum
 
 from accounts.models import Home
 from devices.models import Device
-from telemetry import sql
+from telemetry import history_sql, sql
 from telemetry.coverage import CircuitUse
 from telemetry.coverage_sql import CIRCUIT_USES
 from telemetry.history import Window
@@ -61,7 +61,8 @@ def circuit_uses(device_ids: Sequence[int], edges: Sequence[datetime]) -> list[l
 
 def history(device_ids: Sequence[int], window: Window, channel: int | None = None) -> list[tuple[datetime, Step | None]]:
     """Return each step of the window with what the circuits did in it, or None where there is no data (1 query)."""
-    statement = sql.HISTORY.format(table=sql.HISTORY_TABLES[window.resolution], step=sql.HISTORY_STEPS[window.resolution])
+    table, step = history_sql.HISTORY_TABLES[window.resolution], history_sql.HISTORY_STEPS[window.resolution]
+    statement = history_sql.HISTORY.format(table=table, step=step)
     parameters = {
         "zone": window.zone.key,
         "device_ids": list(device_ids),

@@ -7,7 +7,7 @@ from itertools import islice
 from django.db import connection
 from django.utils import timezone
 
-from telemetry import sql
+from telemetry import rollup_sql, sql
 from telemetry.constants import BUCKET
 from telemetry.models import Series
 from telemetry.partitions import horizon
@@ -78,5 +78,5 @@ def _frozen(horizon: datetime) -> dict[tuple[int, int], datetime]:
     What lies before it rests on readings that are gone.
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql.FIRST_KEPT_COUNTERS, [horizon])
+        cursor.execute(rollup_sql.FIRST_KEPT_COUNTERS, [horizon])
         return {(device_id, channel): floor(time) + BUCKET for device_id, channel, time in cursor.fetchall()}

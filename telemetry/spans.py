@@ -5,16 +5,19 @@ everything between the second counter before it and the second one after it, whi
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from telemetry import sql
+from telemetry import rollup_sql
 from telemetry.constants import BUCKET
 
-Fetch = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 Series = tuple[int, int]
+Point = tuple[int, int, datetime]
+Fetch = Callable[[str, Sequence[Point], datetime], list[tuple[Any, ...]]]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FOREVER = datetime.max.replace(tzinfo=UTC)
+NEAR = timedelta(hours=1)
 
 
 class Change(NamedTuple):
@@ -58,7 +61,7 @@ def floor(time: datetime) -> datetime:
 def spans_of(
     changes: Sequence[Change], counters: dict[Series, tuple[Any, Any]], gap: timedelta, horizon: Horizon, fetch: Fetch
 ) -> list[Span]:
-    """Return the spans that the changes touch, none before the horizon; overlapping ones of a channel are one (4 queries).
+    """Return the spans that the changes touch, none before the horizon; overlapping ones of a channel are one (at most 8 queries).
 
     `counters` has the first and last counter of each changed channel; `gap` is the longest that counts as continuous.
     """
@@ -86,12 +89,7 @@ def _merged(ranges: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime,
 
 
 def _reach(
-    points: Iterable[tuple[int, int, datetime]],
-    counters: dict[Series, tuple[Any, Any]],
-    gap: timedelta,
-    fetch: Fetch,
-    *,
-    back: bool,
+    points: Iterable[Point], counters: dict[Series, tuple[Any, Any]], gap: timedelta, fetch: Fetch, *, back: bool
 ) -> list[datetime]:
     """Return how far back (or ahead) of each point readings matter: the gap, or to the second counter where that is further."""
     listed = list(points)
@@ -100,9 +98,25 @@ def _reach(
     for number, (device, channel, at) in enumerate(listed):
         first, last = counters[device, channel]
         if first is not None and (first < at if back else last > at):
-            asked.append((number, device, channel, at))
-    if asked:
-        statement = sql.SECOND_COUNTERS_BEFORE if back else sql.SECOND_COUNTERS_AFTER
-        for number, time in fetch(statement, [list(column) for column in zip(*asked, strict=True)]):
-            reach[number] = min(reach[number], time) if back else max(reach[number], time)
+            asked.append(number)
+    for place, time in _second_counters([listed[number] for number in asked], fetch, back=back):
+        number = asked[place]
+        reach[number] = min(reach[number], time) if back else max(reach[number], time)
     return reach
+
+
+def _second_counters(points: Sequence[Point], fetch: Fetch, *, back: bool) -> Iterator[tuple[int, datetime]]:
+    """Yield places in the points with the time of a counter before (or after) the point; the furthest of a place is the second, if any.
+
+    The nearest hour is searched first, for that is one partition or two, and every partition costs a look for every point.
+    """
+    times = [at for _device, _channel, at in points]
+    near = min(times, default=EPOCH) - NEAR if back else max(times, default=EPOCH) + NEAR
+    left: Sequence[int] = range(len(points))
+    for limit in (near, EPOCH if back else FOREVER):
+        if left:
+            statement = rollup_sql.SECOND_COUNTERS_BEFORE if back else rollup_sql.SECOND_COUNTERS_AFTER
+            rows = fetch(statement, [points[place] for place in left], limit)
+            yield from ((left[number - 1], time) for number, time, _found in rows)
+            done = {left[number - 1] for number, _time, found in rows if found == 2}
+            left = [place for place in left if place not in done]

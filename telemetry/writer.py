@@ -51,11 +51,8 @@ Readings = Sequence[tuple[str, Sequence[Sample]]]
 
 class _Entry(NamedTuple):
     readings: Readings
+    size: int
     answer: "asyncio.Future[dict[str, Outcome]]"
-
-    @property
-    def size(self) -> int:
-        return sum(len(samples) for _mac, samples in self.readings)
 
 
 class Writer:
@@ -77,10 +74,11 @@ class Writer:
         """
         if self._task.done():
             raise DatabaseAway
-        entry = _Entry(readings, asyncio.get_running_loop().create_future())
-        if self._waiting + entry.size > settings.TELEMETRY_QUEUE_LIMIT and self._waiting:
+        size = sum([len(samples) for _mac, samples in readings])
+        if self._waiting + size > settings.TELEMETRY_QUEUE_LIMIT and self._waiting:
             raise Overloaded
-        self._waiting += entry.size
+        self._waiting += size
+        entry = _Entry(readings, size, asyncio.get_running_loop().create_future())
         self._queue.put_nowait(entry)
         return await entry.answer
 

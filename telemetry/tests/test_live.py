@@ -93,7 +93,9 @@ async def test_a_token_that_expires_ends_the_connection(daphne: str, owner: User
     assert closed.value.rcvd.code == 4401
 
 
-async def test_a_client_that_never_reads_is_dropped_and_the_others_go_on(daphne: str, owner: User, meter: Device) -> None:
+async def test_a_client_that_never_reads_is_dropped_and_the_others_get_every_frame(
+    daphne: str, owner: User, meter: Device
+) -> None:
     token = AccessToken.for_user(owner)
     host, port = daphne.split(":")
     with contextlib.closing(socket.create_connection((host, int(port)))) as deaf:
@@ -102,10 +104,25 @@ async def test_a_client_that_never_reads_is_dropped_and_the_others_go_on(daphne:
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
         deaf.sendall(handshake.encode())
-        async with socket_of(daphne, meter.pk, token) as live:
-            assert (await heard_after_post(live, daphne, 55.0))["watts"] == 55.0
+        async with socket_of(daphne, meter.pk, token) as one, socket_of(daphne, meter.pk, token) as other:
+            for live in (one, other):
+                await heard_after_post(live, daphne, 50.0)
+            reading = asyncio.gather(heard_until(one, 200.0), heard_until(other, 200.0))
+            powers = [float(power) for power in range(100, 120)]
+            for power in powers:
+                await post(daphne, power)
             assert await asyncio.to_thread(ended, deaf)
-            assert (await heard_after_post(live, daphne, 56.0))["watts"] in {55.0, 56.0}
+            await post(daphne, 200.0)
+            for seen in await reading:
+                assert [power for power in seen if power != 50.0] == [*powers, 200.0]
+
+
+async def heard_until(live: ClientConnection, last: float) -> list[float]:
+    """Return the power of each frame up to the one that is awaited."""
+    powers: list[float] = []
+    while last not in powers:
+        powers.append(orjson.loads(await asyncio.wait_for(live.recv(), 20))["watts"])
+    return powers
 
 
 def ended(connection: socket.socket) -> bool:

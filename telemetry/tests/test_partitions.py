@@ -36,6 +36,13 @@ def test_partitions_reach_from_the_retention_to_a_week_ahead() -> None:
     assert partitions_maintain(NOW) == ([], [])
 
 
+def test_the_key_of_a_partition_leaves_no_room_between_its_entries() -> None:
+    partitions_maintain(NOW)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reloptions FROM pg_class WHERE oid = 'telemetry_reading_20261123_pkey'::regclass")
+        assert cursor.fetchone() == (["fillfactor=100"],)
+
+
 def test_a_reading_without_a_partition_is_kept_and_moves_into_its_own_later() -> None:
     readings_store([(1, Sample(0, NOW, 5.0, None, None, None, None))])
     assert counted("telemetry_reading_default") == 1

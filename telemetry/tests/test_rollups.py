@@ -152,6 +152,30 @@ def test_power_without_a_counter_is_integrated_over_short_gaps_only() -> None:
     assert total(FiveMinutes) == pytest.approx(3000 * 8 / 3600)
 
 
+def test_a_bucket_has_the_least_mean_and_most_of_what_was_said() -> None:
+    start = recent()
+    store(
+        [
+            Sample(0, start, 100.0, None, None, None, None),
+            Sample(0, start + timedelta(seconds=10), 300.0, 126.0, None, None, None),
+            Sample(0, start + timedelta(seconds=40), -50.0, 128.0, None, None, None),
+        ]
+    )
+    for model in (FiveMinutes, Hour):
+        (bucket,) = model.objects.all()
+        assert (bucket.power_min_w, bucket.power_max_w, bucket.voltage_v, bucket.current_a) == (-50.0, 300.0, 127.0, None)
+        assert bucket.power_mean_w == pytest.approx((200 * 10 + 125 * 30) / 40)
+
+
+def test_readings_of_two_days_are_taken_in_order() -> None:
+    partitions_maintain(datetime.now(UTC))
+    midnight = recent(48).replace(hour=0)
+    samples = [sample(midnight + timedelta(seconds=10 * step), 360.0, 1000.0 + step) for step in range(-60, 60)]
+    store(samples[::-1])
+    assert_as_the_plain_loop(samples)
+    assert total(Hour) == pytest.approx(119.0)
+
+
 def test_export_counts_as_returned_and_never_as_used() -> None:
     start = recent()
     store([sample(start, -600.0), sample(start + timedelta(seconds=60), -600.0)])
@@ -200,6 +224,29 @@ def test_a_late_reading_reopens_its_buckets() -> None:
     store([sample(start + timedelta(minutes=30), energy=120.0)])
     found = list(five_minutes().values())
     assert [bucket.recovered_wh for bucket in found] == pytest.approx([20.0] * 6 + [0.0] * 7)
+
+
+def test_two_late_spans_of_one_hour_are_summed_together() -> None:
+    start = recent()
+    for minutes in (0, 30, 0, 30):
+        readings_store([(DEVICE, sample(start + timedelta(minutes=minutes, seconds=step))) for step in (0, 10)])
+        if minutes:
+            rollups.rollup()
+    assert Hour.objects.get().samples == 4
+
+
+def test_an_hour_whose_buckets_have_all_gone_goes_too() -> None:
+    start = recent()
+    store([sample(start, energy=0.0), sample(start + timedelta(hours=2), energy=240.0)])
+    assert Hour.objects.count() == 3
+    Reading.objects.filter(time__gt=start).delete()
+    rollup_rebuild()
+    assert [bucket.start for bucket in Hour.objects.all()] == [*five_minutes()] == [start]
+    Reading.objects.all().delete()
+    for _again in range(2):
+        rollup_rebuild()
+        assert not Hour.objects.exists()
+        assert not FiveMinutes.objects.exists()
 
 
 def test_an_open_bucket_is_kept_fresh_by_later_readings() -> None:

@@ -1,0 +1,88 @@
+"""Questions about the past over HTTP, of a home with 30 days of readings every 5 s, beside the same home with one day of them.
+
+Each lies in a database of its own behind a Daphne of its own. The answers are whole 200s, asked for one by one over a connection that
+is kept alive, in turns; answers 304 to a tag that still holds are measured beside.
+"""
+
+import argparse
+import io
+import statistics
+import time
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+
+from _common import DAPHNE, new_database, percentile, report, server, services
+from _home import families, past, token_of
+
+PATHS = {
+    "graph, 30 days": "/api/v1/history/graph?period=monthly",
+    "last 7 days": "/api/v1/history/last7days",
+    "dashboard": "/api/v1/dashboard/summary",
+}
+DAY = timedelta(days=1)
+
+
+def seed(circuits: int, days: int) -> tuple[str, str, int]:
+    """Make the home, in two databases; return its token, the address of the one with a day, and the readings of the other."""
+    from django.core.management import call_command
+    from django.db import connection
+
+    call_command("load_cfe_prices", stdout=io.StringIO())
+    [(user, device_ids)] = families(1, circuits=circuits)
+    now = datetime.now(UTC).replace(microsecond=0)
+    count = past(device_ids, now - DAY, now)
+    connection.close()
+    small = new_database("ecowatt_bench_day", template="ecowatt_bench")
+    count += past(device_ids, now - days * DAY, now - DAY)
+    return token_of(user), small, count
+
+
+def ask(connection: HTTPConnection, path: str, headers: dict[str, str], expected: int = 200) -> tuple[float, str]:
+    """Return how long the answer took, in ms, and its tag."""
+    started = time.perf_counter()
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    elapsed = time.perf_counter() - started
+    assert answer.status == expected, f"{path}: {answer.status} {body.decode()}"
+    return elapsed * 1000, answer.headers["ETag"]
+
+
+def measure(ports: dict[str, int], token: str, requests: int) -> dict[tuple[str, str], list[float]]:
+    """Return the times of each question, by its name and what was asked: a database, or the large one with a tag."""
+    headers = {"Authorization": f"Bearer {token}"}
+    connections = {name: HTTPConnection("127.0.0.1", port) for name, port in ports.items()}
+    times: dict[tuple[str, str], list[float]] = {(name, kind): [] for name in PATHS for kind in (*ports, "304")}
+    for number in range(requests + 10):
+        for name, path in PATHS.items():
+            for kind, connection in connections.items():
+                elapsed, tag = ask(connection, path, headers)
+                if number >= 10:  # the first ones warm up
+                    times[name, kind].append(elapsed)
+            elapsed, tag = ask(connection, path, headers | {"If-None-Match": tag}, 304)
+            times[name, "304"].append(elapsed)
+    return times
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=200, help="of each question")
+    parser.add_argument("--circuits", type=int, default=5)
+    parser.add_argument("--days", type=int, default=30)
+    options = parser.parse_args()
+    with services():
+        token, small, count = seed(options.circuits, options.days)
+        application = [*DAPHNE, "ecowatt.asgi:application"]
+        with server(application, URL_DATABASE_SQL=small) as day, server(application) as month:
+            times = measure({"1 day": day.port, "all": month.port}, token, options.requests)
+    rows = [
+        (
+            name,
+            *(percentile(times[name, "all"], share) for share in (0.5, 0.95)),
+            statistics.median(times[name, "1 day"]),
+            statistics.median(a / b for a, b in zip(times[name, "all"], times[name, "1 day"], strict=True)),
+            statistics.median(times[name, "304"]),
+        )
+        for name in PATHS
+    ]
+    report("history", ["", "p50 ms", "p95 ms", "p50 ms of 1 day", "ratio", "p50 ms of 304"], rows, readings=count)
