@@ -6,6 +6,7 @@ BUCKET_COLUMNS = (
 )
 
 # How buckets make a wider one. It counts as imported (8) only where all of them are: what is measured in it must not be overwritten.
+# (PostgreSQL gives & and | one precedence, from left to right.)
 SUMS = """
 sum(measured_wh) AS measured_wh, sum(recovered_wh) AS recovered_wh, sum(returned_wh) AS returned_wh, sum(covered_s) AS covered_s,
 sum(samples)::int AS samples, min(power_min_w) AS power_min_w,
@@ -13,7 +14,7 @@ CASE WHEN sum(covered_s) > 0 THEN sum(power_mean_w * covered_s) / sum(covered_s)
 max(power_max_w) AS power_max_w,
 sum(voltage_v * samples) / nullif(sum(samples) FILTER (WHERE voltage_v IS NOT NULL), 0) AS voltage_v,
 sum(current_a * samples) / nullif(sum(samples) FILTER (WHERE current_a IS NOT NULL), 0) AS current_a,
-(bit_or(flags) & ~8 | bit_and(flags) & 8)::smallint AS flags
+((bit_or(flags) & ~8) | (bit_and(flags) & 8))::smallint AS flags
 """
 
 
