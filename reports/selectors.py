@@ -6,19 +6,20 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from accounts.models import Contract, Home
+from accounts.models import Home
 from analysis.selectors import latest_recommendation
 from reports.carbon import Footprint, footprint
-from tariffs.bill import Bill
 from tariffs.cycles import Cycle
-from tariffs.selectors import bill_for, current_cycle, cycle_bounds, local_date
-from telemetry.selectors import home_energy_wh
+from tariffs.outlook import Outlook
+from tariffs.outlooks import measured_of, outlook_from
+from tariffs.selectors import local_date
 
 
 class Summary(NamedTuple):
     """The running cycle of a home; dates are local, the end inclusive, money is pesos with IVA, street lighting and discounts.
 
-    Without a bill (nothing measured yet) the cost is 0 and nothing is said of its certainty.
+    The cost is the bill that CFE would print if the meter were read now. Without one (nothing measured yet) it is 0, and nothing is
+    said of its certainty or of where the cycle leads.
     """
 
     kwh_consumed_cycle: Decimal
@@ -31,6 +32,7 @@ class Summary(NamedTuple):
     latest_recommendation: str | None
     cost_certainty: str | None
     price_month: str | None
+    outlook: Outlook | None
 
 
 def carbon_of(kwh: Decimal, cycle: Cycle) -> Footprint:
@@ -43,41 +45,39 @@ def carbon_of(kwh: Decimal, cycle: Cycle) -> Footprint:
     )
 
 
-def running_bill(contract: Contract, cycle: Cycle, energy_wh: float) -> Bill | None:
-    """Return the bill of the energy so far, or None where none was measured: no meter, or no reading in this cycle (0–1 queries).
-
-    kWh are cut to whole ones, as a meter shows them; one is not lost to the noise of adding floats.
-    """
-    whole_wh = round(energy_wh)
-    return bill_for(contract, cycle, whole_wh // 1000) if whole_wh > 0 else None
-
-
-def summary_of(home: Home, *, cycle: Cycle, today: date, energy_wh: float, recommendation: str | None) -> Summary:
-    """Return the summary of a home that used so many Wh in the cycle up to today (0–2 queries). Raises PricesMissing."""
+def summary_of(
+    home: Home, *, cycle: Cycle, today: date, energy_wh: float, outlook: Outlook | None, recommendation: str | None
+) -> Summary:
+    """Return the summary of a home that used so many Wh in the cycle up to today, and where that leads (0–1 queries)."""
     kwh = Decimal(max(round(energy_wh), 0)) / 1000
-    contract = home.contract_on(today)
-    bill = running_bill(contract, cycle, energy_wh)
+    bill = outlook.now.bill if outlook else None
     return Summary(
         kwh_consumed_cycle=kwh,
         estimated_cost_mxn=bill.grand_total if bill else Decimal(0),
         billing_cycle_start=cycle.start,
         billing_cycle_end=cycle.last_day,
         days_in_cycle=cycle.days_elapsed(today),
-        current_tariff=contract.tariff,
+        current_tariff=home.contract_on(today).tariff,
         carbon_footprint=carbon_of(kwh, cycle),
         latest_recommendation=recommendation,
         cost_certainty=bill.certainty if bill else None,
         price_month=f"{bill.price_month:%Y-%m}" if bill else None,
+        outlook=outlook,
     )
 
 
 def dashboard_summary(home: Home, now: datetime) -> Summary:
-    """Return the summary of the cycle that the home is in (at most 7 queries). Raises PricesMissing."""
-    cycle = current_cycle(home, now)
+    """Return the summary of the cycle that the home is in (at most 9 queries). Raises PricesMissing, NoContract.
+
+    Without energy in the cycle – no meter, or no reading yet – nothing is billed, and no price is asked for.
+    """
+    measured = measured_of(home, now)
+    energy_wh = measured.kwh * 1000
     return summary_of(
         home,
-        cycle=cycle,
+        cycle=measured.cycle,
         today=local_date(home, now),
-        energy_wh=home_energy_wh(home, *cycle_bounds(home, cycle)),
+        energy_wh=energy_wh,
+        outlook=outlook_from(measured) if round(energy_wh) > 0 else None,
         recommendation=latest_recommendation(home),
     )

@@ -1,5 +1,6 @@
 """Reads of the prices in domain words."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import TYPE_CHECKING, Self
 
@@ -20,9 +21,9 @@ class PriceQuerySet(models.QuerySet["Price"]):
         """Return the price that a fixture names. Raises Price.DoesNotExist."""
         return self.get(tariff=tariff, season=season, tier=tier, month=month, region=region)
 
-    def of_contract(self, tariff: str, dac_region: str) -> Self:
-        """Keep the prices that a contract can be billed at: those of its region for DAC, national ones otherwise."""
-        return self.filter(tariff=tariff, region__in=[NATIONAL, dac_region])
+    def of_contract(self, tariffs: Collection[str], dac_region: str) -> Self:
+        """Keep the prices that a contract can be billed at in some tariffs: those of its region for DAC, national ones otherwise."""
+        return self.filter(tariff__in=tariffs, region__in=[NATIONAL, dac_region])
 
     def of_tariff(self, tariff: str | None) -> Self:
         """Keep the prices of one tariff; all where none is named."""

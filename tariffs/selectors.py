@@ -1,6 +1,7 @@
 """Where the rest of the system gets a home's billing cycle, what it costs, and its paper bills."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Collection, Sequence
 from copy import copy
 from datetime import UTC, date, datetime, time
 from itertools import groupby
@@ -89,11 +90,23 @@ def cycle_bounds(home: Home, cycle: Cycle) -> tuple[datetime, datetime]:
 
 def biller_for(contract: Contract, cycle: Cycle) -> Biller:
     """Return the bill of a cycle as a function of its kWh (1 query). Raises PricesMissing."""
-    prices = PriceBook(Price.objects.of_contract(contract.tariff, contract.dac_region).rates())
-    try:
-        return Biller.of_period(cycle.start, cycle.end, terms=terms_of(contract), prices=prices)
-    except NoPrices as error:
-        raise PricesMissing(_("Los precios de CFE de esta tarifa no están cargados.")) from error
+    return billers_for(contract, cycle, {contract.tariff})[contract.tariff]
+
+
+def billers_for(contract: Contract, cycle: Cycle, tariffs: Collection[str]) -> dict[str, Biller]:
+    """Return the bill of a cycle in each tariff that has prices, by the contract's other terms (1 query).
+
+    Raises PricesMissing if the contract's own tariff has none.
+    """
+    rates = Price.objects.of_contract({contract.tariff, *tariffs}, contract.dac_region).rates()
+    terms, billers = terms_of(contract), {}
+    for tariff in {contract.tariff, *tariffs}:
+        prices = PriceBook(rate for rate in rates if rate.tariff == tariff)
+        with contextlib.suppress(NoPrices):
+            billers[tariff] = Biller.of_period(cycle.start, cycle.end, terms=terms, prices=prices)
+    if contract.tariff not in billers:
+        raise PricesMissing(_("Los precios de CFE de esta tarifa no están cargados."))
+    return billers
 
 
 def bill_for(contract: Contract, cycle: Cycle, kwh: int) -> Bill:

@@ -75,15 +75,11 @@ class BaseTariffField(RateField):
         return super().to_representation(value) or None
 
 
-class ContractChangeSerializer(serializers.Serializer[Any]):
-    """What a version of the contract says. Shares are fractions, sums pesos a bill, `last_reading` a date the meter was read on."""
+class TermsSerializer(serializers.Serializer[Any]):
+    """What bills are made by. IVA and shares are fractions, sums pesos a bill."""
 
-    valid_from = _day()
     tariff = RateField(required=False)
-    base_tariff = BaseTariffField(required=False, allow_null=True)
     billing_months = _choice([1, 2], _("El recibo cubre uno o dos meses."))
-    billing_day = BillingDayField(required=False)
-    last_reading = _day(allow_null=True)
     summer_start_month = _choice([2, 3, 4, 5], _("El verano empieza de febrero (2) a mayo (5)."))
     dac_region = _choice(Contract.DacRegion.values, _("La región DAC no existe."))
     iva_rate = serializers.DecimalField(
@@ -99,6 +95,15 @@ class ContractChangeSerializer(serializers.Serializer[Any]):
     dap_mxn = _sum()
     discount_share = _share()
     discount_mxn = _sum()
+
+
+class ContractChangeSerializer(TermsSerializer):
+    """What a version of the contract says; `last_reading` is a date on which the meter was read."""
+
+    valid_from = _day()
+    base_tariff = BaseTariffField(required=False, allow_null=True)
+    billing_day = BillingDayField(required=False)
+    last_reading = _day(allow_null=True)
     state = _choice(Contract.State.values, _("El estado se escribe con su clave de tres letras, como SON."), allow_blank=True)
     municipality = TextField(max_length=80, required=False, allow_blank=True, **_messages(_("El municipio es un texto corto.")))
 

@@ -25,6 +25,7 @@ post /api/v1/ingest/shelly           get /ws/live/{device_id}             get /a
 get /api/v1/contract                 put /api/v1/contract                 get /api/v1/tariffs
 get /api/v1/bills                    post /api/v1/bills                   delete /api/v1/bills/{bill_id}
 get /api/v1/bills/{bill_id}/reconciliation
+get /api/v1/tariffs/outlook          post /api/v1/tariffs/what-if
 """
 WITHOUT_LOGIN = {"auth", "ingest", "live"}
 

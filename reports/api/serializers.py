@@ -3,9 +3,12 @@
 from decimal import ROUND_HALF_UP
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.fields import RateField
+from reports.selectors import Summary
+from tariffs.api.outlook import OutlookSerializer, outlook_json
 from tariffs.bill import CERTAINTIES
 
 
@@ -21,7 +24,7 @@ class CarbonFootprintSerializer(serializers.Serializer[Any]):
 
 
 class SummarySerializer(serializers.Serializer[Any]):
-    """The running cycle: kWh, pesos with IVA, local dates (the end inclusive), days elapsed."""
+    """The running cycle: kWh, pesos with all taxes, local dates (the end inclusive), days elapsed."""
 
     kwh_consumed_cycle = _two_decimals()
     estimated_cost_mxn = _two_decimals()
@@ -33,3 +36,9 @@ class SummarySerializer(serializers.Serializer[Any]):
     latest_recommendation = serializers.CharField(allow_null=True)
     cost_certainty = serializers.ChoiceField(choices=CERTAINTIES, allow_null=True)
     price_month = serializers.CharField(allow_null=True)
+    outlook = serializers.SerializerMethodField()
+
+    @extend_schema_field(OutlookSerializer(allow_null=True))
+    def get_outlook(self, summary: Summary) -> dict[str, Any] | None:
+        """Return where the cycle leads, as `/tariffs/outlook` does."""
+        return OutlookSerializer(outlook_json(summary.outlook)).data if summary.outlook else None

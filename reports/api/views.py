@@ -11,6 +11,7 @@ from ecowatt.conditional import conditional
 from ecowatt.schema import NEEDS_LOGIN, answer, refusals
 from reports.api.serializers import SummarySerializer
 from reports.selectors import dashboard_summary
+from tariffs.api.outlook import EXAMPLE as OUTLOOK
 
 EXAMPLE = {
     "kwh_consumed_cycle": 212.48,
@@ -23,6 +24,7 @@ EXAMPLE = {
     "latest_recommendation": "Tu refrigerador trabaja de noche más de lo normal: revisa el sello de la puerta.",
     "cost_certainty": "exact",
     "price_month": "2026-11",
+    "outlook": OUTLOOK,
 }
 
 
@@ -35,10 +37,11 @@ class DashboardSummaryView(APIView):
         operation_id="dashboard_summary",
         summary="Read the running cycle's energy and cost",
         description=(
-            "The running billing cycle of the caller's home, in its local dates. The cost is the bill, with IVA, that CFE would "
+            "The running billing cycle of the caller's home, in its local dates. The cost is the bill, with all taxes, that CFE would "
             "print if the cycle closed with the whole kWh used so far, its minimum charge included. It is 0 while the cycle has "
             "no reading. `cost_certainty` says whether the bill is `exact`, `provisional` (a price is derived or of another "
-            "month) or an `estimate`; `price_month` is the month whose prices were used. Both are null without a bill."
+            "month) or an `estimate`; `price_month` is the month whose prices were used. Both are null without a bill, as is "
+            "`outlook`, which is what `/tariffs/outlook` answers."
         ),
         request=None,
         responses={

@@ -62,7 +62,7 @@ def _biller(options: dict[str, Any]) -> Biller:
     tariff, region = options["tariff"], options["dac_region"]
     if (tariff == DAC) != bool(region):
         raise CommandError("Tariff DAC needs --dac-region, and no other tariff takes it.")
-    prices = PriceBook(Price.objects.of_contract(tariff, region).rates())
+    prices = PriceBook(Price.objects.of_contract([tariff], region).rates())
     terms = Terms(options["billing_months"], options["summer_start"], options["iva"], options["dap"], options["discount"])
     if options["price_month"] and not (options["start"] or options["end"]):
         return Biller.of_month(options["price_month"], _season(options["season"], prices), terms=terms, prices=prices)

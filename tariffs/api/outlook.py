@@ -1,0 +1,243 @@
+"""What the running cycle will come to."""
+
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import caller
+from ecowatt.conditional import conditional
+from ecowatt.schema import NEEDS_LOGIN, answer, refusals
+from tariffs.bill import CERTAINTIES
+from tariffs.constants import TIER_NAMES, Tier
+from tariffs.forecast import LEAST_DAYS
+from tariffs.outlook import Ahead, DacOutlook, NextTier, Outlook
+from tariffs.outlooks import outlook_of
+from tariffs.rendering import reasons
+
+TIERS = [tier.value for tier in Tier]
+NO_BILL = refusals(
+    {
+        404: ("Tu cuenta no pertenece a ningún hogar.", "Tu hogar no tiene un contrato de suministro."),
+        503: "Los precios de CFE de esta tarifa no están cargados.",
+    }
+)
+
+
+class CycleSerializer(serializers.Serializer[Any]):
+    """The running cycle in local dates, the end inclusive."""
+
+    start = serializers.DateField()
+    end = serializers.DateField()
+    days_left = serializers.FloatField()
+
+
+class NowSerializer(serializers.Serializer[Any]):
+    """The cycle so far. `next_kwh_mxn` is what the next kWh adds to the bill: nothing while the minimum is not reached."""
+
+    kwh = serializers.FloatField()
+    tier = serializers.ChoiceField(choices=TIERS)
+    level_name = serializers.CharField()
+    kwh_left_in_tier = serializers.IntegerField(allow_null=True)
+    next_kwh_mxn = serializers.FloatField()
+    price_mxn_per_kwh = serializers.FloatField(help_text="Of this tier, with all taxes.")
+    cost_mxn = serializers.FloatField()
+    cost_if_nothing_more_mxn = serializers.FloatField()
+    certainty = serializers.ChoiceField(choices=CERTAINTIES)
+    reasons = serializers.ListField(child=serializers.CharField())
+    price_month = serializers.CharField()
+
+
+class ForecastSerializer(serializers.Serializer[Any]):
+    """The whole cycle as it will be, with an 80 % interval."""
+
+    kwh = serializers.FloatField()
+    kwh_low = serializers.FloatField()
+    kwh_high = serializers.FloatField()
+    cost_mxn = serializers.FloatField()
+    cost_low_mxn = serializers.FloatField()
+    cost_high_mxn = serializers.FloatField()
+
+
+class NextTierSerializer(serializers.Serializer[Any]):
+    """The tier that follows. The dates are null where it does not begin in this cycle, or nobody knows."""
+
+    tier = serializers.ChoiceField(choices=TIERS)
+    level_name = serializers.CharField()
+    begins_after_kwh = serializers.IntegerField()
+    on = serializers.DateField(allow_null=True)
+    earliest = serializers.DateField(allow_null=True)
+    latest = serializers.DateField(allow_null=True)
+    kwh_per_day_to_avoid = serializers.FloatField(allow_null=True)
+
+
+class DacSerializer(serializers.Serializer[Any]):
+    """Where the home stands towards DAC, averages in kWh a month. A home in DAC leaves it on `crosses_on`, another one enters.
+
+    Months that nobody knows count as the average of those known. `added_mxn` is what DAC adds to this cycle's bill.
+    """
+
+    is_in_dac = serializers.BooleanField()
+    limit_kwh_month = serializers.IntegerField()
+    average_kwh_month = serializers.FloatField(allow_null=True)
+    average_at_end_kwh_month = serializers.FloatField()
+    months_known = serializers.IntegerField()
+    crosses_on = serializers.DateField(allow_null=True)
+    months_until = serializers.IntegerField(allow_null=True)
+    kwh_per_day_to_stay_below = serializers.FloatField(allow_null=True)
+    added_mxn = serializers.FloatField(allow_null=True)
+
+
+class OutlookSerializer(serializers.Serializer[Any]):
+    """The running cycle and where it leads; `forecast_note` says why there is no forecast."""
+
+    cycle = CycleSerializer()
+    now = NowSerializer()
+    forecast = ForecastSerializer(allow_null=True)
+    forecast_note = serializers.CharField(allow_null=True)
+    next_tier = NextTierSerializer(allow_null=True)
+    dac = DacSerializer(allow_null=True)
+
+
+def outlook_json(outlook: Outlook) -> dict[str, Any]:
+    """Return an outlook in the form of OutlookSerializer."""
+    now = outlook.now
+    tier = now.standing.tier
+    return {
+        "cycle": {"start": outlook.cycle.start, "end": outlook.cycle.last_day, "days_left": round(outlook.days_left, 2)},
+        "now": {
+            "kwh": round(now.kwh, 3),
+            "tier": tier,
+            "level_name": TIER_NAMES[tier],
+            "kwh_left_in_tier": now.standing.kwh_left,
+            "next_kwh_mxn": now.next_kwh_mxn,
+            "price_mxn_per_kwh": round(now.standing.price_mxn_per_kwh, 4),
+            "cost_mxn": now.cost_mxn,
+            "cost_if_nothing_more_mxn": now.bill.grand_total,
+            "certainty": now.bill.certainty,
+            "reasons": reasons(now.bill),
+            "price_month": f"{now.bill.price_month:%Y-%m}",
+        },
+        "forecast": outlook.ahead and _forecast(outlook.ahead),
+        "forecast_note": None if outlook.days_known is None else _note(outlook.days_known),
+        "next_tier": outlook.next_tier and _next_tier(outlook.next_tier),
+        "dac": outlook.dac and _dac(outlook.dac, outlook),
+    }
+
+
+def _note(days: float) -> str:
+    text = _("Para un pronóstico hacen falta %(least)d días de datos; por ahora hay %(days).1f.")
+    return text % {"least": LEAST_DAYS, "days": int(days * 10) / 10}
+
+
+def _forecast(ahead: Ahead) -> dict[str, Any]:
+    return {
+        "kwh": round(ahead.kwh.expected, 1),
+        "kwh_low": round(ahead.kwh.low, 1),
+        "kwh_high": round(ahead.kwh.high, 1),
+        "cost_mxn": ahead.cost_mxn.expected,
+        "cost_low_mxn": ahead.cost_mxn.low,
+        "cost_high_mxn": ahead.cost_mxn.high,
+    }
+
+
+def _next_tier(tier: NextTier) -> dict[str, Any]:
+    crossing = tier.crossing
+    return {
+        "tier": tier.tier,
+        "level_name": TIER_NAMES[tier.tier],
+        "begins_after_kwh": tier.begins_after_kwh,
+        "on": crossing and crossing.expected,
+        "earliest": crossing and crossing.earliest,
+        "latest": crossing and crossing.latest,
+        "kwh_per_day_to_avoid": _rounded(tier.kwh_per_day_to_avoid),
+    }
+
+
+def _dac(found: DacOutlook, outlook: Outlook) -> dict[str, Any]:
+    dac = found.dac
+    return {
+        "is_in_dac": found.is_in,
+        "limit_kwh_month": dac.limit_kwh_month,
+        "average_kwh_month": _rounded(dac.average),
+        "average_at_end_kwh_month": _rounded(dac.average_at_end),
+        "months_known": dac.months_known,
+        "crosses_on": dac.crosses_on,
+        "months_until": dac.crosses_on and _months_between(outlook, dac.crosses_on),
+        "kwh_per_day_to_stay_below": _rounded(found.kwh_per_day_to_stay_below),
+        "added_mxn": found.added_mxn,
+    }
+
+
+def _months_between(outlook: Outlook, day: Any) -> int:
+    """Return the months from the running cycle's start to a reading."""
+    start = outlook.cycle.start
+    return int((day.year - start.year) * 12 + day.month - start.month)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+EXAMPLE = {
+    "cycle": {"start": "2026-11-12", "end": "2026-12-11", "days_left": 18.4},
+    "now": {
+        "kwh": 212.481,
+        "tier": "excedente",
+        "level_name": "Excedente",
+        "kwh_left_in_tier": None,
+        "next_kwh_mxn": 4.7,
+        "price_mxn_per_kwh": 4.7003,
+        "cost_mxn": 472.1,
+        "cost_if_nothing_more_mxn": 472.1,
+        "certainty": "provisional",
+        "reasons": ["Un precio no se ha visto impreso: se dedujo de otro con el factor mensual del año."],
+        "price_month": "2026-11",
+    },
+    "forecast": {
+        "kwh": 540.2,
+        "kwh_low": 498.7,
+        "kwh_high": 585.3,
+        "cost_mxn": 2013.5,
+        "cost_low_mxn": 1817.0,
+        "cost_high_mxn": 2228.4,
+    },
+    "forecast_note": None,
+    "next_tier": None,
+    "dac": {
+        "is_in_dac": False,
+        "limit_kwh_month": 400,
+        "average_kwh_month": 371.5,
+        "average_at_end_kwh_month": 383.2,
+        "months_known": 12,
+        "crosses_on": "2027-02-12",
+        "months_until": 3,
+        "kwh_per_day_to_stay_below": 22.31,
+        "added_mxn": 2480.11,
+    },
+}
+
+
+@conditional
+class OutlookView(APIView):
+    """The running cycle and where it leads."""
+
+    @extend_schema(
+        operation_id="tariffs_outlook",
+        tags=["tariffs"],
+        summary="Read where the running cycle leads",
+        description=(
+            "The tier and the price of the next kWh; energy and cost at the end of the cycle with an 80 % interval, from the home's own "
+            "last weeks; when the next tier begins; and how far the home is from DAC, or from leaving it."
+        ),
+        request=None,
+        responses={200: answer(OutlookSerializer, EXAMPLE), **NEEDS_LOGIN, **NO_BILL},
+    )
+    def get(self, request: Request) -> Response:
+        """Return the outlook of the caller's home."""
+        return Response(OutlookSerializer(outlook_json(outlook_of(caller(request).home, timezone.now()))).data)

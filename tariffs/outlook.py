@@ -1,0 +1,118 @@
+"""What a home's running cycle will come to: its tier, its bill, the next tier and DAC. Pure.
+
+kWh of the cycle are those measured so far, cut to whole ones as a meter shows them, and those that the forecast adds.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from tariffs.bill import Bill
+from tariffs.billing import Biller, Standing
+from tariffs.constants import Tier
+from tariffs.cycles import Cycle
+from tariffs.dac import Dac
+from tariffs.forecast import Crossing, Estimate, Forecast, TooLittle, crossing
+
+DAYS_A_MONTH = 30.4375
+
+
+class Now(NamedTuple):
+    """The cycle so far. The costs are of the energy used, and of the bill that would come if nothing more were used (its minimum)."""
+
+    kwh: float
+    standing: Standing
+    next_kwh_mxn: Decimal
+    cost_mxn: Decimal
+    bill: Bill
+
+
+class Cost(NamedTuple):
+    """Pesos: what is expected, and the 80 % interval."""
+
+    expected: Decimal
+    low: Decimal
+    high: Decimal
+
+
+class Ahead(NamedTuple):
+    """The whole cycle as it will be, with the bill of what is expected."""
+
+    kwh: Estimate
+    cost_mxn: Cost
+    bill: Bill
+
+
+class NextTier(NamedTuple):
+    """The tier that follows: after how many kWh of the cycle, on which dates, and the kWh a day that avoid it (0: no longer possible)."""
+
+    tier: Tier
+    begins_after_kwh: int
+    crossing: Crossing | None
+    kwh_per_day_to_avoid: float | None
+
+
+class DacOutlook(NamedTuple):
+    """Where the home stands towards DAC; what DAC adds to the bill of this cycle; the kWh a day that keep it below the limit.
+
+    `added_mxn` is the bill in DAC less the bill in the locality's tariff: what entering costs, or what leaving saves.
+    """
+
+    is_in: bool
+    dac: Dac
+    added_mxn: Decimal | None
+    kwh_per_day_to_stay_below: float | None
+
+
+class Outlook(NamedTuple):
+    """A home's running cycle and where it leads. Without a forecast `ahead` is None, and `days_known` says how much it has to go by."""
+
+    cycle: Cycle
+    days_left: float
+    now: Now
+    ahead: Ahead | None
+    days_known: float | None
+    next_tier: NextTier | None
+    dac: DacOutlook | None
+
+
+def now_of(biller: Biller, kwh: float) -> Now:
+    """Return the cycle so far."""
+    whole = whole_kwh(kwh)
+    cost = biller.bill(whole, is_whole=False).grand_total if whole else Decimal(0)
+    return Now(kwh, biller.standing(whole), biller.next_kwh_mxn(whole), cost, biller.bill(whole))
+
+
+def ahead_of(biller: Biller, kwh: float, base_kwh: float, rest: Forecast | TooLittle) -> Ahead | None:
+    """Return the cycle as it will be: what `rest` adds to the kWh of its whole hours, and never less than there is already."""
+    if isinstance(rest, TooLittle):
+        return None
+    total = Estimate(*(max(base_kwh + more, kwh) for more in rest.total))
+    bills = [biller.bill(whole_kwh(each)) for each in total]
+    return Ahead(total, Cost(*(bill.grand_total for bill in bills)), bills[0])
+
+
+def next_tier_of(now: Now, base_kwh: float, rest: Forecast | TooLittle, days_left: float) -> NextTier | None:
+    """Return the tier that follows, or None in the last one. Without a forecast nobody knows when."""
+    standing = now.standing
+    if standing.kwh_left is None or standing.next_tier is None:
+        return None
+    limit = whole_kwh(now.kwh) + standing.kwh_left
+    found = None if isinstance(rest, TooLittle) else crossing(rest, limit + 1 - base_kwh)
+    return NextTier(standing.next_tier, limit, found, per_day(limit + 1 - now.kwh, days_left))
+
+
+def per_day(kwh: float, days_left: float) -> float | None:
+    """Return the kWh a day that use up so many in the days left; None on the last day's end."""
+    return max(kwh, 0.0) / days_left if days_left > 0 else None
+
+
+def whole_kwh(kwh: float) -> int:
+    """Return the kWh as a meter shows them; one is not lost to the noise of adding floats."""
+    return max(round(kwh * 1000) // 1000, 0)
+
+
+def kwh_per_bill(uses: Sequence[tuple[date, date, float]], months: int) -> list[float]:
+    """Return past uses [start, end) as kWh of a bill of 1 or 2 months: as they are where they are as long, else in proportion."""
+    return [kwh * months / max(round((end - start).days / DAYS_A_MONTH), 1) for start, end, kwh in uses]

@@ -1,0 +1,141 @@
+"""A home's outlook, gathered from its hours, its contract, the prices and its past bills."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, Max
+
+from accounts.models import Contract, Home
+from ecowatt.kept import kept
+from tariffs.billing import Biller
+from tariffs.constants import DAC
+from tariffs.cycles import Cycle, cycle_containing
+from tariffs.dac import MONTHS, Pace, standing
+from tariffs.forecast import HISTORY_DAYS, Forecast, TooLittle, forecast
+from tariffs.outlook import Ahead, DacOutlook, Outlook, ahead_of, kwh_per_bill, next_tier_of, now_of, per_day, whole_kwh
+from tariffs.selectors import billers_for, cycle_bounds, cycle_on, local_date
+from tariffs.use import kwh_of_last_year
+from telemetry.history import Window
+from telemetry.hours import HOUR, HourOfHome, home_hours, hour_of
+
+DAY = timedelta(days=1)
+YEAR_KEPT_S = 900
+
+
+class Measured(NamedTuple):
+    """What a home has used: the hours of the last weeks and of the whole running cycle, the last one still running."""
+
+    home: Home
+    now: datetime
+    contract: Contract
+    cycle: Cycle
+    start: datetime
+    end: datetime
+    hours: list[HourOfHome]
+
+    @property
+    def kwh(self) -> float:
+        """The energy of the cycle so far."""
+        return sum(hour.wh for hour in self.hours if hour.start >= self.start) / 1000
+
+    @property
+    def base_kwh(self) -> float:
+        """The energy of its whole hours: the forecast begins with the running one."""
+        return self.kwh - self.hours[-1].wh / 1000
+
+    @property
+    def days_left(self) -> float:
+        """The time until the cycle ends."""
+        return (self.end - self.now) / DAY
+
+
+def measured_of(home: Home, now: datetime) -> Measured:
+    """Return what a home has used (at most 4 queries). Raises NoContract."""
+    today = local_date(home, now)
+    cycle = cycle_on(home, today)
+    start, end = cycle_bounds(home, cycle)
+    hours = home_hours(home, min(start, hour_of(now) - HISTORY_DAYS * DAY), hour_of(now) + HOUR)
+    return Measured(home, now, home.contract_on(today), cycle, start, end, hours)
+
+
+def outlook_of(home: Home, now: datetime) -> Outlook:
+    """Return where the running cycle of a home stands and leads (at most 8 queries). Raises PricesMissing, NoContract."""
+    return outlook_from(measured_of(home, now))
+
+
+def outlook_from(measured: Measured) -> Outlook:
+    """Return where a cycle leads (at most 4 queries). Raises PricesMissing."""
+    contract, cycle, kwh, base_kwh = measured.contract, measured.cycle, measured.kwh, measured.base_kwh
+    billers = billers_for(contract, cycle, {contract.tariff, DAC, base_tariff(contract)} - {""})
+    biller, rest = billers[contract.tariff], _rest(measured)
+    so_far, ahead = now_of(biller, kwh), ahead_of(biller, kwh, base_kwh, rest)
+    return Outlook(
+        cycle=cycle,
+        days_left=measured.days_left,
+        now=so_far,
+        ahead=ahead,
+        days_known=rest.days if isinstance(rest, TooLittle) else None,
+        next_tier=next_tier_of(so_far, base_kwh, rest, measured.days_left),
+        dac=_dac(measured, ahead, billers),
+    )
+
+
+def base_tariff(contract: Contract) -> str:
+    """Return the tariff of the locality, which a home in DAC returns to; empty where nobody knows."""
+    return contract.base_tariff if contract.tariff == DAC else contract.tariff
+
+
+def _rest(measured: Measured) -> Forecast | TooLittle:
+    *past, running = measured.hours
+    energy = [hour.wh if hour.is_known else float("nan") for hour in past]
+    coming = Window(running.start, measured.end, "1h", ZoneInfo(measured.home.time_zone)).steps()
+    return forecast([hour.start for hour in past], energy, list(coming))
+
+
+def _dac(measured: Measured, ahead: Ahead | None, billers: dict[str, Biller]) -> DacOutlook | None:
+    """Return where the home stands towards DAC, or None where its locality's tariff or its use is unknown."""
+    contract, cycle, kwh = measured.contract, measured.cycle, measured.kwh
+    tariff, months = base_tariff(contract), contract.billing_months
+    past = kwh_per_bill(_last_year(measured), months)
+    if not tariff or not (ahead or past):
+        return None
+    expected = ahead.kwh.expected if ahead else max(sum(past) / len(past), kwh)
+    found = standing(
+        tariff=tariff,
+        is_in=contract.tariff == DAC,
+        past_kwh=past,
+        so_far_kwh=kwh,
+        pace=Pace(cycle, expected, expected),
+        later_ends=_ends_after(cycle, contract, MONTHS // months - 1),
+        months=months,
+    )
+    stay = per_day(found.kwh_until_limit, measured.days_left)
+    return DacOutlook(contract.tariff == DAC, found, _added_mxn(billers, tariff, expected), stay)
+
+
+def _last_year(measured: Measured) -> list[tuple[date, date, int]]:
+    """Return the uses before the cycle, kept for YEAR_KEPT_S: only readings that come late change what was measured (1–5 queries)."""
+    home, contract, start = measured.home, measured.contract, measured.cycle.start
+    bills = home.paper_bills.aggregate(count=Count("id"), newest=Max("id"))
+    asked = (home.pk, home.time_zone, start, contract.billing_day, contract.billing_months, *bills.values())
+    key = "tariffs:year:" + ":".join(map(str, asked)).replace(" ", "")
+    found: list[tuple[date, date, int]] = kept(key, YEAR_KEPT_S, lambda: [use[:3] for use in kwh_of_last_year(home, start)])
+    return found
+
+
+def _added_mxn(billers: dict[str, Biller], tariff: str, kwh: float) -> Decimal | None:
+    if tariff not in billers or DAC not in billers:
+        return None
+    dac, locality = (billers[name].bill(whole_kwh(kwh)).grand_total for name in (DAC, tariff))
+    return dac - locality
+
+
+def _ends_after(cycle: Cycle, contract: Contract, count: int) -> list[date]:
+    """Return the reading dates of the cycles that follow."""
+    ends = []
+    for _ in range(count):
+        cycle = cycle_containing(cycle.end, contract.billing_day, contract.billing_months, contract.cycle_month)
+        ends.append(cycle.end)
+    return ends

@@ -1,0 +1,161 @@
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from accounts.models import Home, User
+from accounts.services import contract_change
+from conftest import client_of
+from devices.models import Device
+from tariffs.dac import LIMITS_KWH_MONTH
+from tariffs.models import PaperBill, Price
+from tariffs.outlooks import outlook_of
+from tariffs.services import prices_load
+from tariffs.tests.helpers import all_rates
+from tariffs.tests.homes import used_hourly
+from telemetry.hours import hour_of
+
+URL = "/api/v1/tariffs/outlook"
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 6, 11, 18, 30, tzinfo=UTC)  # noon in Mexico City, ten days into a cycle of June
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _prices() -> None:
+    prices_load(rates=all_rates())
+
+
+@pytest.fixture
+def steady(home: Home, meter: Device) -> Device:
+    """A meter that has used 500 W for five weeks, in tariff 1 by months."""
+    contract_change(home=home, valid_from=date(2026, 1, 1), tariff="1")
+    used_hourly(meter, hour_of(NOW) - 35 * DAY, hour_of(NOW), lambda _hour: 500.0)
+    return meter
+
+
+def test_a_steady_home_goes_on_as_it_did(home: Home, steady: Device) -> None:
+    outlook = outlook_of(home, NOW)
+    assert (outlook.cycle.start, outlook.cycle.end) == (date(2026, 6, 1), date(2026, 7, 1))
+    hours_so_far = 10 * 24 + 12
+    assert outlook.now.kwh == pytest.approx(hours_so_far * 0.5)
+    assert outlook.ahead is not None
+    assert outlook.ahead.kwh.expected == pytest.approx(360, rel=0.02)
+    assert outlook.ahead.kwh.low <= 360 <= outlook.ahead.kwh.high
+    assert outlook.ahead.cost_mxn.low <= outlook.ahead.bill.grand_total <= outlook.ahead.cost_mxn.high
+
+
+def test_the_next_tier_has_a_date_before_the_home_is_in_it(home: Home, steady: Device) -> None:
+    contract_change(home=home, valid_from=date(2026, 1, 1), tariff="1C")  # summer from May: tiers to 150, 300, 450
+    tier = outlook_of(home, NOW).next_tier
+    assert tier is not None
+    assert tier.crossing is not None
+    assert (tier.tier, tier.begins_after_kwh) == ("intermedio_bajo", 150)
+    assert tier.crossing.expected == date(2026, 6, 13)  # 126 kWh so far, 12 a day: noon of the second day
+    assert tier.kwh_per_day_to_avoid == pytest.approx((151 - 126) / (20 - 12.5 / 24), rel=0.03)
+
+
+def test_dac_is_reached_at_this_pace_and_what_it_adds_is_told(home: Home, steady: Device) -> None:
+    dac = outlook_of(home, NOW).dac
+    assert dac is not None
+    assert dac.dac.limit_kwh_month == LIMITS_KWH_MONTH["1"]
+    assert dac.dac.average_at_end == pytest.approx(360, rel=0.02)  # 12 kWh a day: 360 a month, above 250
+    assert dac.dac.crosses_on == date(2026, 7, 1)
+    assert dac.added_mxn is not None
+    assert dac.added_mxn > 500
+
+
+def test_a_home_in_dac_sees_when_it_leaves_by_the_limit_of_where_it_came_from(home: Home, steady: Device) -> None:
+    contract_change(home=home, valid_from=date(2026, 2, 1), tariff="DAC")
+    dac = outlook_of(home, NOW).dac
+    assert dac is not None
+    assert (dac.is_in, dac.dac.limit_kwh_month, dac.dac.crosses_on) == (True, 250, None)
+    contract_change(home=home, valid_from=date(2026, 2, 1), base_tariff="1C")
+    dac = outlook_of(home, NOW).dac
+    assert dac is not None
+    assert (dac.dac.limit_kwh_month, dac.dac.crosses_on) == (850, date(2026, 7, 1))
+
+
+def test_two_days_of_data_are_no_forecast_and_said_to_be_so(home: Home, meter: Device) -> None:
+    used_hourly(meter, hour_of(NOW) - 2 * DAY, hour_of(NOW), lambda _hour: 500.0)
+    outlook = outlook_of(home, NOW)
+    assert (outlook.ahead, outlook.days_known, outlook.dac) == (None, 2.0, None)
+    assert outlook.now.kwh == pytest.approx(24.0)
+
+
+def test_a_bimonthly_cycle_has_a_bimonthly_bill(home: Home, steady: Device) -> None:
+    contract_change(home=home, valid_from=date(2026, 1, 1), billing_months=2, last_reading=date(2026, 5, 1))
+    outlook = outlook_of(home, NOW)
+    assert (outlook.cycle.start, outlook.cycle.end) == (date(2026, 5, 1), date(2026, 7, 1))
+    assert outlook.now.standing.kwh_left is None  # 35 days at 12 kWh are past 2 × 140
+    contract_change(home=home, valid_from=date(2026, 1, 1), dap_share=Decimal("0.05"))
+    assert outlook_of(home, NOW).now.bill.dap > 0
+
+
+def test_the_api_tells_the_outlook_in_plain_numbers(api: APIClient, home: Home, meter: Device) -> None:
+    now = timezone.now()
+    used_hourly(meter, hour_of(now) - 10 * DAY, hour_of(now), lambda _hour: 400.0)
+    body = api.get(URL).json()
+    assert set(body) == {"cycle", "now", "forecast", "forecast_note", "next_tier", "dac"}
+    assert body["now"]["kwh"] == pytest.approx(outlook_of(home, now).now.kwh, abs=0.002)
+    assert body["forecast"]["kwh_low"] <= body["forecast"]["kwh"] <= body["forecast"]["kwh_high"]
+    assert body["now"]["level_name"] in {"Básico", "Intermedio", "Excedente", "Intermedio Bajo", "Intermedio Alto"}
+    assert body["now"]["cost_mxn"] <= body["now"]["cost_if_nothing_more_mxn"]
+    assert all(isinstance(value, int | float | None) for value in body["forecast"].values())
+    assert body["forecast_note"] is None
+
+
+def test_a_home_without_devices_gets_an_outlook_of_nothing(api: APIClient) -> None:
+    answer = api.get(URL)
+    body = answer.json()
+    assert (answer.status_code, body["now"]["kwh"], body["now"]["cost_mxn"], body["forecast"]) == (200, 0, 0, None)
+    assert body["forecast_note"] == "Para un pronóstico hacen falta 3 días de datos; por ahora hay 0.0."
+
+
+def test_the_outlook_needs_a_login_a_home_and_prices(anonymous_api: APIClient, api: APIClient) -> None:
+    assert anonymous_api.get(URL).status_code == 401
+    admin = client_of(User.objects.create_superuser("admin@example.com", "secreta123", name="Admin"))
+    assert admin.get(URL).status_code == 404
+    Price.objects.all().delete()
+    assert api.get(URL).json() == {"detail": "Los precios de CFE de esta tarifa no están cargados."}
+
+
+def test_a_stranger_sees_a_home_of_his_own(stranger_api: APIClient, home: Home, meter: Device) -> None:
+    now = timezone.now()
+    used_hourly(meter, hour_of(now) - 10 * DAY, hour_of(now), lambda _hour: 400.0)
+    assert stranger_api.get(URL).json()["now"]["kwh"] == 0
+
+
+@pytest.mark.parametrize("circuits", [1, 4])
+def test_the_outlook_is_the_same_few_queries_whatever_the_circuits(
+    api: APIClient, home: Home, circuits: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    now = timezone.now()
+    for number in range(circuits):
+        meter = Device.objects.create(home=home, hardware_id=f"a8032412c3e{number}", name="Circuito")
+        used_hourly(meter, hour_of(now) - 10 * DAY, hour_of(now), lambda _hour: 400.0)
+    with django_assert_num_queries(
+        12
+    ):  # user, home, contract, mains, devices, hours, prices, bills; for the year: bills, mains, devices, hours
+        api.get(URL)
+    with django_assert_num_queries(8):  # the year is kept
+        api.get(URL)
+
+
+def test_a_paper_bill_counts_towards_dac_at_once(home: Home, steady: Device) -> None:
+    before = outlook_of(home, NOW).dac
+    PaperBill.objects.create(home=home, start=date(2026, 4, 1), end=date(2026, 5, 1), kwh=900, total_mxn=3_000)
+    after = outlook_of(home, NOW).dac
+    assert before is not None
+    assert after is not None
+    assert before.dac.average is None  # five weeks are no whole cycle before the running one but May
+    assert after.dac.average == 900
+
+
+def test_the_outlook_goes_on_without_a_cache(home: Home, steady: Device, settings: Any) -> None:
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1"}}
+    assert outlook_of(home, NOW).dac is not None
