@@ -105,11 +105,11 @@ class Link:
 
     async def take(self, most: int) -> list[Delivery]:
         """Wait for messages and return them, in order; empty once the link has been told to stop."""
-        await self._arrived.wait()
+        while not self._queue and not self._is_stopping:  # what woke us may have gone again with its connection
+            self._arrived.clear()
+            await self._arrived.wait()
         queue = self._queue
         taken = [queue.popleft() for _ in range(min(most, len(queue)))]
-        if not queue and not self._is_stopping:
-            self._arrived.clear()
         if self._is_paused and len(queue) < settings.MQTT_RECEIVE_MAXIMUM:
             self._resume()
         return taken

@@ -1,10 +1,6 @@
 """`manage.py ingest` as its own process, on real brokers: the test session's and Mosquitto."""
 
-import contextlib
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,38 +14,13 @@ from paho.mqtt.client import Client
 
 from accounts.models import Home
 from devices.models import Device
-from ecowatt.embedded import ROOT
 from telemetry.models import Reading
-from telemetry.tests.conftest import database_url
 from telemetry.tests.mosquitto import await_true, device, mosquitto, needed, publish
+from telemetry.tests.processes import Process, ingest_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 START = time.time() - 3600
 MACS = [f"a8032412c3{number:02x}" for number in range(20)]
-
-
-class Process:
-    """A running ingest and what it logged."""
-
-    def __init__(self, port: int, log: Path, *options: str, **environment: str) -> None:
-        self.log = log
-        env = os.environ | {"URL_DATABASE_SQL": database_url(), "MQTT_BROKER_HOST": "127.0.0.1", "MQTT_BROKER_PORT": str(port)}
-        command = [sys.executable, str(ROOT / "manage.py"), "ingest", *options]
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                command, stdout=output, stderr=output, env=env | {"LOG_LEVEL": "INFO"} | environment, cwd=ROOT
-            )
-
-    def said(self, text: str) -> bool:
-        assert self.process.poll() is None, self.log.read_text()
-        return text in self.log.read_text()
-
-    def is_connected(self) -> bool:
-        return self.said("connected to the broker")
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(10)
 
 
 @pytest.fixture
@@ -58,7 +29,7 @@ def ingest(tmp_path: Path) -> Iterator[Any]:
     running: list[Process] = []
 
     def start(port: int, *options: str, awaited: bool = True, **environment: str) -> Process:
-        one = Process(port, tmp_path / f"{len(running)}.log", *options, **environment)
+        one = ingest_process(tmp_path / f"{len(running)}.log", port, *options, **environment)
         running.append(one)
         if awaited:
             await_true("ingest is connected", one.is_connected)
@@ -66,9 +37,7 @@ def ingest(tmp_path: Path) -> Iterator[Any]:
 
     yield start
     for one in running:
-        with contextlib.suppress(ProcessLookupError):
-            one.process.kill()
-        one.process.wait(10)
+        one.discard()
 
 
 @pytest.fixture
