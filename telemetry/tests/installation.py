@@ -59,12 +59,12 @@ class Installation:
         await_true("the web process listens", lambda: web.said("Listening on TCP"))
         return web
 
-    def start_ingest(self) -> Process:
+    def start_ingest(self, **environment: str) -> Process:
         """Start it, and its broker the first time."""
         if not self.broker.is_running():
             self.broker.start()
         log = self.folder / f"ingest-{len(self.running)}.log"
-        ingest = ingest_process(log, self.broker.port, **LOGIN | self._environment)
+        ingest = ingest_process(log, self.broker.port, **LOGIN | self._environment | environment)
         self.running.append(ingest)
         await_true("ingest is connected", ingest.is_connected)
         return ingest

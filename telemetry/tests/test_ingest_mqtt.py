@@ -62,7 +62,7 @@ def send(client: Client, numbers: range) -> None:
 
 def pair(ingest: Any, port: int) -> list[Process]:
     """Start two processes at once."""
-    both = [ingest(port, "--instance", number, awaited=False) for number in ("1", "2")]
+    both = [ingest(port, "--instance", number, awaited=False, MQTT_SHARED="true") for number in ("1", "2")]
     await_true("both are connected", lambda: all(one.is_connected() for one in both))
     return both
 
@@ -108,7 +108,7 @@ def test_two_processes_share_the_load_and_one_that_is_killed_loses_and_doubles_n
                     second.process.kill()
         second.process.wait(10)
         assert stored() < 2000
-        again = ingest(port, "--instance", "2")
+        again = ingest(port, "--instance", "2", MQTT_SHARED="true")
         await_true("every reading is stored", lambda: stored() == 2000)
         assert Reading.objects.aggregate(sum=Sum("energy_wh"))["sum"] == len(MACS) * sum(100.0 + number for number in range(100))
         assert (first.end(), again.end()) == (0, 0)
@@ -134,7 +134,7 @@ def test_a_retired_process_is_drained(ingest: Any, meters: list[Device]) -> None
         assert "0 messages stored" in empty.log.read_text()
         with device(port) as client:
             send(client, range(10, 20))
-        ingest(port, "--instance", "1")
+        ingest(port, "--instance", "1", MQTT_SHARED="true")
         await_true("the rest came to the other", lambda: stored() == 400)
 
 

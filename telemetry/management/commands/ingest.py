@@ -17,8 +17,9 @@ class Command(BaseCommand):
     """The loop is telemetry.mqtt.Ingest."""
 
     help = (
-        "Take in what Shelly devices send over MQTT. Several processes share the load, each with a number of its own (--instance): "
-        "restarted with the same number, a process goes on where it stopped. A number that is not used any more is retired with --drain."
+        "Take in what Shelly devices send over MQTT. Several processes share the load (MQTT_SHARED), each with a number of its own "
+        "(--instance): restarted with the same number, a process goes on where it stopped. A number that is not used any more is "
+        "retired with --drain."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
