@@ -8,6 +8,7 @@ import contextlib
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ from websockets.sync.client import connect
 from accounts.models import User
 from conftest import make_user
 from devices.models import Device
-from devices.presence_scripts import SEEN
+from devices.presence_scripts import SCHEDULE, SEEN
 from telemetry.tests import servers
 from telemetry.tests.installation import PATIENCE_S, SOME, WINDOW, Installation, meters_of
 from telemetry.tests.load import Load, Poster
@@ -239,16 +240,31 @@ def test_an_ingest_that_is_killed_in_midstream_loses_and_doubles_nothing(here: I
 
 
 @needed
+@pytest.mark.parametrize("hangs", [False, True], ids=["away", "hanging"])
 def test_an_ingest_that_is_told_to_stop_without_a_database_leaves_everything_with_the_broker(
-    here: Installation, postgres: Server
+    here: Installation, postgres: Server, memory: tuple[Server, str], hangs: bool
 ) -> None:
     ingest = here.start_ingest()
     load = here.start_load(publishes=True)
-    crash(postgres)
-    await_true("ingest tries again", lambda: ingest.times(NOT_STORED) >= TRIES)
+    if hangs:
+        postgres.freeze()
+        fall_silent(memory[1], here.meters.posting[0])
+    else:
+        crash(postgres)
+        await_true("ingest tries again", lambda: ingest.times(NOT_STORED) >= TRIES)
     load.await_more(SOME)
     assert ingest.end() == 0
     here.running.remove(ingest)
-    postgres.start()
+    if hangs:
+        postgres.thaw()
+    else:
+        postgres.start()
     here.start_ingest()
     here.check()
+
+
+def fall_silent(redis_url: str, device: Device) -> None:
+    """Let a device have said nothing for long, so that ingest asks the database for its address on a thread."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.zadd(SEEN, {str(device.pk): 1.0})
+        client.zadd(SCHEDULE, {str(device.pk): time.time()})
