@@ -6,9 +6,20 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
+
+from django.db import connection
 
 from ecowatt.embedded import ROOT
-from telemetry.tests.conftest import database_url
+
+
+def database_url() -> str:
+    """Return the address of the test database as the settings read it."""
+    target = connection.settings_dict
+    login = f"{quote(target['USER'])}:{quote(target['PASSWORD'])}@" if target["USER"] else ""
+    port = f":{target['PORT']}" if target["PORT"] else ""
+    sockets = target["OPTIONS"].get("host", "")
+    return f"postgresql://{login}{target['HOST']}{port}/{target['NAME']}" + (f"?host={sockets}" if sockets else "")
 
 
 class Process:

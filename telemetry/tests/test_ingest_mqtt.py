@@ -2,62 +2,19 @@
 
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from django.conf import settings
 from django.db.models import Sum
-from paho.mqtt.client import Client
 
-from accounts.models import Home
 from devices.models import Device
 from telemetry.models import Reading
-from telemetry.tests.mosquitto import await_true, device, mosquitto, needed, publish
-from telemetry.tests.processes import Process, ingest_process
+from telemetry.tests.mosquitto import MACS, await_true, device, frame, mosquitto, needed, publish, send
+from telemetry.tests.processes import Process
 
 pytestmark = pytest.mark.django_db(transaction=True)
-START = time.time() - 3600
-MACS = [f"a8032412c3{number:02x}" for number in range(20)]
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Any]:
-    """Start ingest processes; those that still run are ended."""
-    running: list[Process] = []
-
-    def start(port: int, *options: str, awaited: bool = True, **environment: str) -> Process:
-        one = ingest_process(tmp_path / f"{len(running)}.log", port, *options, **environment)
-        running.append(one)
-        if awaited:
-            await_true("ingest is connected", one.is_connected)
-        return one
-
-    yield start
-    for one in running:
-        one.discard()
-
-
-@pytest.fixture
-def meters(home: Home) -> list[Device]:
-    return Device.objects.bulk_create(Device(home=home, hardware_id=mac, name=mac) for mac in MACS)
-
-
-def frame(mac: str, number: int, power: float) -> tuple[str, bytes]:
-    """The topic and payload of a device's full status, `number` seconds after the start."""
-    fields = {"id": 0, "apower": power, "voltage": 127.0, "current": 0.5, "aenergy": {"total": 100.0 + number}}
-    params = {"ts": round(START + number, 2), "switch:0": fields}
-    body = {"src": f"shellyplus1pm-{mac}", "dst": "x", "method": "NotifyFullStatus", "params": params}
-    return f"shellyplus1pm-{mac}/events/rpc", orjson.dumps(body)
-
-
-def send(client: Client, numbers: range) -> None:
-    """Publish a reading of every meter for each number, and wait until the broker has them all."""
-    sent = [client.publish(*frame(mac, number, 60.0), 1) for number in numbers for mac in MACS]
-    for one in sent:
-        one.wait_for_publish(30)
 
 
 def pair(ingest: Any, port: int) -> list[Process]:
