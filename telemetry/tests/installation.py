@@ -94,7 +94,7 @@ class Installation:
 
     def backlog(self) -> int:
         """Return how many readings were acknowledged and are not stored yet."""
-        return len(self.load.accepted()) - self.count()
+        return self.load.count() - self.count()
 
     def await_calm(self) -> None:
         """End the load, and wait until ingest has stored what the broker holds."""

@@ -17,6 +17,7 @@ PATH = "/api/v1/ingest/shelly"
 STEP_WH = 0.25
 PASSWORD = "of-a-meter"
 PATIENCE_S = 60.0
+PAUSE_S = 0.01
 
 
 class Sender(ABC):
@@ -30,10 +31,13 @@ class Sender(ABC):
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    @property
     @abstractmethod
     def accepted_wh(self) -> list[float]:
-        """The readings that were acknowledged, by counter."""
+        """Return the readings that were acknowledged, by counter."""
+
+    @abstractmethod
+    def _accepted_count(self) -> int:
+        """Return how many they are."""
 
     @abstractmethod
     def _work(self) -> None:
@@ -46,7 +50,7 @@ class Sender(ABC):
         """Return how many readings were accepted; fails where the device could not go on."""
         if self._error is not None:
             raise self._error
-        return len(self.accepted_wh)
+        return self._accepted_count()
 
     def end(self) -> None:
         self._ending.set()
@@ -80,9 +84,11 @@ class Poster(Sender):
         self._accepted: list[float] = []
         self.refusals: list[httpx.Response] = []
 
-    @property
     def accepted_wh(self) -> list[float]:
         return self._accepted
+
+    def _accepted_count(self) -> int:
+        return len(self._accepted)
 
     def _work(self) -> None:
         with httpx.Client(timeout=PATIENCE_S) as client:
@@ -91,9 +97,10 @@ class Poster(Sender):
                 body = orjson.dumps({"switch:0": fields, "sys": {"mac": self.mac.upper(), "unixtime": at}})
                 while (answer := client.post(self._url, content=body)).status_code == 503:
                     self.refusals.append(answer)
-                    time.sleep(0.1)
+                    time.sleep(10 * PAUSE_S)
                 assert answer.status_code == 200, answer.text
                 self._accepted.append(self.sent_wh[-1])
+                time.sleep(PAUSE_S)
 
 
 class Publisher(Sender):
@@ -106,9 +113,11 @@ class Publisher(Sender):
         self._counters: dict[int, float] = {}
         self._accepted: list[int] = []
 
-    @property
     def accepted_wh(self) -> list[float]:
         return [self._counters[mid] for mid in list(self._accepted)]
+
+    def _accepted_count(self) -> int:
+        return len(self._accepted)
 
     def _work(self) -> None:
         client = Client(CallbackAPIVersion.VERSION2, client_id=self.name, protocol=MQTTProtocolVersion.MQTTv311)
@@ -121,7 +130,7 @@ class Publisher(Sender):
         try:
             while not self._ending.is_set():
                 self._publish(client)
-                time.sleep(0.005)
+                time.sleep(PAUSE_S)
             await_true("the broker has everything", lambda: len(self._accepted) == len(self.sent_wh), PATIENCE_S)
         finally:
             client.disconnect()
@@ -147,9 +156,12 @@ class Load:
         goals = [(sender, sender.count() + readings) for sender in self.senders]
         await_true("every device goes on", lambda: all(sender.count() >= goal for sender, goal in goals), PATIENCE_S)
 
+    def count(self) -> int:
+        return sum(sender.count() for sender in self.senders)
+
     def accepted(self) -> list[tuple[str, float]]:
         """Return MAC and counter of each reading that was acknowledged, in order."""
-        return sorted((sender.mac, counter) for sender in self.senders for counter in sender.accepted_wh)
+        return sorted((sender.mac, counter) for sender in self.senders for counter in sender.accepted_wh())
 
     def sent(self) -> list[tuple[str, float]]:
         return sorted((sender.mac, counter) for sender in self.senders for counter in sender.sent_wh)

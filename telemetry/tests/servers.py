@@ -61,6 +61,8 @@ class Server:
             os.kill(pid, signal.SIGCONT)
 
     def _family(self) -> list[int]:
+        if self._process is None:
+            return []
         pid = self._process.pid
         return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
