@@ -121,6 +121,8 @@ MQTT_BROKER_HOST = env.text("MQTT_BROKER_HOST")
 MQTT_BROKER_PORT = env.port("MQTT_BROKER_PORT", 1883)
 MQTT_SHELLY_USER = env.text("MQTT_SHELLY_USER")
 MQTT_SHELLY_PASS = env.text("MQTT_SHELLY_PASS")
+# Whether ingest processes divide the messages among them; Mosquitto forgets such subscriptions when it is restarted, plain ones it keeps.
+MQTT_SHARED = env.flag("MQTT_SHARED")
 # Messages that the broker hands an ingest process before it waits for acknowledgements: what a crash repeats, and the memory's bound.
 MQTT_RECEIVE_MAXIMUM = env.integer("MQTT_RECEIVE_MAXIMUM", 4_000, at_least=1, at_most=65_535)
 # How long the broker keeps messages for an ingest process that is away; one that is retired is drained (`manage.py ingest --drain`).

@@ -90,7 +90,7 @@ class Intake:
             try:
                 notice = parse_message(topic, payload)
                 if notice is not None:
-                    _require_own_reply(topic, notice)
+                    _require_own_topic(topic, notice)
                     notices.append((notice, at))
             except UNREADABLE as error:
                 self.refuse(_named(topic), _reason(error))
@@ -208,12 +208,11 @@ def _named(topic: str) -> str:
     return match["mac"].lower() if match else prefix[:100]
 
 
-def _require_own_reply(topic: str, notice: Notice) -> None:
-    """Refuse an answer on the reply topic of another device: the broker lets each write on its own alone."""
-    if topic.startswith(RPC_REPLIES):
-        asked = next((match for part in topic.split("/") if (match := DEVICE_ID.fullmatch(part))), None)
-        if asked and asked["mac"].lower() != notice.speaker.mac:
-            raise PayloadError("La respuesta viene de otro dispositivo.", "src")
+def _require_own_topic(topic: str, notice: Notice) -> None:
+    """Refuse what one device says on the topic of another, be it an answer: the broker lets each write on its own alone."""
+    owner = next((match for part in topic.split("/") if (match := DEVICE_ID.fullmatch(part))), None)
+    if owner and owner["mac"].lower() != notice.speaker.mac:
+        raise PayloadError("El mensaje viene de otro dispositivo.", "src")
 
 
 def _is_late(own_s: float | None, notice: Notice, before: Remembered) -> bool:

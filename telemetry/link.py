@@ -1,7 +1,7 @@
 """One session with the broker, kept up for as long as it takes.
 
-It speaks MQTT 5 with shared subscriptions, or 3.1.1 without them where the broker knows no better. Everything runs on the event loop;
-only connecting, which blocks, has a thread of its own.
+It speaks MQTT 5, with shared subscriptions where processes share the load, or 3.1.1 without them where the broker knows no better.
+Everything runs on the event loop; only connecting, which blocks, has a thread of its own.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class Link:
         """Connect to nothing yet; without `subscribes`, the session's subscriptions are ended when it is connected."""
         self._client_id = client_id
         self._claim = claim
-        self._shares = True
+        self._can_share = True
         self._replies = f"{reply_topic}/#"
         self._subscribes = subscribes
         self._protocol = V5
@@ -105,11 +105,11 @@ class Link:
 
     async def take(self, most: int) -> list[Delivery]:
         """Wait for messages and return them, in order; empty once the link has been told to stop."""
-        await self._arrived.wait()
+        while not self._queue and not self._is_stopping:  # what woke us may have gone again with its connection
+            self._arrived.clear()
+            await self._arrived.wait()
         queue = self._queue
         taken = [queue.popleft() for _ in range(min(most, len(queue)))]
-        if not queue and not self._is_stopping:
-            self._arrived.clear()
         if self._is_paused and len(queue) < settings.MQTT_RECEIVE_MAXIMUM:
             self._resume()
         return taken
@@ -292,6 +292,7 @@ class Link:
             log.error("the broker refuses the connection", broker=_broker(), reason=str(reason))
             return
         self._is_resumed = flags.session_present
+        self._can_share = getattr(properties, "SharedSubscriptionAvailable", 1) == 1
         if self._subscribes:
             self._subscribe(client)
         else:
@@ -307,18 +308,18 @@ class Link:
             client.subscribe([(one, 1) for one in (*FILTERS, self._replies)])
             _, self._last_subscription = client.subscribe(DROPPED, 0)
             return
-        if self._shares:
-            client.unsubscribe(list(FILTERS))  # this session's, from a time without sharing
-        group = GROUP if self._shares else ""
+        group, former = (GROUP, "") if settings.MQTT_SHARED and self._can_share else ("", GROUP)
         at_least_once = SubscribeOptions(qos=1, retainHandling=DO_NOT_SEND_RETAINED)
         client.subscribe([(group + one, at_least_once) for one in FILTERS])
+        if self._can_share:  # and not before the others hold, or messages would be nobody's
+            client.unsubscribe([former + one for one in FILTERS])
         client.subscribe(self._replies, options=at_least_once)
         _, self._last_subscription = client.subscribe(DROPPED, options=SubscribeOptions(qos=0))
 
     def _on_subscribe(self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
         failed = [one for one in reasons if one.is_failure]
-        if self._shares and any(one.value == NO_SHARED_SUBSCRIPTIONS for one in failed):
-            self._shares = False
+        if self._can_share and any(one.value == NO_SHARED_SUBSCRIPTIONS for one in failed):
+            self._can_share = False
             self._subscribe(client)
             return
         if failed:

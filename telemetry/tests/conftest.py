@@ -1,4 +1,4 @@
-"""A real Daphne on the test's own database, for what only a real server shows."""
+"""EcoWatt's own processes on the test's database, for what only real ones show."""
 
 import os
 import socket
@@ -6,21 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from urllib.parse import quote
+from pathlib import Path
+from typing import Any
 
 import pytest
-from django.db import connection
 
+from accounts.models import Home
+from devices.models import Device
 from ecowatt.embedded import ROOT
-
-
-def database_url() -> str:
-    """Return the address of the test database as the settings read it."""
-    target = connection.settings_dict
-    login = f"{quote(target['USER'])}:{quote(target['PASSWORD'])}@" if target["USER"] else ""
-    port = f":{target['PORT']}" if target["PORT"] else ""
-    sockets = target["OPTIONS"].get("host", "")
-    return f"postgresql://{login}{target['HOST']}{port}/{target['NAME']}" + (f"?host={sockets}" if sockets else "")
+from telemetry.tests.mosquitto import MACS, await_true
+from telemetry.tests.processes import Process, database_url, ingest_process
 
 
 @pytest.fixture
@@ -61,3 +56,25 @@ def _await_port(port: int, server: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.05)
         else:
             return
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Any]:
+    """Start ingest processes; those that still run are ended."""
+    running: list[Process] = []
+
+    def start(port: int, *options: str, awaited: bool = True, **environment: str) -> Process:
+        one = ingest_process(tmp_path / f"{len(running)}.log", port, *options, **environment)
+        running.append(one)
+        if awaited:
+            await_true("ingest is connected", one.is_connected)
+        return one
+
+    yield start
+    for one in running:
+        one.discard()
+
+
+@pytest.fixture
+def meters(home: Home) -> list[Device]:
+    return Device.objects.bulk_create(Device(home=home, hardware_id=mac, name=mac) for mac in MACS)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -17,6 +18,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 BINARY = shutil.which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
 # CI has to have it: what is skipped there would be skipped for ever.
 needed = pytest.mark.skipif(BINARY is None and not os.environ.get("CI"), reason="Mosquitto is not installed")
+START = time.time() - 3600
+MACS = [f"a8032412c3{number:02x}" for number in range(20)]
 
 
 @contextlib.contextmanager
@@ -71,3 +74,18 @@ def device(
 def publish(client: Client, topic: str, payload: bytes) -> None:
     """Publish at QoS 1 and wait for the broker's word."""
     client.publish(topic, payload, 1).wait_for_publish(20)
+
+
+def frame(mac: str, number: int, power: float) -> tuple[str, bytes]:
+    """The topic and payload of a device's full status, `number` seconds after the start."""
+    fields = {"id": 0, "apower": power, "voltage": 127.0, "current": 0.5, "aenergy": {"total": 100.0 + number}}
+    params = {"ts": round(START + number, 2), "switch:0": fields}
+    body = {"src": f"shellyplus1pm-{mac}", "dst": "x", "method": "NotifyFullStatus", "params": params}
+    return f"shellyplus1pm-{mac}/events/rpc", orjson.dumps(body)
+
+
+def send(client: Client, numbers: range) -> None:
+    """Publish a reading of every meter for each number, and wait until the broker has them all."""
+    sent = [client.publish(*frame(mac, number, 60.0), 1) for number in numbers for mac in MACS]
+    for one in sent:
+        one.wait_for_publish(30)

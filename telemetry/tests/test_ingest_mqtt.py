@@ -1,99 +1,25 @@
 """`manage.py ingest` as its own process, on real brokers: the test session's and Mosquitto."""
 
-import contextlib
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from django.conf import settings
 from django.db.models import Sum
-from paho.mqtt.client import Client
 
-from accounts.models import Home
 from devices.models import Device
-from ecowatt.embedded import ROOT
 from telemetry.models import Reading
-from telemetry.tests.conftest import database_url
-from telemetry.tests.mosquitto import await_true, device, mosquitto, needed, publish
+from telemetry.tests.mosquitto import MACS, await_true, device, frame, mosquitto, needed, publish, send
+from telemetry.tests.processes import Process
 
 pytestmark = pytest.mark.django_db(transaction=True)
-START = time.time() - 3600
-MACS = [f"a8032412c3{number:02x}" for number in range(20)]
-
-
-class Process:
-    """A running ingest and what it logged."""
-
-    def __init__(self, port: int, log: Path, *options: str, **environment: str) -> None:
-        self.log = log
-        env = os.environ | {"URL_DATABASE_SQL": database_url(), "MQTT_BROKER_HOST": "127.0.0.1", "MQTT_BROKER_PORT": str(port)}
-        command = [sys.executable, str(ROOT / "manage.py"), "ingest", *options]
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                command, stdout=output, stderr=output, env=env | {"LOG_LEVEL": "INFO"} | environment, cwd=ROOT
-            )
-
-    def said(self, text: str) -> bool:
-        assert self.process.poll() is None, self.log.read_text()
-        return text in self.log.read_text()
-
-    def is_connected(self) -> bool:
-        return self.said("connected to the broker")
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(10)
-
-
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Any]:
-    """Start ingest processes; those that still run are ended."""
-    running: list[Process] = []
-
-    def start(port: int, *options: str, awaited: bool = True, **environment: str) -> Process:
-        one = Process(port, tmp_path / f"{len(running)}.log", *options, **environment)
-        running.append(one)
-        if awaited:
-            await_true("ingest is connected", one.is_connected)
-        return one
-
-    yield start
-    for one in running:
-        with contextlib.suppress(ProcessLookupError):
-            one.process.kill()
-        one.process.wait(10)
-
-
-@pytest.fixture
-def meters(home: Home) -> list[Device]:
-    return Device.objects.bulk_create(Device(home=home, hardware_id=mac, name=mac) for mac in MACS)
-
-
-def frame(mac: str, number: int, power: float) -> tuple[str, bytes]:
-    """The topic and payload of a device's full status, `number` seconds after the start."""
-    fields = {"id": 0, "apower": power, "voltage": 127.0, "current": 0.5, "aenergy": {"total": 100.0 + number}}
-    params = {"ts": round(START + number, 2), "switch:0": fields}
-    body = {"src": f"shellyplus1pm-{mac}", "dst": "x", "method": "NotifyFullStatus", "params": params}
-    return f"shellyplus1pm-{mac}/events/rpc", orjson.dumps(body)
-
-
-def send(client: Client, numbers: range) -> None:
-    """Publish a reading of every meter for each number, and wait until the broker has them all."""
-    sent = [client.publish(*frame(mac, number, 60.0), 1) for number in numbers for mac in MACS]
-    for one in sent:
-        one.wait_for_publish(30)
 
 
 def pair(ingest: Any, port: int) -> list[Process]:
     """Start two processes at once."""
-    both = [ingest(port, "--instance", number, awaited=False) for number in ("1", "2")]
+    both = [ingest(port, "--instance", number, awaited=False, MQTT_SHARED="true") for number in ("1", "2")]
     await_true("both are connected", lambda: all(one.is_connected() for one in both))
     return both
 
@@ -139,7 +65,7 @@ def test_two_processes_share_the_load_and_one_that_is_killed_loses_and_doubles_n
                     second.process.kill()
         second.process.wait(10)
         assert stored() < 2000
-        again = ingest(port, "--instance", "2")
+        again = ingest(port, "--instance", "2", MQTT_SHARED="true")
         await_true("every reading is stored", lambda: stored() == 2000)
         assert Reading.objects.aggregate(sum=Sum("energy_wh"))["sum"] == len(MACS) * sum(100.0 + number for number in range(100))
         assert (first.end(), again.end()) == (0, 0)
@@ -165,7 +91,7 @@ def test_a_retired_process_is_drained(ingest: Any, meters: list[Device]) -> None
         assert "0 messages stored" in empty.log.read_text()
         with device(port) as client:
             send(client, range(10, 20))
-        ingest(port, "--instance", "1")
+        ingest(port, "--instance", "1", MQTT_SHARED="true")
         await_true("the rest came to the other", lambda: stored() == 400)
 
 

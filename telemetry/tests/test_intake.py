@@ -147,7 +147,8 @@ async def test_a_value_that_the_database_refuses_costs_no_other_device(intake: I
 async def test_unknown_and_inactive_devices_leave_nothing(intake: Intake, meter: Device) -> None:
     meter.is_active = False
     await meter.asave()
-    stranger = notify(-5, source="shellyplus1pm-ffffffffffff", apower=5.0)
+    name = "shellyplus1pm-ffffffffffff"
+    stranger = notify(-5, source=name, prefix=name, apower=5.0)
     await intake.take([full(-5, 60.0, 100.0), stranger])
     assert await rows() == []
     assert await intake._store.exists(STATUS + MAC, STATUS + "ffffffffffff") == 0

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import os
 import signal
+import threading
 from argparse import ArgumentParser
 from typing import Any
 
@@ -12,13 +14,17 @@ from django.core.management.base import BaseCommand, CommandError
 from telemetry.link import TakenOver
 from telemetry.mqtt import BrokerAway, Ingest
 
+# A process has to be gone 5 s after it was told so, and Ingest takes less than four of them.
+LEAVE_S = 1.0
+
 
 class Command(BaseCommand):
     """The loop is telemetry.mqtt.Ingest."""
 
     help = (
-        "Take in what Shelly devices send over MQTT. Several processes share the load, each with a number of its own (--instance): "
-        "restarted with the same number, a process goes on where it stopped. A number that is not used any more is retired with --drain."
+        "Take in what Shelly devices send over MQTT. Several processes share the load (MQTT_SHARED), each with a number of its own "
+        "(--instance): restarted with the same number, a process goes on where it stopped. A number that is not used any more is "
+        "retired with --drain."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -54,3 +60,11 @@ async def _run(instance: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await Ingest(instance).run(stopping)
+    _leave_soon()
+
+
+def _leave_soon() -> None:
+    """End the process even where a thread of it waits for a database that hangs: the interpreter would wait for that thread."""
+    leaving = threading.Timer(LEAVE_S, os._exit, [0])
+    leaving.daemon = True
+    leaving.start()

