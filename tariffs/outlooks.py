@@ -28,7 +28,6 @@ class Measured(NamedTuple):
     """What a home has used: the hours of the last weeks and of the whole running cycle, the last one still running."""
 
     home: Home
-    now: datetime
     contract: Contract
     cycle: Cycle
     start: datetime
@@ -47,8 +46,8 @@ class Measured(NamedTuple):
 
     @property
     def days_left(self) -> float:
-        """The time until the cycle ends."""
-        return (self.end - self.now) / DAY
+        """The time from the running hour's start until the cycle ends: it moves by the hour, so that an answer holds as long."""
+        return (self.end - self.hours[-1].start) / DAY
 
 
 def measured_of(home: Home, now: datetime) -> Measured:
@@ -57,7 +56,7 @@ def measured_of(home: Home, now: datetime) -> Measured:
     cycle = cycle_on(home, today)
     start, end = cycle_bounds(home, cycle)
     hours = home_hours(home, min(start, hour_of(now) - HISTORY_DAYS * DAY), hour_of(now) + HOUR)
-    return Measured(home, now, home.contract_on(today), cycle, start, end, hours)
+    return Measured(home, home.contract_on(today), cycle, start, end, hours)
 
 
 def outlook_of(home: Home, now: datetime) -> Outlook:

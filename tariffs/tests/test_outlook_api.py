@@ -56,7 +56,7 @@ def test_the_next_tier_has_a_date_before_the_home_is_in_it(home: Home, steady: D
     assert tier.crossing is not None
     assert (tier.tier, tier.begins_after_kwh) == ("intermedio_bajo", 150)
     assert tier.crossing.expected == date(2026, 6, 13)  # 126 kWh so far, 12 a day: noon of the second day
-    assert tier.kwh_per_day_to_avoid == pytest.approx((151 - 126) / (20 - 12.5 / 24), rel=0.03)
+    assert tier.kwh_per_day_to_avoid == pytest.approx((151 - 126) / (20 - 12 / 24))
 
 
 def test_dac_is_reached_at_this_pace_and_what_it_adds_is_told(home: Home, steady: Device) -> None:
@@ -107,6 +107,18 @@ def test_the_api_tells_the_outlook_in_plain_numbers(api: APIClient, home: Home, 
     assert body["now"]["cost_mxn"] <= body["now"]["cost_if_nothing_more_mxn"]
     assert all(isinstance(value, int | float | None) for value in body["forecast"].values())
     assert body["forecast_note"] is None
+
+
+def test_an_outlook_that_has_not_changed_is_not_sent_again(api: APIClient, home: Home, meter: Device) -> None:
+    now = timezone.now()
+    used_hourly(meter, hour_of(now) - 10 * DAY, hour_of(now), lambda _hour: 400.0)
+    bodies = {str(outlook_of(home, hour_of(now) + timedelta(minutes=minute))) for minute in (1, 30, 59)}
+    assert len(bodies) == 1
+    answer = api.get(URL)
+    assert api.get(URL, HTTP_IF_NONE_MATCH=answer["ETag"]).status_code in {
+        304,
+        200 if hour_of(timezone.now()) > hour_of(now) else 304,
+    }
 
 
 def test_a_home_without_devices_gets_an_outlook_of_nothing(api: APIClient) -> None:
