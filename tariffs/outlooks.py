@@ -18,54 +18,52 @@ from tariffs.outlook import Ahead, DacOutlook, Outlook, ahead_of, kwh_per_bill, 
 from tariffs.selectors import billers_for, cycle_bounds, cycle_on, local_date
 from tariffs.use import kwh_of_last_year
 from telemetry.history import Window
-from telemetry.hours import HOUR, HourOfHome, home_hours, hour_of
+from telemetry.hours import HOUR, home_hours, hour_of
+from telemetry.selectors import home_energy_wh
 
 DAY = timedelta(days=1)
-YEAR_KEPT_S = 900
+KEPT_S = 900
 
 
 class Measured(NamedTuple):
-    """What a home has used: the hours of the last weeks and of the whole running cycle, the last one still running."""
+    """What a home has used in its running cycle [start, end): in whole hours, and in the one that is running since `hour`."""
 
     home: Home
     contract: Contract
     cycle: Cycle
     start: datetime
+    hour: datetime
     end: datetime
-    hours: list[HourOfHome]
+    base_kwh: float
+    running_kwh: float
 
     @property
     def kwh(self) -> float:
         """The energy of the cycle so far."""
-        return sum(hour.wh for hour in self.hours if hour.start >= self.start) / 1000
-
-    @property
-    def base_kwh(self) -> float:
-        """The energy of its whole hours: the forecast begins with the running one."""
-        return self.kwh - self.hours[-1].wh / 1000
+        return self.base_kwh + self.running_kwh
 
     @property
     def days_left(self) -> float:
         """The time from the running hour's start until the cycle ends: it moves by the hour, so that an answer holds as long."""
-        return (self.end - self.hours[-1].start) / DAY
+        return (self.end - self.hour) / DAY
 
 
 def measured_of(home: Home, now: datetime) -> Measured:
     """Return what a home has used (at most 4 queries). Raises NoContract."""
-    today = local_date(home, now)
+    today, hour = local_date(home, now), hour_of(now)
     cycle = cycle_on(home, today)
     start, end = cycle_bounds(home, cycle)
-    hours = home_hours(home, min(start, hour_of(now) - HISTORY_DAYS * DAY), hour_of(now) + HOUR)
-    return Measured(home, home.contract_on(today), cycle, start, end, hours)
+    base_wh, running_wh = home_energy_wh(home, start, hour, hour + HOUR)
+    return Measured(home, home.contract_on(today), cycle, start, hour, end, base_wh / 1000, running_wh / 1000)
 
 
 def outlook_of(home: Home, now: datetime) -> Outlook:
-    """Return where the running cycle of a home stands and leads (at most 8 queries). Raises PricesMissing, NoContract."""
+    """Return where the running cycle of a home stands and leads (at most 13 queries). Raises PricesMissing, NoContract."""
     return outlook_from(measured_of(home, now))
 
 
 def outlook_from(measured: Measured) -> Outlook:
-    """Return where a cycle leads (at most 4 queries). Raises PricesMissing."""
+    """Return where a cycle leads (2 queries, 9 where nothing is kept). Raises PricesMissing."""
     contract, cycle, kwh, base_kwh = measured.contract, measured.cycle, measured.kwh, measured.base_kwh
     billers = billers_for(contract, cycle, {contract.tariff, DAC, base_tariff(contract)} - {""})
     biller, rest = billers[contract.tariff], _rest(measured)
@@ -87,10 +85,18 @@ def base_tariff(contract: Contract) -> str:
 
 
 def _rest(measured: Measured) -> Forecast | TooLittle:
-    *past, running = measured.hours
-    energy = [hour.wh if hour.is_known else float("nan") for hour in past]
-    coming = Window(running.start, measured.end, "1h", ZoneInfo(measured.home.time_zone)).steps()
-    return forecast([hour.start for hour in past], energy, list(coming))
+    """Return what the cycle will use from the running hour on, kept for KEPT_S: until then only late readings change it (0–3 queries)."""
+    home, hour, end = measured.home, measured.hour, measured.end
+    key = f"tariffs:rest:{home.pk}:{home.time_zone}:{hour.timestamp():.0f}:{end.timestamp():.0f}"
+    found: Forecast | TooLittle = kept(key, KEPT_S, lambda: _forecast(home, hour, end))
+    return found
+
+
+def _forecast(home: Home, hour: datetime, end: datetime) -> Forecast | TooLittle:
+    past = home_hours(home, hour - HISTORY_DAYS * DAY, hour)
+    energy = [each.wh if each.is_known else float("nan") for each in past]
+    coming = Window(hour, end, "1h", ZoneInfo(home.time_zone)).steps()
+    return forecast([each.start for each in past], energy, list(coming))
 
 
 def _dac(measured: Measured, ahead: Ahead | None, billers: dict[str, Biller]) -> DacOutlook | None:
@@ -115,12 +121,12 @@ def _dac(measured: Measured, ahead: Ahead | None, billers: dict[str, Biller]) ->
 
 
 def _last_year(measured: Measured) -> list[tuple[date, date, int]]:
-    """Return the uses before the cycle, kept for YEAR_KEPT_S: only readings that come late change what was measured (1–5 queries)."""
+    """Return the uses before the cycle, kept for KEPT_S: only readings that come late change what was measured (1–5 queries)."""
     home, contract, start = measured.home, measured.contract, measured.cycle.start
     bills = home.paper_bills.aggregate(count=Count("id"), newest=Max("id"))
     asked = (home.pk, home.time_zone, start, contract.billing_day, contract.billing_months, *bills.values())
     key = "tariffs:year:" + ":".join(map(str, asked)).replace(" ", "")
-    found: list[tuple[date, date, int]] = kept(key, YEAR_KEPT_S, lambda: [use[:3] for use in kwh_of_last_year(home, start)])
+    found: list[tuple[date, date, int]] = kept(key, KEPT_S, lambda: [use[:3] for use in kwh_of_last_year(home, start)])
     return found
 
 

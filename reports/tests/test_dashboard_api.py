@@ -66,7 +66,7 @@ def test_a_dashboard_is_a_constant_number_of_queries(
     api: APIClient, home: Home, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     Recommendation.objects.bulk_create(Recommendation(home=home, text="Apaga el boiler.") for _ in range(20))
-    with django_assert_num_queries(7):  # user, home, contract, mains, meters, hours, recommendation
+    with django_assert_num_queries(6):  # user, home, contract, mains, meters, recommendation
         assert api.get(URL).status_code == 200
 
 
@@ -82,7 +82,7 @@ def test_readings_of_every_circuit_become_kwh_and_pesos(
     used = [(first, 1_000.0), (now - timedelta(seconds=1), 51_900.0)]
     readings_store((meter.pk, Sample(0, at, 100.0, 127.0, 1.0, counter, None)) for meter in meters for at, counter in used)
     rollup()
-    with django_assert_num_queries(13):  # and the prices; whether there are bills, and these, mains, meters and hours of the year
+    with django_assert_num_queries(16):  # and prices, whether there are bills, the forecast's three and the year's four
         body = api.get(URL).json()
     assert body["kwh_consumed_cycle"] == pytest.approx(3 * 50.9, abs=0.01)
     bill = bill_for(home.contract, current_cycle(home, now), 152)

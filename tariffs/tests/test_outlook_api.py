@@ -150,11 +150,11 @@ def test_the_outlook_is_the_same_few_queries_whatever_the_circuits(
     for number in range(circuits):
         meter = Device.objects.create(home=home, hardware_id=f"a8032412c3e{number}", name="Circuito")
         used_hourly(meter, hour_of(now) - 10 * DAY, hour_of(now), lambda _hour: 400.0)
-    with django_assert_num_queries(
-        12
-    ):  # user, home, contract, mains, devices, hours, prices, bills; for the year: bills, mains, devices, hours
+    # user, home, contract, mains, devices, energy, prices, whether there are bills; for the forecast mains, devices, hours; for the
+    # year bills, mains, devices, hours
+    with django_assert_num_queries(15):
         api.get(URL)
-    with django_assert_num_queries(8):  # the year is kept
+    with django_assert_num_queries(8):  # forecast and year are kept
         api.get(URL)
 
 

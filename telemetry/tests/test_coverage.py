@@ -45,7 +45,7 @@ def test_the_uses_of_circuits_are_cut_at_the_edges(meter: Device, home: Home) ->
     _add(other, 4, 40)
     edges = [MIDNIGHT, MIDNIGHT + 2 * HOUR, MIDNIGHT + 4 * HOUR]
     assert circuit_uses([meter.pk, other.pk], edges) == [[(200, 0.5), (7, 0.5)], [(200, 0.5)]]
-    assert home_energy_wh(home, edges[0], edges[-1]) == 407
+    assert sum(home_energy_wh(home, edges[0], edges[1], edges[-1])) == 407
 
 
 @pytest.mark.django_db
