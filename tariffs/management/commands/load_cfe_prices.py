@@ -46,7 +46,7 @@ class Command(BaseCommand):
             raise CommandError(f"{file} can't be read: {error}") from error
         except PriceFileError as error:
             for line in error.errors:
-                self.stderr.write(line)
+                self.stderr.write(str(line))
             raise CommandError(f"{file}: {len(error.errors)} bad lines. Nothing was written.") from error
         for text in warnings:
             self.stderr.write(f"warning: {text}")
