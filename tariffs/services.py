@@ -42,12 +42,12 @@ def prices_load(*, rates: Iterable[Rate]) -> LoadedPrices:
     added = [rate for key, rate in wanted.items() if key not in stored]
     changed = [(stored[key], rate) for key, rate in wanted.items() if stored.get(key, rate) != rate]
     removed = [rate for key, rate in stored.items() if key not in wanted and _group(rate) in groups]
+    if removed:  # first, for what follows may take over its kWh
+        Price.objects.filter(Q(*(Q(**dict(zip(KEY, _key(rate), strict=True))) for rate in removed), _connector=Q.OR)).delete()
     Price.objects.bulk_create(
         [Price(**rate._asdict()) for rate in [*added, *(after for _, after in changed)]],
         update_conflicts=True,
         unique_fields=KEY,
         update_fields=VALUES,
     )
-    if removed:
-        Price.objects.filter(Q(*(Q(**dict(zip(KEY, _key(rate), strict=True))) for rate in removed), _connector=Q.OR)).delete()
     return LoadedPrices(added, changed, removed, len(wanted) - len(added) - len(changed))

@@ -64,6 +64,14 @@ def test_a_tier_that_a_month_no_longer_has_goes_and_other_months_stay(write: Cal
     assert Price.objects.filter(month="2026-06-01").count() == 3
 
 
+def test_a_load_moves_limits_that_its_tiers_share(write: Callable[[list[str]], Path]) -> None:
+    _load(write(MAY))
+    moved = [MAY[0], MAY[1].replace("0,125", "0,200"), MAY[2].replace("125,225", "200,210"), MAY[3].replace("225,", "210,")]
+    assert _load(write(moved)).endswith("0 added, 3 changed, 0 removed, 0 unchanged\n")
+    back = [MAY[0], MAY[1].replace("0,125", "0,50"), MAY[3].replace("225,", "50,")]
+    assert _load(write(back)).endswith("0 added, 2 changed, 1 removed, 0 unchanged\n")
+
+
 def test_one_bad_line_keeps_the_whole_file_out(write: Callable[[list[str]], Path]) -> None:
     _load(write(MAY))
     errors = StringIO()
