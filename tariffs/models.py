@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Deferrable, F, Func, Q, Value
 from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
 
 from accounts.models import Contract
 from tariffs.constants import DAC, NATIONAL, TIER_NAMES, Provenance, Season, Tier
@@ -59,6 +60,7 @@ class Price(models.Model):
     )
 
     objects = PriceQuerySet.as_manager()
+    history = HistoricalRecords(verbose_name=_("cambio de precio"), verbose_name_plural=_("cambios de precios"))
 
     class Meta:
         verbose_name = _("precio")

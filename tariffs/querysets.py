@@ -1,11 +1,14 @@
 """Reads of the prices in domain words."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
+from django.db.models import Q
 
 from tariffs.constants import NATIONAL, Provenance, Season, Tier
+from tariffs.price_changes import KEY, key_of
 from tariffs.prices import Rate
 
 if TYPE_CHECKING:
@@ -22,6 +25,11 @@ class PriceQuerySet(models.QuerySet["Price"]):
     def of_contract(self, tariff: str, dac_region: str) -> Self:
         """Keep the prices that a contract can be billed at: those of its region for DAC, national ones otherwise."""
         return self.filter(tariff=tariff, region__in=[NATIONAL, dac_region])
+
+    def among(self, rates: Iterable[Rate]) -> Self:
+        """Keep the prices that these rates were read from."""
+        rows = [Q(**dict(zip(KEY, key_of(rate), strict=True))) for rate in rates]
+        return self.filter(Q(*rows, _connector=Q.OR)) if rows else self.none()
 
     def rates(self) -> list[Rate]:
         """Return the prices as the engine takes them (1 query)."""

@@ -72,6 +72,17 @@ def test_a_load_moves_limits_that_its_tiers_share(write: Callable[[list[str]], P
     assert _load(write(back)).endswith("0 added, 2 changed, 1 removed, 0 unchanged\n")
 
 
+def test_the_history_tells_what_loads_did(write: Callable[[list[str]], Path]) -> None:
+    _load(write(MAY))
+    _load(write([MAY[0], MAY[1], MAY[3].replace("225", "125").replace("3.984", "3.990")]))
+    told = [(x.history_type, x.tier, str(x.price_mxn_per_kwh), x.history_change_reason) for x in Price.history.all()[:2]]
+    assert sorted(told) == [
+        ("-", "intermedio", "1.163", "load_cfe_prices prices.csv"),
+        ("~", "excedente", "3.990", "load_cfe_prices prices.csv"),
+    ]
+    assert [x.history_type for x in Price.history.all()[2:]] == ["+", "+", "+"]
+
+
 def test_one_bad_line_keeps_the_whole_file_out(write: Callable[[list[str]], Path]) -> None:
     _load(write(MAY))
     errors = StringIO()
@@ -98,7 +109,7 @@ def test_a_spreadsheet_s_byte_order_mark_and_line_ends_do_no_harm(tmp_path: Path
 
 
 def test_a_load_is_a_constant_number_of_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    with django_assert_num_queries(4):  # savepoint, read, write, release
+    with django_assert_num_queries(5):  # savepoint, read, write, history, release
         prices_load(rates=all_rates())
 
 
