@@ -1,11 +1,11 @@
 """Reads of the prices in domain words."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from tariffs.constants import NATIONAL, Provenance, Season, Tier
 from tariffs.price_changes import KEY, key_of
@@ -25,6 +25,13 @@ class PriceQuerySet(models.QuerySet["Price"]):
     def of_contract(self, tariff: str, dac_region: str) -> Self:
         """Keep the prices that a contract can be billed at: those of its region for DAC, national ones otherwise."""
         return self.filter(tariff=tariff, region__in=[NATIONAL, dac_region])
+
+    def with_price_before(self) -> Self:
+        """Add `price_before`: what the same kWh cost in the month before, None where nobody knows."""
+        # Months are kept as their first days, and 31 days back from one there is exactly one other.
+        same = {name: OuterRef(name) for name in KEY if name != "month"}
+        before = self.model.objects.filter(**same, month__lt=OuterRef("month"), month__gte=OuterRef("month") - timedelta(days=31))
+        return self.annotate(price_before=Subquery(before.order_by().values("price_mxn_per_kwh")[:1]))
 
     def among(self, rates: Iterable[Rate]) -> Self:
         """Keep the prices that these rates were read from."""

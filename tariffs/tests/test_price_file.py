@@ -1,6 +1,8 @@
 from collections.abc import Callable
 
 import pytest
+from django.utils import translation
+from django.utils.translation import gettext
 
 from accounts.models import Contract
 from tariffs.constants import PRICES_FILE, TIER_NAMES, Season, Tier
@@ -101,6 +103,10 @@ def test_a_bad_line_is_named_with_its_reason(line: int, old: str, new: str, mess
     errors = _errors(lines)
     assert len(errors) == 1
     assert message in errors[0]
+    with pytest.raises(PriceFileError) as caught:
+        read_prices([HEADER, *lines])
+    with translation.override("es-mx"):
+        assert all(gettext(remark.template) != remark.template for remark in caught.value.errors[0].remarks)
     if "before it has no end" not in message:
         assert errors[0].startswith(f"line {line + 2}: ")
 

@@ -1,0 +1,5 @@
+"""Admin of the prices."""
+
+from tariffs.admin.prices import PriceAdmin
+
+__all__ = ["PriceAdmin"]
