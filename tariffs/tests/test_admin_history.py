@@ -5,6 +5,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import Contract, Home, User
 from tariffs.models import Price
 from tariffs.services import prices_load
 from tariffs.tests.helpers import all_rates
@@ -16,7 +17,7 @@ def price(db: None) -> Price:
     return Price.objects.get(tariff="1B", season="verano", tier="basico", month="2026-05-01")
 
 
-def _posted(row: Price, **changes: str) -> dict[str, object]:
+def _posted(row: Price | Contract, **changes: str) -> dict[str, object]:
     values = {name: value for name, value in vars(row).items() if not name.startswith("_") and value is not None}
     return values | changes
 
@@ -36,6 +37,25 @@ def test_the_history_of_a_price_shows_old_and_new_and_who(staff: Client, price: 
     assert "carga de prueba" in words
     assert "Modificado" in words
     assert not re.search("Changed|Change reason|Comment|Revert|entries", words)
+
+
+def test_the_history_of_a_contract_shows_old_and_new_and_who(staff: Client, home: Home) -> None:
+    contract = home.contract
+    form = _posted(contract, home=str(home.pk), tariff="1B")
+    assert staff.post(reverse("admin:accounts_contract_change", args=[contract.pk]), form).status_code == 302
+    words = _words(staff, reverse("admin:accounts_contract_history", args=[contract.pk]))
+    assert re.search(r"Tarifa: 1F \S+ 1B", words)
+    assert "admin@example.com" in words
+
+
+def test_the_history_of_a_row_that_is_gone_stays(staff: Client, price: Price, home: Home, owner: User) -> None:
+    contract = home.contract
+    home.delete()
+    Price.objects.filter(pk=price.pk).delete()
+    for page in (("tariffs_price", price.pk), ("accounts_contract", contract.pk)):
+        answer = staff.get(reverse(f"admin:{page[0]}_history", args=[page[1]]))
+        assert answer.status_code == 200
+        assert "Borrado" in answer.content.decode()
 
 
 def _version(row: Price) -> str:
