@@ -22,6 +22,7 @@ GROUPS: tuple[tuple[Promise, tuple[Entry, ...]], ...] = (
         (
             Entry(_("Usuarios"), "accounts.user", "person"),
             Entry(_("Hogares"), "accounts.home", "home"),
+            Entry(_("Contratos"), "accounts.contract", "contract"),
             Entry(_("Grupos"), "auth.group", "group"),
         ),
     ),

@@ -1,13 +1,14 @@
 """Reads of the prices in domain words."""
 
-from collections.abc import Collection
-from datetime import date
+from collections.abc import Collection, Iterable
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery
 
 from tariffs.constants import NATIONAL, Provenance, Season, Tier
+from tariffs.price_changes import KEY, key_of
 from tariffs.prices import Rate
 
 if TYPE_CHECKING:
@@ -33,6 +34,18 @@ class PriceQuerySet(models.QuerySet["Price"]):
         """Keep the prices of a month (its first day), or for a tariff and region without any those of the last month known before it."""
         known = PriceQuerySet(self.model).filter(tariff=OuterRef("tariff"), region=OuterRef("region"), month__lte=month)
         return self.filter(month=Subquery(known.order_by("-month").values("month")[:1]))
+
+    def with_price_before(self) -> Self:
+        """Add `price_before`: what the same kWh cost in the month before, None where nobody knows."""
+        # Months are kept as their first days, and 31 days back from one there is exactly one other.
+        same = {name: OuterRef(name) for name in KEY if name != "month"}
+        before = self.model.objects.filter(**same, month__lt=OuterRef("month"), month__gte=OuterRef("month") - timedelta(days=31))
+        return self.annotate(price_before=Subquery(before.order_by().values("price_mxn_per_kwh")[:1]))
+
+    def among(self, rates: Iterable[Rate]) -> Self:
+        """Keep the prices that these rates were read from."""
+        rows = [Q(**dict(zip(KEY, key_of(rate), strict=True))) for rate in rates]
+        return self.filter(Q(*rows, _connector=Q.OR)) if rows else self.none()
 
     def rates(self) -> list[Rate]:
         """Return the prices as the engine takes them (1 query)."""

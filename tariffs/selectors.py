@@ -53,7 +53,11 @@ def current_cycle(home: Home, now: datetime) -> Cycle:
 
 def cycle_on(home: Home, day: date) -> Cycle:
     """Return the billing cycle that a local date is in, by the contract of that date (1 query, unless it is loaded)."""
-    contract = home.contract_on(day)
+    return cycle_of(home.contract_on(day), day)
+
+
+def cycle_of(contract: Contract, day: date) -> Cycle:
+    """Return the billing cycle that a local date is in, by this contract."""
     return cycle_containing(day, contract.billing_day, contract.billing_months, contract.cycle_month)
 
 

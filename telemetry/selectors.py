@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from django.db import connection
@@ -34,16 +35,17 @@ def last_readings(device_id: int) -> list[tuple[int, datetime, float, float | No
         return list(cursor.fetchall())
 
 
-def home_energy_wh(home: Home, start: datetime, hour: datetime, end: datetime) -> tuple[float, float]:
-    """Return the Wh that the home drew from the grid in [start, hour) and in [hour, end), all of them whole hours (at most 3 queries).
+def home_energy_wh(home: Home, *edges: datetime) -> list[float]:
+    """Return the Wh that the home drew from the grid between each two consecutive edges, which are whole hours (at most 3 queries).
 
     Its mains alone where it has a device that measures the whole house, else all circuits.
     """
     devices = list(Device.objects.counting_for(home).values_list("id", flat=True))
-    hours = Hour.objects.filter(device_id__in=devices, start__gte=start, start__lt=end)
+    hours = Hour.objects.filter(device_id__in=devices, start__gte=edges[0], start__lt=edges[-1])
     energy = F("measured_wh") + F("recovered_wh")
-    found = hours.aggregate(before=Sum(energy, filter=Q(start__lt=hour)), since=Sum(energy, filter=Q(start__gte=hour)))
-    return found["before"] or 0.0, found["since"] or 0.0
+    spans = {f"since_{start.timestamp():.0f}": Q(start__gte=start, start__lt=end) for start, end in pairwise(edges)}
+    found = hours.aggregate(**{name: Sum(energy, filter=span) for name, span in spans.items()})
+    return [found[name] or 0.0 for name in spans]
 
 
 def circuit_uses(device_ids: Sequence[int], edges: Sequence[datetime]) -> list[list[CircuitUse]]:

@@ -2,11 +2,13 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from simple_history import register
 
 from accounts.models.homes import Home
 
@@ -145,6 +147,8 @@ class Contract(models.Model):
     state = models.CharField(_("estado"), max_length=3, choices=State.choices, blank=True, default="", db_default="")
     municipality = models.CharField(_("municipio"), max_length=80, blank=True, default="", db_default="")
 
+    history: ClassVar[Any]
+
     class Meta:
         verbose_name = _("contrato")
         verbose_name_plural = _("contratos")
@@ -161,9 +165,17 @@ class Contract(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.home}: {self.tariff}"
+        try:
+            home = str(self.home)
+        except Home.DoesNotExist:  # a version that the history remembers may outlive its home
+            home = gettext("hogar borrado")
+        return f"{home}: {self.tariff}"
 
     @property
     def cycle_month(self) -> int:
         """A month (1–12) in which a bimonthly cycle starts: that of the last reading, January where nobody knows."""
         return self.last_reading.month if self.last_reading else 1
+
+
+# Not in the class: only so is the model of the history to be found in `accounts.models`.
+register(Contract, app="accounts", verbose_name=_("cambio de contrato"), verbose_name_plural=_("cambios de contratos"))

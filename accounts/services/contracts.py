@@ -28,11 +28,11 @@ TERMS = (
 
 @transaction.atomic
 def contract_change(*, home: Home, valid_from: date | None = None, **changes: Any) -> Contract:
-    """Make the contract read so from a local date on (today); what is not named stays as it was on that date. 3–5 queries.
+    """Make the contract read so from a local date on (today); what is not named stays as it was on that date.
 
     Versions before the date are never touched, so old bills stay; later ones give way. A new reading date sets the billing day, and
     the months of bimonthly cycles, which a new billing day alone leaves as they are. A home that falls
-    into DAC remembers the tariff it comes from. Raises NoContract.
+    into DAC remembers the tariff it comes from. 2–7 queries, and one for each later version. Raises NoContract.
     """
     home.refresh_from_db(from_queryset=Home.objects.select_for_update(no_key=True))  # one change at a time
     valid_from = valid_from or home.today

@@ -269,8 +269,8 @@ def test_the_profile_takes_few_queries(
         getattr(api, method)(ME, body, content_type="application/json")
 
 
-def test_a_registration_takes_eight_queries(
+def test_a_registration_takes_nine_queries(
     anonymous_api: APIClient, db: None, django_assert_num_queries: Callable[[int], Any]
 ) -> None:
-    with django_assert_num_queries(8):  # savepoint, four rows, release, home, contract
+    with django_assert_num_queries(9):  # savepoint, four rows and a history, release, home, contract
         register(anonymous_api)

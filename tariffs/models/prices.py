@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import RangeOperators
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Deferrable, F, Func, Q, Value
+from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
 
 from accounts.models import Contract
 from tariffs.constants import DAC, NATIONAL, TIER_NAMES, Provenance, Season, Tier
@@ -19,6 +23,16 @@ SEASONS = [
 TIERS = [(tier.value, name) for tier, name in TIER_NAMES.items()]
 REGIONS = [(NATIONAL, _("Nacional")), *Contract.DacRegion.choices]
 PROVENANCES = [(Provenance.PUBLISHED.value, _("publicado")), (Provenance.DERIVED.value, _("derivado"))]
+
+
+def _point(function: str, name: str) -> Func:
+    """Return the range that holds one value alone: GiST compares ranges, and plain values only with an extension (btree_gist)."""
+    return Func(F(name), F(name), Value("[]"), function=function)
+
+
+# PostgreSQL would rather fail than make a range whose ends are crossed, which another constraint refuses in a sentence; LEAST
+# passes over NULL, so a tier without end keeps its beginning.
+TIER_KWH = Func(Least("lower_kwh_month", "upper_kwh_month"), "upper_kwh_month", function="int4range")
 
 
 def _words(choices: list[Any]) -> list[str]:
@@ -46,6 +60,7 @@ class Price(models.Model):
     )
 
     objects = PriceQuerySet.as_manager()
+    history = HistoricalRecords(verbose_name=_("cambio de precio"), verbose_name_plural=_("cambios de precios"))
 
     class Meta:
         verbose_name = _("precio")
@@ -87,6 +102,20 @@ class Price(models.Model):
                 condition=Q(fixed_charge_mxn_month__isnull=True) | Q(fixed_charge_mxn_month__gte=0),
                 name="tariffs_price_fixed_charge",
                 violation_error_message=_("El cargo fijo no puede ser negativo."),
+            ),
+            ExclusionConstraint(
+                name="tariffs_price_no_overlap",
+                expressions=[
+                    (_point("tariffs_text_range", "tariff"), RangeOperators.EQUAL),
+                    (_point("tariffs_text_range", "region"), RangeOperators.EQUAL),
+                    (_point("tariffs_text_range", "season"), RangeOperators.EQUAL),
+                    (_point("daterange", "month"), RangeOperators.EQUAL),
+                    (TIER_KWH, RangeOperators.OVERLAPS),
+                ],
+                deferrable=Deferrable.IMMEDIATE,  # after the statement, which may move the limit between two tiers
+                violation_error_message=_(
+                    "Los kWh se traslapan con los de otro escalón de la misma tarifa, región, temporada y mes; ajusta antes el otro."
+                ),
             ),
         ]
 

@@ -1,6 +1,6 @@
 """Every write to the prices and the paper bills."""
 
 from tariffs.services.paper_bills import paper_bill_add, paper_bill_delete
-from tariffs.services.prices import LoadedPrices, prices_load
+from tariffs.services.prices import prices_load
 
-__all__ = ["LoadedPrices", "paper_bill_add", "paper_bill_delete", "prices_load"]
+__all__ = ["paper_bill_add", "paper_bill_delete", "prices_load"]

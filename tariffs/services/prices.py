@@ -1,53 +1,37 @@
 """Writes of the prices."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
 
 from tariffs.models import Price
+from tariffs.price_changes import KEY, PriceChanges, compare
 from tariffs.prices import Rate
 
-KEY = ("tariff", "season", "tier", "month", "region")
 VALUES = [name for name in Rate._fields if name not in KEY]
 
 
-class LoadedPrices(NamedTuple):
-    """What a load did to the table; `changed` holds each rate before and after."""
-
-    added: list[Rate]
-    changed: list[tuple[Rate, Rate]]
-    removed: list[Rate]
-    unchanged: int
-
-
-def _key(rate: Rate) -> tuple[object, ...]:
-    return tuple(getattr(rate, name) for name in KEY)
-
-
-def _group(rate: Rate) -> tuple[object, ...]:
-    return rate.tariff, rate.season, rate.month, rate.region
-
-
 @transaction.atomic
-def prices_load(*, rates: Iterable[Rate]) -> LoadedPrices:
+def prices_load(*, rates: Iterable[Rate], reason: str = "") -> PriceChanges:
     """Bring the table to the rates, which `price_file.read_prices` has checked. Doing it twice changes nothing.
 
-    A tier that a month of a tariff no longer has is removed; months that the rates do not speak of stay as they are. 2–4 queries.
+    A tier that a month of a tariff no longer has is removed; months that the rates do not speak of stay as they are. What changes is
+    kept in the history with the reason (up to 100 characters). 2–5 queries, and two for each price that is removed.
     """
-    wanted = {_key(rate): rate for rate in rates}
-    groups = {_group(rate) for rate in wanted.values()}
-    stored = {_key(rate): rate for rate in Price.objects.rates()}
-    added = [rate for key, rate in wanted.items() if key not in stored]
-    changed = [(stored[key], rate) for key, rate in wanted.items() if stored.get(key, rate) != rate]
-    removed = [rate for key, rate in stored.items() if key not in wanted and _group(rate) in groups]
-    Price.objects.bulk_create(
-        [Price(**rate._asdict()) for rate in [*added, *(after for _, after in changed)]],
-        update_conflicts=True,
-        unique_fields=KEY,
-        update_fields=VALUES,
+    changes = compare(Price.objects.rates(), rates)
+    for price in Price.objects.among(changes.removed):  # first, for another tier may take over its kWh
+        price._change_reason = reason  # type: ignore[attr-defined]  # noqa: SLF001  the history's own way of being told
+        price.delete()
+    _upsert(changes, reason)
+    return changes
+
+
+def _upsert(changes: PriceChanges, reason: str) -> None:
+    """Write in one statement, after which the database looks for overlaps: a limit may move between two tiers."""
+    rates = [*changes.added, *(after for _, after in changes.changed)]
+    prices = Price.objects.bulk_create(
+        [Price(**rate._asdict()) for rate in rates], update_conflicts=True, unique_fields=KEY, update_fields=VALUES
     )
-    if removed:
-        Price.objects.filter(Q(*(Q(**dict(zip(KEY, _key(rate), strict=True))) for rate in removed), _connector=Q.OR)).delete()
-    return LoadedPrices(added, changed, removed, len(wanted) - len(added) - len(changed))
+    added, changed = prices[: len(changes.added)], prices[len(changes.added) :]
+    Price.history.bulk_history_create(added, default_change_reason=reason)
+    Price.history.bulk_history_create(changed, update=True, default_change_reason=reason)

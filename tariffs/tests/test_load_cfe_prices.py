@@ -64,6 +64,25 @@ def test_a_tier_that_a_month_no_longer_has_goes_and_other_months_stay(write: Cal
     assert Price.objects.filter(month="2026-06-01").count() == 3
 
 
+def test_a_load_moves_limits_that_its_tiers_share(write: Callable[[list[str]], Path]) -> None:
+    _load(write(MAY))
+    moved = [MAY[0], MAY[1].replace("0,125", "0,200"), MAY[2].replace("125,225", "200,210"), MAY[3].replace("225,", "210,")]
+    assert _load(write(moved)).endswith("0 added, 3 changed, 0 removed, 0 unchanged\n")
+    back = [MAY[0], MAY[1].replace("0,125", "0,50"), MAY[3].replace("225,", "50,")]
+    assert _load(write(back)).endswith("0 added, 2 changed, 1 removed, 0 unchanged\n")
+
+
+def test_the_history_tells_what_loads_did(write: Callable[[list[str]], Path]) -> None:
+    _load(write(MAY))
+    _load(write([MAY[0], MAY[1], MAY[3].replace("225", "125").replace("3.984", "3.990")]))
+    told = [(x.history_type, x.tier, str(x.price_mxn_per_kwh), x.history_change_reason) for x in Price.history.all()[:2]]
+    assert sorted(told) == [
+        ("-", "intermedio", "1.163", "load_cfe_prices prices.csv"),
+        ("~", "excedente", "3.990", "load_cfe_prices prices.csv"),
+    ]
+    assert [x.history_type for x in Price.history.all()[2:]] == ["+", "+", "+"]
+
+
 def test_one_bad_line_keeps_the_whole_file_out(write: Callable[[list[str]], Path]) -> None:
     _load(write(MAY))
     errors = StringIO()
@@ -90,7 +109,7 @@ def test_a_spreadsheet_s_byte_order_mark_and_line_ends_do_no_harm(tmp_path: Path
 
 
 def test_a_load_is_a_constant_number_of_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    with django_assert_num_queries(4):  # savepoint, read, write, release
+    with django_assert_num_queries(5):  # savepoint, read, write, history, release
         prices_load(rates=all_rates())
 
 

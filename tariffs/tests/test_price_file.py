@@ -1,10 +1,12 @@
 from collections.abc import Callable
 
 import pytest
+from django.utils import translation
+from django.utils.translation import gettext
 
 from accounts.models import Contract
 from tariffs.constants import PRICES_FILE, TIER_NAMES, Season, Tier
-from tariffs.price_file import COLUMNS, DAC_REGIONS, TARIFFS, PriceFileError, read_prices
+from tariffs.price_file import COLUMNS, DAC_REGIONS, TARIFFS, PriceFileError, read_prices, write_prices
 from tariffs.tests.helpers import all_rates
 
 HEADER = ",".join(COLUMNS)
@@ -34,7 +36,7 @@ LIMITS = {  # kWh a month as CFE publishes them
 def _errors(lines: list[str], header: str = HEADER) -> list[str]:
     with pytest.raises(PriceFileError) as caught:
         read_prices([header, *lines])
-    return caught.value.errors
+    return [str(error) for error in caught.value.errors]
 
 
 def test_the_project_s_own_prices_are_whole() -> None:
@@ -101,6 +103,10 @@ def test_a_bad_line_is_named_with_its_reason(line: int, old: str, new: str, mess
     errors = _errors(lines)
     assert len(errors) == 1
     assert message in errors[0]
+    with pytest.raises(PriceFileError) as caught:
+        read_prices([HEADER, *lines])
+    with translation.override("es-mx"):
+        assert all(gettext(remark.template) != remark.template for remark in caught.value.errors[0].remarks)
     if "before it has no end" not in message:
         assert errors[0].startswith(f"line {line + 2}: ")
 
@@ -149,14 +155,23 @@ def test_the_project_s_file_ends_its_lines_as_the_repository_does() -> None:
 def test_a_price_far_from_the_month_before_is_odd_whether_the_file_or_the_table_has_that_month() -> None:
     march = GOOD[0].replace("2026-05", "2026-06").replace("1.004", "1.306")
     found = read_prices([HEADER, *GOOD[:3], "", march, *(line.replace("2026-05", "2026-06") for line in GOOD[1:3])])
-    assert found.warnings == ["line 6: 1.306 is +30 % from the month before (1.004)"]
+    assert [str(warning) for warning in found.warnings] == ["line 6: 1.306 is +30 % from the month before (1.004)"]
     alone = [march, *(line.replace("2026-05", "2026-06") for line in GOOD[1:3])]
     assert read_prices([HEADER, *alone]).warnings == []
     assert len(read_prices([HEADER, *alone], known=read_prices([HEADER, *GOOD]).rates).warnings) == 1
     cheaper = [march.replace("1.306", "0.702"), *alone[1:]]
-    assert "-30 %" in read_prices([HEADER, *cheaper], known=read_prices([HEADER, *GOOD]).rates).warnings[0]
+    assert "-30 %" in str(read_prices([HEADER, *cheaper], known=read_prices([HEADER, *GOOD]).rates).warnings[0])
 
 
 def test_no_price_of_the_project_s_own_is_odd() -> None:
     with PRICES_FILE.open(encoding="utf-8", newline="") as lines:
         assert read_prices(lines).warnings == []
+
+
+def test_prices_are_written_as_the_project_s_own_file_has_them_and_read_back_the_same() -> None:
+    text = write_prices(all_rates())
+    with PRICES_FILE.open(encoding="utf-8", newline="") as lines:
+        assert sorted(text.splitlines(keepends=True)) == sorted(lines)
+    assert sorted(read_prices(text.splitlines()).rates) == sorted(all_rates())
+    assert text == write_prices(reversed(all_rates()))
+    assert text.startswith(f"{HEADER}\n1,todo_el_ano,basico,2024-01,")

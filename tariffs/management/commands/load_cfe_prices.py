@@ -46,11 +46,11 @@ class Command(BaseCommand):
             raise CommandError(f"{file} can't be read: {error}") from error
         except PriceFileError as error:
             for line in error.errors:
-                self.stderr.write(line)
+                self.stderr.write(str(line))
             raise CommandError(f"{file}: {len(error.errors)} bad lines. Nothing was written.") from error
         for text in warnings:
             self.stderr.write(f"warning: {text}")
-        done = prices_load(rates=rates)
+        done = prices_load(rates=rates, reason=f"load_cfe_prices {file.name}"[:100])
         for before, after in done.changed:
             self.stdout.write(f"changed {_name(after)}: {_terms(before)} → {_terms(after)}")
         for rate in done.removed:

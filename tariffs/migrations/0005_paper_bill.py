@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_contract_versions'),
-        ('tariffs', '0001_initial'),
+        ('tariffs', '0004_price_history_start'),
     ]
 
     operations = [

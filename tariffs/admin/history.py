@@ -1,0 +1,39 @@
+"""Rows whose history staff can read: who changed what, when, and from what to what."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Field
+from django.http import HttpRequest, HttpResponse
+from simple_history.admin import SimpleHistoryAdmin
+from simple_history.template_utils import HistoricalRecordContextHelper
+from unfold.admin import ModelAdmin
+
+
+def in_words(field: "Field[Any, Any]", value: Any) -> Any:
+    """Return what people call a field's value: the label of a choice, a dash for nothing."""
+    return "–" if value in (None, "") else dict(field.flatchoices).get(value, value)
+
+
+class Change(HistoricalRecordContextHelper):
+    """Old and new values in the words of the form."""
+
+    def prepare_delta_change_value(self, change: Any, value: Any) -> Any:
+        """Return what the page shows of a value."""
+        return in_words(self.model._meta.get_field(change.field), value)
+
+
+class HistoryAdmin(SimpleHistoryAdmin, ModelAdmin):
+    """A model with a page of its history. A version is brought back by those who may change the row."""
+
+    def get_historical_record_context_helper(self, request: HttpRequest, historical_record: Any) -> Change:
+        """Return what tells of one change."""
+        return Change(self.model, historical_record)
+
+    def history_form_view(
+        self, request: HttpRequest, object_id: str, version_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show a version; write it again only for whom the form would let write, which the library does not ask."""
+        if request.method == "POST" and not self.has_change_permission(request):
+            raise PermissionDenied
+        return super().history_form_view(request, object_id, version_id, extra_context)  # type: ignore[no-any-return]

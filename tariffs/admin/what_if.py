@@ -1,0 +1,89 @@
+"""What a contract would bill for a period and kWh, as a form and as on paper."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+
+from accounts.models import Contract
+from tariffs.cycles import Cycle
+from tariffs.exceptions import PricesMissing
+from tariffs.rendering import bill_paper
+from tariffs.selectors import bill_for, cycle_bounds, cycle_of
+from telemetry.selectors import home_energy_wh
+
+MOST_KWH = 1_000_000
+
+
+class WouldBill(NamedTuple):
+    """The bill of a contract as text, or why there is none. `kwh` is None where none were given and none measured."""
+
+    contract: Contract
+    cycle: Cycle
+    kwh: int | None
+    paper: str
+    problem: str
+
+
+def _day(**options: Any) -> forms.DateField:
+    return forms.DateField(required=False, widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}), **options)
+
+
+class WhatIfForm(forms.Form):
+    """A period and its kWh; what is left empty is the contract's own."""
+
+    start = _day(label=_("Desde"), help_text=_("Vacío: el ciclo en curso de cada contrato."))
+    end = _day(label=_("Hasta"), help_text=_("El día de la lectura, como en el recibo."))
+    kwh = forms.IntegerField(
+        label=_("kWh"),
+        required=False,
+        min_value=0,
+        max_value=MOST_KWH,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text=_("Vacío: los medidos en el periodo."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Return the cycle or None, and the kWh or None."""
+        start, end = self.cleaned_data.get("start"), self.cleaned_data.get("end")
+        if not self.errors and (bool(start) != bool(end) or (start and end and start >= end)):
+            self.add_error("end", _("El periodo tiene principio y fin, en ese orden."))
+        return {"cycle": Cycle(start, end) if start and end else None, "kwh": self.cleaned_data.get("kwh")}
+
+
+def cycle_fields(contracts: Sequence[Contract]) -> dict[str, date]:
+    """Return what the form begins with: the running cycle of a contract that stands alone."""
+    if len(contracts) != 1:
+        return {}
+    cycle = _running_cycle(contracts[0])
+    return {"start": cycle.start, "end": cycle.end}
+
+
+def would_bill(contract: Contract, *, cycle: Cycle | None, kwh: int | None) -> WouldBill:
+    """Return what the contract bills for the cycle, its running one by default, and for the kWh, by default those measured.
+
+    1–3 queries.
+    """
+    cycle = cycle or _running_cycle(contract)
+    if kwh is None:
+        kwh = _measured_kwh(contract, cycle)
+    if kwh is None:
+        return WouldBill(contract, cycle, None, "", gettext("No hay medición en el periodo: escribe los kWh."))
+    try:
+        return WouldBill(contract, cycle, kwh, bill_paper(bill_for(contract, cycle, kwh)), "")
+    except PricesMissing as error:
+        return WouldBill(contract, cycle, kwh, "", str(error))
+
+
+def _running_cycle(contract: Contract) -> Cycle:
+    return cycle_of(contract, contract.home.today)
+
+
+def _measured_kwh(contract: Contract, cycle: Cycle) -> int | None:
+    """Return the whole kWh that the home drew, None where nothing was measured (2 queries)."""
+    whole_wh = round(sum(home_energy_wh(contract.home, *cycle_bounds(contract.home, cycle))))
+    return whole_wh // 1000 if whole_wh > 0 else None
