@@ -11,7 +11,7 @@ import orjson
 from django.conf import settings
 
 from accounts.addresses import client_address, household_of
-from devices.presence import Stranger
+from devices.strangers import Stranger
 from telemetry.rows import trusted_time
 from telemetry.samples import PayloadError
 from telemetry.shelly import parse_status
@@ -76,6 +76,8 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
     if outcomes[mac] is Outcome.UNKNOWN:
         power_w = sum(sample.power_w for sample in timed)
         writer().presence.stranger(Stranger(mac, "", power_w, household_of(_client(scope))))
+    else:
+        writer().presence.alive(mac, now.timestamp())
     return OUTCOMES[outcomes[mac]]
 
 

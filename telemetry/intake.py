@@ -10,10 +10,8 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from devices.presence import Stranger, note_alive, note_doubt, note_strangers
-from devices.registry import registry
+from devices.strangers import Stranger
 from telemetry.complaints import Complaints
 from telemetry.constants import RPC_REPLIES
 from telemetry.frames import DEVICE_ID, Notice, parse_message
@@ -73,7 +71,7 @@ class Intake:
         registered = {mac for mac, outcome in outcomes.items() if outcome is not Outcome.UNKNOWN}
         changed = {mac: one for mac, one in laid.changed.items() if outcomes.get(mac) is Outcome.STORED}
         await self._memory.keep(changed, _prefixes(heard, registered))
-        await self._report(heard, laid, outcomes, registered)
+        _report(heard, laid, outcomes)
 
     def tell(self) -> None:
         """Log what was dropped, once a minute for each device."""
@@ -175,27 +173,6 @@ class Intake:
                     samples
                 )
 
-    async def _report(self, heard: list[_Heard], laid: _Laid, outcomes: dict[str, Outcome], registered: set[str]) -> None:
-        """Tell `devices` who is alive, who may be gone, and which strangers speak."""
-        if not heard:
-            return
-        entries = registry().remembered(registered)
-        now = heard[-1].at
-        alive = {entries[one.mac].device_id for one in heard if one.notice.is_online and one.mac in entries}
-        doubted = {entries[one.mac].device_id for one in heard if not one.notice.is_online and one.mac in entries} - alive
-        unknown = {one.mac: one for one in heard if one.notice.is_online and outcomes.get(one.mac) is Outcome.UNKNOWN}
-        strangers = [Stranger(mac, one.notice.speaker.model, _power(laid.readings[mac]), None) for mac, one in unknown.items()]
-        try:
-            if alive:
-                await note_alive(self._store, alive, now)
-            if doubted:
-                await note_doubt(self._store, doubted, now)
-            if strangers:
-                await note_strangers(self._store, strangers, now)
-        except (RedisError, DatabaseError, OSError) as error:  # the readings are stored; the next message is a sign of life again
-            self.counts["signs of life not noted"] += 1
-            log.debug("signs of life not noted", error=type(error).__name__)
-
 
 def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, PayloadError) else f"{type(error).__name__}: {error}"
@@ -221,15 +198,23 @@ def _is_late(own_s: float | None, notice: Notice, before: Remembered) -> bool:
 
 
 def _prefixes(heard: list[_Heard], registered: set[str]) -> dict[str, str]:
-    """Return the owners' own prefixes that registered devices named in their frames."""
+    """Return the topic prefix of each registered device that named both."""
     return {
-        prefix: one.mac
-        for one in heard
-        if one.notice.speaker.mac
-        and one.mac in registered
-        and (prefix := one.notice.speaker.prefix)
-        and not prefix.endswith(one.mac)
+        mac: one.prefix
+        for _mac, notice, _at in heard
+        if (one := notice.speaker).prefix and (mac := one.mac) and mac in registered
     }
+
+
+def _report(heard: list[_Heard], laid: _Laid, outcomes: dict[str, Outcome]) -> None:
+    """Tell `devices` who is alive, who may be gone, and which strangers speak."""
+    presence = writer().presence
+    for mac, notice, at in heard:
+        outcome = outcomes.get(mac)
+        if outcome is Outcome.UNKNOWN and notice.is_online:
+            presence.stranger(Stranger(mac, notice.speaker.model, _power(laid.readings[mac]), None))
+        elif outcome in (Outcome.STORED, Outcome.INACTIVE):
+            (presence.alive if notice.is_online else presence.doubt)(mac, at)
 
 
 def _add(readings: dict[tuple[int, datetime | None], Sample], samples: list[Sample]) -> None:

@@ -19,8 +19,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from devices.presence import sweep, to_ask
+from devices.asking import to_ask
+from devices.presence import sweep
 from devices.registry import registry
+from ecowatt.tasks import end
 from telemetry.claims import Claim
 from telemetry.constants import RPC_REPLIES
 from telemetry.intake import Intake, Message
@@ -102,9 +104,7 @@ class Ingest:
             await self._end([link])
 
     async def _end(self, tasks: Sequence["asyncio.Task[Any]"]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         await writer().close()
         await registry().close()
         await self._store.aclose()

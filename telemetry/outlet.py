@@ -5,13 +5,18 @@ import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from functools import partial
 
 import redis.asyncio
 import structlog
 from django.conf import settings
 
-from devices.presence import Stranger, note_alive, note_strangers
-from devices.strangers import MOST
+from devices import selectors
+from devices.asking import note_doubt
+from devices.presence import note_alive
+from devices.registry import registry
+from devices.strangers import MOST, Stranger, note_strangers
+from ecowatt.database import in_database
 from ecowatt.tasks import end, heed_cancellation
 
 log = structlog.get_logger(__name__)
@@ -58,7 +63,10 @@ class Outlet(ABC):
 
 
 class PresenceOutlet(Outlet):
-    """Notes signs of life and strangers, gathered over a second: what a thousand devices post then is one round trip."""
+    """Notes signs of life, last wills and strangers, gathered over a second: what a thousand devices send then is one round trip.
+
+    Each goes with the time at which it was heard (Unix seconds), since a last will counts against a sign of life before it alone.
+    """
 
     what = "signs of life"
     pause_s = 1.0
@@ -66,12 +74,18 @@ class PresenceOutlet(Outlet):
     def __init__(self) -> None:
         """Start with nobody."""
         super().__init__()
-        self._alive: set[int] = set()  # no more than there are devices
+        self._alive: dict[str, float] = {}  # no more than there are devices
+        self._doubted: dict[str, float] = {}
         self._strangers: dict[str, Stranger] = {}
 
-    def alive(self, device_id: int) -> None:
-        """Note a sign of life soon."""
-        self._alive.add(device_id)
+    def alive(self, mac: str, at: float) -> None:
+        """Note a registered device's sign of life soon."""
+        self._alive[mac] = at
+        self._wake.set()
+
+    def doubt(self, mac: str, at: float) -> None:
+        """Note soon that a registered device may be gone."""
+        self._doubted[mac] = at
         self._wake.set()
 
     def stranger(self, stranger: Stranger) -> None:
@@ -83,8 +97,14 @@ class PresenceOutlet(Outlet):
         self._wake.set()
 
     async def _send(self) -> None:
-        alive, self._alive = self._alive, set()
+        alive, self._alive = self._alive, {}
+        doubted, self._doubted = self._doubted, {}
         strangers, self._strangers = self._strangers, {}
-        now = time.time()
-        await note_strangers(self._redis, strangers.values(), now)
-        await note_alive(self._redis, alive, now)
+        await note_strangers(self._redis, strangers.values(), time.time())
+        await note_alive(self._redis, await _by_id(alive))
+        await note_doubt(self._redis, await _by_id(doubted))
+
+
+async def _by_id(times: dict[str, float]) -> dict[int, float]:
+    known = await registry().lookup(times, partial(in_database, selectors.entries_of))
+    return {entry.device_id: times[mac] for mac, entry in known.items()}

@@ -14,9 +14,8 @@ from rest_framework.test import APIClient
 
 from devices import selectors
 from devices.models import Device
-from devices.presence import Stranger, note_strangers, strangers_near
 from devices.presence_scripts import SEEN
-from devices.strangers import FACTS, HEARD
+from devices.strangers import FACTS, HEARD, Stranger, note_strangers, strangers_near
 
 PATH = "/api/v1/devices/nearby"
 MAC = "34987ae4d353"

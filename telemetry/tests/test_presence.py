@@ -12,9 +12,8 @@ from django.db import connections
 from pytest_django.fixtures import Settings
 
 from devices.models import Device
-from devices.presence import Stranger, strangers_near
 from devices.presence_scripts import KEYS
-from devices.strangers import FACTS, HEARD, MOST
+from devices.strangers import FACTS, HEARD, MOST, Stranger, strangers_near
 from ecowatt.asgi import application
 from telemetry import writer as writing
 from telemetry.outlet import PresenceOutlet
