@@ -7,7 +7,7 @@ saw itself, and brings it to Redis later.
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 import structlog
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from devices.asking import note_prefixes
 from devices.selectors import macs_by_whole_prefix
 from ecowatt.database import in_database
-from telemetry.overlay import NOTHING, Known, remembered
+from telemetry.overlay import UNHEARD, Remembered, remembered
 
 log = structlog.get_logger(__name__)
 
@@ -50,17 +50,6 @@ end
 """
 
 Answer = TypeVar("Answer")
-
-
-class Remembered(NamedTuple):
-    """A device's last known status, the newest time on the device's own clock that it holds, and when it was kept (both Unix time)."""
-
-    known: Known = NOTHING
-    device_time: float = 0.0
-    kept: float = 0.0
-
-
-UNHEARD = Remembered()
 
 
 class Memory:

@@ -25,8 +25,11 @@ from devices.registry import registry
 from ecowatt.tasks import end
 from telemetry.claims import Claim
 from telemetry.constants import RPC_REPLIES
+from telemetry.dialect import DROPPED
+from telemetry.dropped import compare_dropped
+from telemetry.inbox import Delivery
 from telemetry.intake import Intake, Message
-from telemetry.link import DROPPED, Delivery, Link
+from telemetry.link import Link
 from telemetry.writer import writer
 
 log = structlog.get_logger(__name__)
@@ -38,7 +41,6 @@ TELL_EVERY_S = 60.0
 LAST_BATCH_S = 3.5
 QUIET_S = 3.0
 BROKER_S = 30.0
-DROPPED_BEFORE = "ecowatt:broker:dropped"
 
 
 class BrokerAway(Exception):
@@ -118,7 +120,7 @@ class Ingest:
         messages = []
         for delivery in batch:
             if delivery.topic == DROPPED:
-                await self._compare_dropped(delivery.payload)
+                await compare_dropped(self._store, delivery.payload)
             elif not delivery.is_retained:  # what a device said before we came is no sign of life
                 messages.append(Message(delivery.topic, delivery.payload, delivery.at))
         if messages:
@@ -142,27 +144,11 @@ class Ingest:
 
     async def _tell(self) -> None:
         """Log what was done since the last time, if anything."""
-        self._intake.tell()
-        counts = self._intake.counts + Counter(questions=self._questions, overflowed=self._link.overflowed)
+        self._intake.tally.tell()
+        counts = self._intake.tally.counts + Counter(questions=self._questions, overflowed=self._link.inbox.overflowed)
         if fresh := counts - self._told:
             log.info("ingested", **{name.replace(" ", "_"): count for name, count in fresh.items()})
         self._told = counts
-
-    async def _compare_dropped(self, payload: bytes) -> None:
-        """Warn where the broker has dropped messages since we last looked: it must not, or acknowledged readings are lost."""
-        if not payload.isdigit():
-            return
-        dropped = int(payload)
-        try:
-            before = int(await self._store.getset(DROPPED_BEFORE, dropped) or 0)
-        except (RedisError, OSError, ValueError):
-            return
-        fresh = dropped - before if dropped >= before else dropped  # a broker that was started anew counts from zero
-        if fresh:
-            log.warning(
-                "the broker dropped messages that it had accepted: give it more room (max_queued_messages, max_queued_bytes)",
-                count=fresh,
-            )
 
 
 def _most() -> int:

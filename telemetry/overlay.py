@@ -34,6 +34,17 @@ class Known(NamedTuple):
 NOTHING = Known({}, {})
 
 
+class Remembered(NamedTuple):
+    """A device's last known status, the newest time on the device's own clock that it holds, and when it was kept (both Unix time)."""
+
+    known: Known = NOTHING
+    device_time: float = 0.0
+    kept: float = 0.0
+
+
+UNHEARD = Remembered()
+
+
 def lay_over(known: Known, notice: Notice, at: datetime, *, max_power_w: float) -> tuple[Known, list[Sample]]:
     """Return what is known after the notice, and the readings that it makes at the given time. Raises PayloadError.
 

@@ -8,8 +8,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from paho.mqtt.client import Client
-from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 CHUNK = 64 * 1024
 MOST_UNSENT = 1024 * 1024
@@ -82,9 +82,25 @@ class WireClient(Client):
     wire: BufferedSocket
     on_device_message: Callable[[bytes, bytes, int, int, bool], None]
 
+    def __init__(self, client_id: str, version: MQTTProtocolVersion, *, is_clean: bool) -> None:
+        """Connect to nothing yet; `is_clean` begins a new session, which only MQTT 3.1.1 is told here."""
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=version,
+            reconnect_on_failure=False,
+            manual_ack=True,
+            clean_session=None if version == MQTTProtocolVersion.MQTTv5 else is_clean,
+        )
+        self.on_message = self._on_any_message
+
     def _create_socket(self) -> Any:
         self.wire = BufferedSocket(super()._create_socket())  # type: ignore[arg-type]
         return self.wire
+
+    def _on_any_message(self, client: Any, userdata: Any, message: MQTTMessage) -> None:
+        topic = message._topic  # noqa: SLF001 – `topic` raises where it is no text
+        self.on_device_message(topic, bytes(message.payload), message.mid, message.qos, message.retain)
 
     def _handle_publish(self) -> MQTTErrorCode:
         """Read topic, payload, packet id, QoS and whether it is retained; paho's own way builds three objects and reads all properties."""
