@@ -1,7 +1,7 @@
 """From a batch of MQTT messages to committed readings. The broker may be answered when `commit` has returned, and not before."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -15,6 +15,7 @@ from telemetry.complaints import Tally
 from telemetry.constants import RPC_REPLIES
 from telemetry.frames import DEVICE_ID, Notice, parse_message
 from telemetry.memory import Memory
+from telemetry.overlay import Remembered
 from telemetry.patience import LONGEST_RETRY_S, RETRY_S, store_patiently
 from telemetry.samples import PayloadError
 from telemetry.writer import Outcome, writer
@@ -31,11 +32,12 @@ class Message(NamedTuple):
 
 
 class Intake:
-    """Takes in batches, one after the other, for one process."""
+    """Takes in batches for one process: the next one may be laid while one is being committed."""
 
     def __init__(self, store: Redis) -> None:
         """Keep the client for memory."""
         self._memory = Memory(store)
+        self._last: Mapping[str, Remembered] = {}
         self.tally = Tally()
 
     async def take(self, messages: Sequence[Message]) -> None:
@@ -43,11 +45,14 @@ class Intake:
         await self.commit(await self.lay(messages))
 
     async def lay(self, messages: Sequence[Message]) -> Laid:
-        """Read the messages and lay them over what their devices said before; nothing is stored yet."""
+        """Read the messages and lay them over what their devices said before, be it in the last batch, which may not be stored yet."""
         self.tally.counts["messages"] += len(messages)
         heard = await self._attributed(self._read(messages))
         known = await self._memory.recall({one.mac for one in heard})
-        return lay(heard, known, max_power_w=settings.TELEMETRY_MAX_POWER_W, refuse=self.tally.refuse)
+        known |= {mac: one for mac, one in self._last.items() if mac in known and one.kept > known[mac].kept}
+        laid = lay(heard, known, max_power_w=settings.TELEMETRY_MAX_POWER_W, refuse=self.tally.refuse)
+        self._last = laid.changed
+        return laid
 
     async def commit(self, laid: Laid) -> None:
         """Store the readings of a batch, and what is known after it."""

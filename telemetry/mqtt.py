@@ -23,6 +23,7 @@ from devices.asking import to_ask
 from devices.presence import sweep
 from devices.registry import registry
 from ecowatt.tasks import end
+from telemetry.batch import Laid
 from telemetry.claims import Claim
 from telemetry.constants import RPC_REPLIES
 from telemetry.dialect import DROPPED
@@ -96,12 +97,12 @@ class Ingest:
             if not connected.done():
                 connected.cancel()
                 raise BrokerAway
-            count = 0
             with contextlib.suppress(TimeoutError):
                 while True:
-                    count += await self._batch(await asyncio.wait_for(self._link.take(_most()), QUIET_S))
+                    batch = await asyncio.wait_for(self._link.take(_most()), QUIET_S)
+                    await self._commit(batch, await self._laid(batch))
             await self._link.close(forgets=True)
-            return count
+            return self._intake.tally.counts["messages"]
         finally:
             await self._end([link])
 
@@ -112,21 +113,27 @@ class Ingest:
         await self._store.aclose()
 
     async def _work(self) -> None:
-        while batch := await self._link.take(_most()):
-            await self._batch(batch)
+        """Take batch after batch; while one is being committed, the next one is read and laid over what is known."""
+        async with asyncio.TaskGroup() as commits:
+            last = None
+            while batch := await self._link.take(_most()):
+                laid = await self._laid(batch)
+                if last is not None:
+                    await last
+                last = commits.create_task(self._commit(batch, laid))
 
-    async def _batch(self, batch: list[Delivery]) -> int:
-        """Store a batch and acknowledge it; return how many of its messages were devices'."""
+    async def _laid(self, batch: list[Delivery]) -> Laid:
         messages = []
         for delivery in batch:
             if delivery.topic == DROPPED:
                 await compare_dropped(self._store, delivery.payload)
             elif not delivery.is_retained:  # what a device said before we came is no sign of life
                 messages.append(Message(delivery.topic, delivery.payload, delivery.at))
-        if messages:
-            await self._intake.take(messages)
+        return await self._intake.lay(messages)
+
+    async def _commit(self, batch: list[Delivery], laid: Laid) -> None:
+        await self._intake.commit(laid)
         self._link.acknowledge(batch)
-        return len(messages)
 
     async def _ask(self) -> None:
         """Ask silent devices for their status; each answers on a topic of its own, so that none can answer for another."""
@@ -152,8 +159,8 @@ class Ingest:
 
 
 def _most() -> int:
-    """Return the size of a batch: half of what the broker hands out, so that the next one comes in while this one is committed."""
-    return max(1, int(settings.MQTT_RECEIVE_MAXIMUM) // 2)
+    """Return the size of a batch: of what the broker hands out, a third is being committed, a third is laid, and a third comes in."""
+    return max(1, int(settings.MQTT_RECEIVE_MAXIMUM) // 3)
 
 
 async def _every(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:

@@ -98,6 +98,23 @@ async def test_a_change_is_laid_over_what_another_process_was_told(intake: Intak
     assert await rows() == [(-5, 60, 127, 100.0), (-4, 90, 127, None), (-3, 90, 127, 100.5)]
 
 
+async def test_a_change_is_laid_over_what_is_still_being_stored(intake: Intake, meter: Device) -> None:
+    first = await intake.lay([full(-5, 60.0, 100.0)])
+    second = await intake.lay([notify(-4, apower=90.0)])
+    await intake.commit(first)
+    third = await intake.lay([notify(-3, aenergy={"total": 100.5})])
+    await intake.commit(second)
+    await intake.commit(third)
+    assert await rows() == [(-5, 60, 127, 100.0), (-4, 90, 127, None), (-3, 90, 127, 100.5)]
+
+
+async def test_what_another_process_heard_since_the_last_batch_counts(intake: Intake, meter: Device) -> None:
+    await intake.take([full(-5, 60.0, 100.0)])
+    await Intake(intake._memory._store).take([notify(-4, voltage=125.0)])
+    await intake.take([notify(-3, apower=90.0)])
+    assert await rows() == [(-5, 60, 127, 100.0), (-4, 60, 125, None), (-3, 90, 125, None)]
+
+
 async def test_the_same_fact_on_two_topics_is_one_reading(intake: Intake, meter: Device) -> None:
     await intake.take([full(-5, 60.0, 100.0)])
     status = {"id": 0, "output": True, "apower": 90.0, "voltage": 127.0, "current": 0.5, "aenergy": {"total": 100.0}}
