@@ -73,8 +73,7 @@ class Memory:
         found = {}
         for mac, raw in zip(listed, orjson.loads(text) if text else [None] * len(listed), strict=True):
             own = self._own.get(mac, UNHEARD)
-            theirs = _read(raw) if raw is not None else UNHEARD
-            found[mac] = theirs if theirs.kept > own.kept else own
+            found[mac] = _read(raw) if raw is not None and raw.get("kept", 0.0) > own.kept else own
         return found
 
     async def keep(self, changed: Mapping[str, Remembered], prefixes: Mapping[str, str]) -> None:
