@@ -76,9 +76,8 @@ class Link:
         """Tell the broker that it may forget the messages; those of a lost connection it sends again anyway."""
         if self._pump is None:
             return
-        for delivery in deliveries:
-            if delivery.qos and delivery.session == self._session:
-                self._pump.client.ack(delivery.mid, delivery.qos)
+        if mids := [one.mid for one in deliveries if one.qos and one.session == self._session]:
+            self._pump.client.acknowledge(mids)
         self._pump.write()
 
     def publish(self, topic: str, payload: bytes) -> None:

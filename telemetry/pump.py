@@ -77,7 +77,7 @@ class Pump:
         if self.is_paused:
             return
         for _ in range(PACKETS_A_TURN):
-            if client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or client.socket() is None:
+            if client.read_packet() != MQTTErrorCode.MQTT_ERR_SUCCESS or client.socket() is None:
                 self._on_end()
                 return
             if not client.wire.pending():
