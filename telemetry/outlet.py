@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
@@ -15,7 +16,7 @@ from devices import selectors
 from devices.asking import note_doubt
 from devices.presence import note_alive
 from devices.registry import registry
-from devices.strangers import MOST, Stranger, note_strangers
+from devices.strangers import MOST, SHARE, Stranger, note_strangers
 from ecowatt.database import in_database
 from ecowatt.tasks import end, heed_cancellation
 
@@ -77,6 +78,7 @@ class PresenceOutlet(Outlet):
         self._alive: dict[str, float] = {}  # no more than there are devices
         self._doubted: dict[str, float] = {}
         self._strangers: dict[str, Stranger] = {}
+        self._of_address: Counter[str] = Counter()
 
     def alive(self, mac: str, at: float) -> None:
         """Note a registered device's sign of life soon."""
@@ -89,8 +91,11 @@ class PresenceOutlet(Outlet):
         self._wake.set()
 
     def stranger(self, stranger: Stranger) -> None:
-        """Remember an unknown device soon; past as many as are kept, the oldest go."""
-        self._strangers.pop(stranger.mac, None)
+        """Remember an unknown device soon; past as many as are kept, the oldest go, and past its address's share, the newest."""
+        if self._strangers.pop(stranger.mac, None) is None and stranger.address:
+            self._of_address[stranger.address] += 1
+            if self._of_address[stranger.address] > SHARE:
+                return
         self._strangers[stranger.mac] = stranger
         if len(self._strangers) > MOST:
             del self._strangers[next(iter(self._strangers))]
@@ -100,6 +105,7 @@ class PresenceOutlet(Outlet):
         alive, self._alive = self._alive, {}
         doubted, self._doubted = self._doubted, {}
         strangers, self._strangers = self._strangers, {}
+        self._of_address.clear()
         await note_strangers(self._redis, strangers.values(), time.time())
         await note_alive(self._redis, await _by_id(alive))
         await note_doubt(self._redis, await _by_id(doubted))

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 
 from devices.models import Device
 from devices.presence_scripts import KEYS
-from devices.strangers import FACTS, HEARD, MOST, Stranger, strangers_near
+from devices.strangers import FACTS, HEARD, MOST, SHARE, Stranger, strangers_near
 from ecowatt.asgi import application
 from telemetry import writer as writing
 from telemetry.outlet import PresenceOutlet
@@ -93,4 +93,8 @@ async def test_without_redis_readings_are_stored_and_memory_stays_bounded(
         outlet.stranger(Stranger(f"{number:012x}", "", None, None))
     assert len(outlet._strangers) == MOST
     assert next(iter(outlet._strangers)) == f"{500:012x}"
+    for number in range(MOST):
+        outlet.stranger(Stranger(f"f{number % 50:011x}", "", float(number), HOUSE))
+    assert len([one for one in outlet._strangers.values() if one.address]) == SHARE
+    assert outlet._strangers["f00000000000"].power_w == MOST - 50
     await outlet.close()
