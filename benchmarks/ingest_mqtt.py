@@ -105,8 +105,8 @@ def measure(*, rounds: int, messages: int) -> tuple[list[tuple[float, float]], l
                     our_runs.append(ours(port, packets(messages), process.pid))
                     process.send_signal(19)  # SIGSTOP: the bare subscriber has the machine for itself
                     bare_runs.append(bare(port, packets(messages)))
-                    process.send_signal(18)
-                    before = stored()  # what the stopped one had been sent meanwhile
+                    before = stored()
+                    process.send_signal(18)  # and then what the stopped one had been sent meanwhile
                     while stored() < before + messages:
                         time.sleep(0.1)
             finally:

@@ -5,17 +5,25 @@ silence is suspected, by the time of the hint; `schedule` when to look at each n
 which a process last asked for questions. All times are Unix seconds.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+from redis.asyncio import Redis
+
 SEEN = "ecowatt:presence:seen"
 ASKED = "ecowatt:presence:asked"
 DOUBTS = "ecowatt:presence:doubts"
 SCHEDULE = "ecowatt:presence:schedule"
 ASKER = "ecowatt:presence:asker"
-KEYS = (SEEN, ASKED, DOUBTS, SCHEDULE, ASKER)
+DEVICE_KEYS = (SEEN, ASKED, DOUBTS, SCHEDULE)
+KEYS = (*DEVICE_KEYS, ASKER)
 
 ASK_AFTER_S = 60
 OFFLINE_AFTER_S = 90
 # An answer takes a fraction of a second; the rest is for a reader that lags behind its broker.
 ANSWER_S = 15
+# A device that loses its connection again and again is doubted each time.
+DOUBT_AFTER_S = 10
 # A device that counts as offline may be there and idle, with its one answer lost.
 ASK_ABSENT_S = 600
 ASKER_LIFE_S = 300
@@ -69,14 +77,15 @@ end
 return found
 """
 
-# A device that was asked less than a minute ago waits for its turn; one that is offline already needs no doubt.
+# Takes id, time of the hint, id, … One that spoke after the hint, or is offline already, needs no doubt. Here a question may follow the
+# last one sooner than in a minute: it is answered by nobody, or by a device that was thought gone.
 DOUBT = f"""{_COMMON}
-for index = 2, #ARGV do
-  local id = ARGV[index]
-  if redis.call('ZSCORE', SEEN, id) then
-    local asked = redis.call('ZSCORE', ASKED, id)
-    redis.call('ZADD', DOUBTS, now, id)
-    redis.call('ZADD', SCHEDULE, 'LT', asked and math.max(now, asked + {ASK_AFTER_S}) or now, id)
+for index = 2, #ARGV, 2 do
+  local id, at = ARGV[index], tonumber(ARGV[index + 1])
+  local seen = redis.call('ZSCORE', SEEN, id)
+  if seen and tonumber(seen) <= at then
+    redis.call('ZADD', DOUBTS, at, id)
+    redis.call('ZADD', SCHEDULE, 'LT', math.max(at, score(ASKED, id) + {DOUBT_AFTER_S}), id)
   end
 end
 return found
@@ -109,6 +118,17 @@ for index = 2, #ARGV do
 end
 return found
 """
+
+
+async def run(store: Redis, script: str, now: float, *arguments: Any) -> list[Any]:
+    """Run a script on our keys. Raises RedisError, OSError."""
+    found: list[Any] = await store.register_script(script)(KEYS, [now, *arguments])
+    return found
+
+
+def flat(times: Mapping[int, float]) -> list[Any]:
+    """Return id, time, id, … as the scripts take them."""
+    return [part for pair in times.items() for part in pair]
 
 
 def spread_s(device_id: int) -> float:

@@ -64,10 +64,6 @@ class DeviceRegistry:
                 self._remember(fetched, now)
         return found
 
-    def remembered(self, macs: Iterable[str]) -> dict[str, Entry]:
-        """Return what is remembered right now, without asking: for what may miss a device, such as signs of life."""
-        return {mac: self._entries[mac][0] for mac in macs if mac in self._entries}
-
     def _remember(self, entries: dict[str, Entry], now: float) -> None:
         if len(self._entries) + len(entries) > MOST:
             self._entries.clear()

@@ -19,6 +19,7 @@ from devices import shelly
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
 from devices.presence_scripts import SEEN
+from devices.registry import Entry
 from devices.strangers import Stranger, strangers_near
 from ecowatt.ids import row_id
 
@@ -81,6 +82,12 @@ def addresses_of(*, device_ids: Iterable[int]) -> dict[int, Address]:
 def online_devices() -> dict[int, datetime | None]:
     """Return the time at which each online device was last seen, as the database knows it, by id (1 query)."""
     return dict(Device.objects.filter(is_online=True).values_list("pk", "last_seen_at"))
+
+
+def entries_of(macs: Iterable[str]) -> dict[str, Entry]:
+    """Return the registered devices among the MACs (1 query)."""
+    rows = Device.objects.filter(hardware_id__in=list(macs)).values_list("hardware_id", "pk", "is_active")
+    return {mac: Entry(device_id, is_active) for mac, device_id, is_active in rows}
 
 
 def registered_among(macs: Iterable[str]) -> set[str]:

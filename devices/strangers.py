@@ -10,28 +10,42 @@ HEARD = "ecowatt:strangers"
 FACTS = "ecowatt:strangers:facts"
 KEPT_S = 3600
 MOST = 1_000
+# Who posts invented MACs pushes out those from the own address alone. Over MQTT, where the broker knows its clients, there is no share.
+SHARE = 20
 MAX_MODEL = 50
 
-# What a message does not say stays as an earlier one said it.
+# What a message does not say stays as an earlier one said it. Those with a public address, those that the broker brought (they have a
+# model) and the others can't push each other out.
 NOTE = """
 local heard, facts = KEYS[1], KEYS[2]
-local now, kept, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-for index = 4, #ARGV, 2 do
+local now, kept, most, share = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+for index = 5, #ARGV, 2 do
   local old = redis.call('HGET', facts, ARGV[index])
   local known = old and cjson.decode(old) or {}
   for name, value in pairs(cjson.decode(ARGV[index + 1])) do known[name] = value end
   redis.call('HSET', facts, ARGV[index], cjson.encode(known))
   redis.call('ZADD', heard, now, ARGV[index])
 end
-local function drop(macs)
-  for _, mac in ipairs(macs) do
-    redis.call('ZREM', heard, mac)
-    redis.call('HDEL', facts, mac)
-  end
+local function drop(mac)
+  redis.call('ZREM', heard, mac)
+  redis.call('HDEL', facts, mac)
 end
-drop(redis.call('ZRANGEBYSCORE', heard, '-inf', now - kept))
-local excess = redis.call('ZCARD', heard) - most
-if excess > 0 then drop(redis.call('ZRANGE', heard, 0, excess - 1)) end
+for _, mac in ipairs(redis.call('ZRANGEBYSCORE', heard, '-inf', now - kept)) do drop(mac) end
+local held = {}
+local function is_over(pool, limit)
+  held[pool] = (held[pool] or 0) + 1
+  return held[pool] > limit
+end
+for _, mac in ipairs(redis.call('ZREVRANGE', heard, 0, -1)) do
+  local known = cjson.decode(redis.call('HGET', facts, mac) or '{}')
+  local is_excess
+  if known.address then
+    is_excess = is_over(known.address, share) or is_over('public', most)
+  else
+    is_excess = is_over(known.model and 'mqtt' or 'private', most)
+  end
+  if is_excess then drop(mac) end
+end
 redis.call('EXPIRE', heard, kept + 60)
 redis.call('EXPIRE', facts, kept + 60)
 return {}
@@ -53,12 +67,12 @@ class Stranger(NamedTuple):
 
 
 async def note_strangers(store: Redis, strangers: Iterable[Stranger], now: float) -> None:
-    """Remember each for an hour, of all no more than the last thousand; one round trip. Raises RedisError, OSError."""
+    """Remember each for an hour, of a public address no more than the last twenty; one round trip. Raises RedisError, OSError."""
     arguments: list[Any] = []
     for stranger in strangers:
         arguments += [stranger.mac, orjson.dumps(_facts(stranger))]
     if arguments:
-        await store.register_script(NOTE)((HEARD, FACTS), [now, KEPT_S, MOST, *arguments])
+        await store.register_script(NOTE)((HEARD, FACTS), [now, KEPT_S, MOST, SHARE, *arguments])
 
 
 def _facts(stranger: Stranger) -> dict[str, Any]:

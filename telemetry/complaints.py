@@ -43,3 +43,21 @@ class Complaints:
         log.warning("messages dropped", device=device, count=self._counts[device], reason=self._reasons[device])
         self._counts[device] = 0
         self._told[device] = time.monotonic()
+
+
+class Tally:
+    """What a process has taken in, counted, and what it dropped."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.counts: Counter[str] = Counter()
+        self._complaints = Complaints()
+
+    def refuse(self, device: str, reason: str) -> None:
+        """Count a message, or readings, that can't be used."""
+        self.counts["dropped"] += 1
+        self._complaints.note(device, reason)
+
+    def tell(self) -> None:
+        """Log what was dropped, once a minute for each device."""
+        self._complaints.tell()

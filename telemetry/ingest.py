@@ -11,7 +11,8 @@ import orjson
 from django.conf import settings
 
 from accounts.addresses import client_address, household_of
-from devices.presence import Stranger
+from devices.strangers import Stranger
+from telemetry.returns import returns
 from telemetry.rows import trusted_time
 from telemetry.samples import PayloadError
 from telemetry.shelly import parse_status
@@ -64,7 +65,7 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
     except PayloadError as error:
         return unprocessable(error)
     now = datetime.now(UTC)
-    timed = [sample._replace(time=trusted_time(sample.time, now)) for sample in samples]
+    timed = [sample._replace(time=trusted_time(sample.time, now)) for sample in returns().honest(mac, samples)]
     try:
         outcomes = await writer().store([(mac, timed)])
     except Refused:
@@ -76,6 +77,9 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
     if outcomes[mac] is Outcome.UNKNOWN:
         power_w = sum(sample.power_w for sample in timed)
         writer().presence.stranger(Stranger(mac, "", power_w, household_of(_client(scope))))
+    else:
+        writer().presence.alive(mac, now.timestamp())
+        returns().note(mac, timed)
     return OUTCOMES[outcomes[mac]]
 
 

@@ -1,36 +1,26 @@
-"""From a batch of MQTT messages to committed readings. The broker may be answered when `take` has returned, and not before."""
+"""From a batch of MQTT messages to committed readings. The broker may be answered when `commit` has returned, and not before."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from devices.presence import Stranger, note_alive, note_doubt, note_strangers
-from devices.registry import registry
-from telemetry.complaints import Complaints
+from devices.strangers import Stranger
+from telemetry.batch import UNREADABLE, Heard, Laid, lay, power_w, reason
+from telemetry.complaints import Tally
 from telemetry.constants import RPC_REPLIES
 from telemetry.frames import DEVICE_ID, Notice, parse_message
-from telemetry.memory import UNHEARD, Memory, Remembered
-from telemetry.overlay import lay_over
-from telemetry.rows import trusted_time
-from telemetry.samples import PayloadError, Sample
-from telemetry.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
+from telemetry.memory import Memory
+from telemetry.overlay import Remembered
+from telemetry.patience import LONGEST_RETRY_S, RETRY_S, store_patiently
+from telemetry.samples import PayloadError
+from telemetry.writer import Outcome, writer
 
 log = structlog.get_logger(__name__)
-
-RETRY_S = 0.5
-LONGEST_RETRY_S = 5.0
-# PayloadError, and what nobody thought of: a message that can't be read would come again for ever, and hold up all others.
-UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
-# Answers tell their time in whole seconds, notifications in hundredths.
-WHOLE_SECOND_S = 1.0
 
 
 class Message(NamedTuple):
@@ -41,48 +31,37 @@ class Message(NamedTuple):
     at: float
 
 
-class _Heard(NamedTuple):
-    mac: str
-    notice: Notice
-    at: float
-
-
-class _Laid(NamedTuple):
-    """A batch laid over the memory: what is new of each device, and the readings by channel and time."""
-
-    changed: dict[str, Remembered]
-    readings: dict[str, dict[tuple[int, datetime | None], Sample]]
-
-
 class Intake:
-    """Takes in batches, one after the other, for one process."""
+    """Takes in batches for one process: the next one may be laid while one is being committed."""
 
     def __init__(self, store: Redis) -> None:
-        """Keep the client for memory and presence."""
-        self._store = store
+        """Keep the client for memory."""
         self._memory = Memory(store)
-        self._complaints = Complaints()
-        self.counts: Counter[str] = Counter()
+        self._last: Mapping[str, Remembered] = {}
+        self.tally = Tally()
 
     async def take(self, messages: Sequence[Message]) -> None:
         """Store what the messages say, trying again for as long as the database is away; cancelled, nothing counts as stored."""
-        self.counts["messages"] += len(messages)
+        await self.commit(await self.lay(messages))
+
+    async def lay(self, messages: Sequence[Message]) -> Laid:
+        """Read the messages and lay them over what their devices said before, be it in the last batch, which may not be stored yet."""
+        self.tally.counts["messages"] += len(messages)
         heard = await self._attributed(self._read(messages))
-        laid = self._laid(heard, await self._memory.recall({one.mac for one in heard}))
-        outcomes = await self._stored(laid)
+        known = await self._memory.recall({one.mac for one in heard})
+        known |= {mac: one for mac, one in self._last.items() if mac in known and one.kept > known[mac].kept}
+        laid = lay(heard, known, max_power_w=settings.TELEMETRY_MAX_POWER_W, refuse=self.tally.refuse)
+        self._last = laid.changed
+        return laid
+
+    async def commit(self, laid: Laid) -> None:
+        """Store the readings of a batch, and what is known after it."""
+        readings = [(mac, list(samples.values())) for mac, samples in laid.readings.items()]
+        outcomes = await store_patiently(readings, self.tally)
         registered = {mac for mac, outcome in outcomes.items() if outcome is not Outcome.UNKNOWN}
         changed = {mac: one for mac, one in laid.changed.items() if outcomes.get(mac) is Outcome.STORED}
-        await self._memory.keep(changed, _prefixes(heard, registered))
-        await self._report(heard, laid, outcomes, registered)
-
-    def tell(self) -> None:
-        """Log what was dropped, once a minute for each device."""
-        self._complaints.tell()
-
-    def refuse(self, device: str, reason: str) -> None:
-        """Count a message that can't be used."""
-        self.counts["dropped"] += 1
-        self._complaints.note(device, reason)
+        await self._memory.keep(changed, _prefixes(laid.heard, registered))
+        _report(laid, outcomes)
 
     def _read(self, messages: Sequence[Message]) -> list[tuple[Notice, float]]:
         notices = []
@@ -93,10 +72,10 @@ class Intake:
                     _require_own_topic(topic, notice)
                     notices.append((notice, at))
             except UNREADABLE as error:
-                self.refuse(_named(topic), _reason(error))
+                self.tally.refuse(_named(topic), reason(error))
         return notices
 
-    async def _attributed(self, notices: list[tuple[Notice, float]]) -> list[_Heard]:
+    async def _attributed(self, notices: list[tuple[Notice, float]]) -> list[Heard]:
         """Find the device behind each notice; a topic's prefix may be the owner's own."""
         taught = {one.speaker.prefix: one.speaker.mac for one, _at in notices if one.speaker.mac and one.speaker.prefix}
         asked = {one.speaker.prefix for one, _at in notices if one.speaker.mac is None} - taught.keys()
@@ -105,9 +84,9 @@ class Intake:
         for notice, at in notices:
             mac = notice.speaker.mac or macs.get(notice.speaker.prefix)
             if mac is None:
-                self.counts["of unknown prefix"] += 1
+                self.tally.counts["of unknown prefix"] += 1
             else:
-                heard.append(_Heard(mac, notice, at))
+                heard.append(Heard(mac, notice, at))
         return heard
 
     async def _macs_of(self, prefixes: set[str]) -> dict[str, str]:
@@ -119,86 +98,6 @@ class Intake:
                 log.error("prefixes not looked up, trying again", error=type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_RETRY_S)
-
-    def _laid(self, heard: list[_Heard], known: dict[str, Remembered]) -> _Laid:
-        """Lay the notices over what is known, in their order."""
-        laid = _Laid({}, {one.mac: {} for one in heard})
-        limit = settings.TELEMETRY_MAX_POWER_W
-        for mac, notice, at in heard:
-            if not notice.components:
-                continue
-            before = known.get(mac, UNHEARD)
-            time = trusted_time(notice.time, datetime.fromtimestamp(at, UTC))
-            try:
-                after, samples = lay_over(before.known, notice, time, max_power_w=limit)
-            except UNREADABLE as error:
-                self.refuse(mac, _reason(error))
-                continue
-            own_s = time.timestamp() if time is notice.time else None
-            if not _is_late(own_s, notice, before):
-                laid.changed[mac] = known[mac] = Remembered(after, max(own_s or 0.0, before.device_time), at)
-            _add(laid.readings[mac], samples)
-        return laid
-
-    async def _stored(self, laid: _Laid) -> dict[str, Outcome]:
-        """Return each device's outcome after the commit."""
-        readings = [(mac, list(samples.values())) for mac, samples in laid.readings.items()]
-        pause = RETRY_S
-        while readings:
-            try:
-                outcomes = await writer().store(readings)
-            except Refused:
-                return await self._stored_apart(readings)
-            except (DatabaseAway, Overloaded):
-                self.counts["retries"] += 1
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_RETRY_S)
-            else:
-                self._count(readings, outcomes)
-                return outcomes
-        return {}
-
-    async def _stored_apart(self, readings: list[tuple[str, list[Sample]]]) -> dict[str, Outcome]:
-        """Store device by device, so that a value that the database refuses costs no other device's readings."""
-        if len(readings) == 1:
-            self.refuse(readings[0][0], "the database refuses a value")
-            return {}
-        outcomes: dict[str, Outcome] = {}
-        for mac, samples in readings:
-            outcomes |= await self._stored(_Laid({}, {mac: {(one.channel, one.time): one for one in samples}}))
-        return outcomes
-
-    def _count(self, readings: list[tuple[str, list[Sample]]], outcomes: dict[str, Outcome]) -> None:
-        for mac, samples in readings:
-            if samples:
-                self.counts["readings" if outcomes[mac] is Outcome.STORED else f"of {outcomes[mac].value} devices"] += len(
-                    samples
-                )
-
-    async def _report(self, heard: list[_Heard], laid: _Laid, outcomes: dict[str, Outcome], registered: set[str]) -> None:
-        """Tell `devices` who is alive, who may be gone, and which strangers speak."""
-        if not heard:
-            return
-        entries = registry().remembered(registered)
-        now = heard[-1].at
-        alive = {entries[one.mac].device_id for one in heard if one.notice.is_online and one.mac in entries}
-        doubted = {entries[one.mac].device_id for one in heard if not one.notice.is_online and one.mac in entries} - alive
-        unknown = {one.mac: one for one in heard if one.notice.is_online and outcomes.get(one.mac) is Outcome.UNKNOWN}
-        strangers = [Stranger(mac, one.notice.speaker.model, _power(laid.readings[mac]), None) for mac, one in unknown.items()]
-        try:
-            if alive:
-                await note_alive(self._store, alive, now)
-            if doubted:
-                await note_doubt(self._store, doubted, now)
-            if strangers:
-                await note_strangers(self._store, strangers, now)
-        except (RedisError, DatabaseError, OSError) as error:  # the readings are stored; the next message is a sign of life again
-            self.counts["signs of life not noted"] += 1
-            log.debug("signs of life not noted", error=type(error).__name__)
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, PayloadError) else f"{type(error).__name__}: {error}"
 
 
 def _named(topic: str) -> str:
@@ -215,34 +114,21 @@ def _require_own_topic(topic: str, notice: Notice) -> None:
         raise PayloadError("El mensaje viene de otro dispositivo.", "src")
 
 
-def _is_late(own_s: float | None, notice: Notice, before: Remembered) -> bool:
-    """Tell whether what is known is newer, by the device's own clock: then the notice makes readings and changes nothing known."""
-    return own_s is not None and own_s + (WHOLE_SECOND_S if notice.is_full else 0.0) < before.device_time
-
-
-def _prefixes(heard: list[_Heard], registered: set[str]) -> dict[str, str]:
-    """Return the owners' own prefixes that registered devices named in their frames."""
+def _prefixes(heard: list[Heard], registered: set[str]) -> dict[str, str]:
+    """Return the topic prefix of each registered device that named both."""
     return {
-        prefix: one.mac
-        for one in heard
-        if one.notice.speaker.mac
-        and one.mac in registered
-        and (prefix := one.notice.speaker.prefix)
-        and not prefix.endswith(one.mac)
+        mac: one.prefix
+        for _mac, notice, _at in heard
+        if (one := notice.speaker).prefix and (mac := one.mac) and mac in registered
     }
 
 
-def _add(readings: dict[tuple[int, datetime | None], Sample], samples: list[Sample]) -> None:
-    """Add readings; of two for the same moment the later one counts, with the counter that either has."""
-    for sample in samples:
-        key = (sample.channel, sample.time)
-        earlier = readings.get(key)
-        if earlier is not None and sample.energy_wh is None:
-            sample = sample._replace(energy_wh=earlier.energy_wh, returned_wh=earlier.returned_wh)
-        readings[key] = sample
-
-
-def _power(readings: dict[tuple[int, datetime | None], Sample]) -> float | None:
-    """Return the last power of all channels together."""
-    last = {channel: sample.power_w for (channel, _time), sample in readings.items()}
-    return sum(last.values()) if last else None
+def _report(laid: Laid, outcomes: dict[str, Outcome]) -> None:
+    """Tell `devices` who is alive, who may be gone, and which strangers speak."""
+    presence = writer().presence
+    for mac, notice, at in laid.heard:
+        outcome = outcomes.get(mac)
+        if outcome is Outcome.UNKNOWN and notice.is_online:
+            presence.stranger(Stranger(mac, notice.speaker.model, power_w(laid.readings[mac]), None))
+        elif outcome in (Outcome.STORED, Outcome.INACTIVE):
+            (presence.alive if notice.is_online else presence.doubt)(mac, at)

@@ -7,17 +7,17 @@ saw itself, and brings it to Redis later.
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 import structlog
-from asgiref.sync import sync_to_async
-from django.db import close_old_connections
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from devices.asking import note_prefixes
 from devices.selectors import macs_by_whole_prefix
-from telemetry.overlay import NOTHING, Known, remembered
+from ecowatt.database import in_database
+from telemetry.overlay import UNHEARD, Remembered, remembered
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,9 @@ KEPT_S = 7 * 86_400
 AWAY_S = 1.0
 # Some 2 kB each; a process that shares the load of more devices than this still has all of them in Redis.
 MOST_DEVICES = 10_000
-MOST_PREFIXES = 10_000
+MOST_PREFIXES = 100_000
+# Redis is told again what it may have lost, and what another process heard otherwise meanwhile.
+PREFIXES_LIFE_S = 600.0
 UNKNOWN_PREFIX_S = 30.0
 # A batch is one argument and one answer, whatever its size: a client spends more on each argument than Redis on each key.
 # Read: the MACs, one behind the other. Answers a JSON list.
@@ -50,17 +52,6 @@ end
 Answer = TypeVar("Answer")
 
 
-class Remembered(NamedTuple):
-    """A device's last known status, the newest time on the device's own clock that it holds, and when it was kept (both Unix time)."""
-
-    known: Known = NOTHING
-    device_time: float = 0.0
-    kept: float = 0.0
-
-
-UNHEARD = Remembered()
-
-
 class Memory:
     """The memory of one process: Redis, with the process's own latest beside it."""
 
@@ -70,6 +61,8 @@ class Memory:
         self._read, self._write = store.register_script(READ), store.register_script(WRITE)
         self._own: OrderedDict[str, Remembered] = OrderedDict()
         self._prefixes: OrderedDict[str, str] = OrderedDict()
+        self._told: dict[str, str] = {}
+        self._told_since = time.monotonic()
         self._unknown: dict[str, float] = {}
         self._away_until = 0.0
 
@@ -80,23 +73,35 @@ class Memory:
         found = {}
         for mac, raw in zip(listed, orjson.loads(text) if text else [None] * len(listed), strict=True):
             own = self._own.get(mac, UNHEARD)
-            theirs = _read(raw) if raw is not None else UNHEARD
-            found[mac] = theirs if theirs.kept > own.kept else own
+            found[mac] = _read(raw) if raw is not None and raw.get("kept", 0.0) > own.kept else own
         return found
 
     async def keep(self, changed: Mapping[str, Remembered], prefixes: Mapping[str, str]) -> None:
-        """Remember devices, and prefixes that they were seen to use."""
+        """Remember devices, and the prefix that each MAC was seen to use."""
         _keep_latest(self._own, changed, MOST_DEVICES)
         if changed:
             texts = [orjson.dumps(_written(one)) for one in changed.values()]
             sizes = "".join(f"{len(text):08}" for text in texts)
             await self._ask(lambda: self._write(args=[STATUS, KEPT_S, "".join(changed), sizes, b"".join(texts)]))
-        fresh: dict[Any, Any] = {prefix: mac for prefix, mac in prefixes.items() if self._prefixes.get(prefix) != mac}
-        if fresh:
-            await self._ask(lambda: self._store.hset(PREFIXES, mapping=fresh))
-            _keep_latest(self._prefixes, fresh, MOST_PREFIXES)
-        for prefix in fresh:
+        if time.monotonic() - self._told_since > PREFIXES_LIFE_S or len(self._told) > MOST_PREFIXES:
+            self._told, self._told_since = {}, time.monotonic()
+        if fresh := {mac: prefix for mac, prefix in prefixes.items() if self._told.get(mac) != prefix}:
+            await self._teach(fresh)
+
+    async def _teach(self, prefixes: dict[str, str]) -> None:
+        """Tell Redis the prefixes by MAC, and the MAC of those that don't name it."""
+        own = {prefix: mac for mac, prefix in prefixes.items() if not prefix.endswith(mac)}
+        _keep_latest(self._prefixes, own, MOST_PREFIXES)
+        for prefix in own:
             self._unknown.pop(prefix, None)
+        if await self._ask(lambda: self._write_prefixes(prefixes, own)):
+            self._told |= prefixes
+
+    async def _write_prefixes(self, prefixes: dict[str, str], own: dict[Any, Any]) -> bool:
+        await note_prefixes(self._store, prefixes)
+        if own:
+            await self._store.hset(PREFIXES, mapping=own)
+        return True
 
     async def macs_of(self, prefixes: Iterable[str]) -> dict[str, str]:
         """Return the MACs behind prefixes of the owners' own: learnt from frames, or set on the device. Raises django.db.Error."""
@@ -108,7 +113,7 @@ class Memory:
         found = {prefix: mac for prefix in asked if (mac := self._prefixes.get(prefix))}
         found |= {prefix: _text(mac) for prefix, mac in zip(asked, learnt or (), strict=False) if mac}
         if missing := [prefix for prefix in asked if prefix not in found]:
-            found |= await sync_to_async(_set_on_devices)(missing)
+            found |= await in_database(macs_by_whole_prefix, missing)
         if len(self._unknown) > MOST_PREFIXES:
             self._unknown.clear()
         self._unknown |= {prefix: now + UNKNOWN_PREFIX_S for prefix in asked if prefix not in found}
@@ -127,11 +132,6 @@ class Memory:
             return None
         self._away_until = 0.0
         return answer
-
-
-def _set_on_devices(prefixes: list[str]) -> dict[str, str]:
-    close_old_connections()
-    return macs_by_whole_prefix(prefixes)
 
 
 def _keep_latest(kept: "OrderedDict[str, Any]", changed: Mapping[str, Any], most: int) -> None:

@@ -19,12 +19,18 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from devices.presence import sweep, to_ask
+from devices.asking import to_ask
+from devices.presence import sweep
 from devices.registry import registry
+from ecowatt.tasks import end
+from telemetry.batch import Laid
 from telemetry.claims import Claim
 from telemetry.constants import RPC_REPLIES
+from telemetry.dialect import DROPPED
+from telemetry.dropped import compare_dropped
+from telemetry.inbox import Delivery
 from telemetry.intake import Intake, Message
-from telemetry.link import DROPPED, Delivery, Link
+from telemetry.link import Link
 from telemetry.writer import writer
 
 log = structlog.get_logger(__name__)
@@ -36,7 +42,6 @@ TELL_EVERY_S = 60.0
 LAST_BATCH_S = 3.5
 QUIET_S = 3.0
 BROKER_S = 30.0
-DROPPED_BEFORE = "ecowatt:broker:dropped"
 
 
 class BrokerAway(Exception):
@@ -92,39 +97,43 @@ class Ingest:
             if not connected.done():
                 connected.cancel()
                 raise BrokerAway
-            count = 0
             with contextlib.suppress(TimeoutError):
                 while True:
-                    count += await self._batch(await asyncio.wait_for(self._link.take(_most()), QUIET_S))
+                    batch = await asyncio.wait_for(self._link.take(_most()), QUIET_S)
+                    await self._commit(batch, await self._laid(batch))
             await self._link.close(forgets=True)
-            return count
+            return self._intake.tally.counts["messages"]
         finally:
             await self._end([link])
 
     async def _end(self, tasks: Sequence["asyncio.Task[Any]"]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         await writer().close()
         await registry().close()
         await self._store.aclose()
 
     async def _work(self) -> None:
-        while batch := await self._link.take(_most()):
-            await self._batch(batch)
+        """Take batch after batch; while one is being committed, the next one is read and laid over what is known."""
+        async with asyncio.TaskGroup() as commits:
+            last = None
+            while batch := await self._link.take(_most()):
+                laid = await self._laid(batch)
+                if last is not None:
+                    await last
+                last = commits.create_task(self._commit(batch, laid))
 
-    async def _batch(self, batch: list[Delivery]) -> int:
-        """Store a batch and acknowledge it; return how many of its messages were devices'."""
+    async def _laid(self, batch: list[Delivery]) -> Laid:
         messages = []
         for delivery in batch:
             if delivery.topic == DROPPED:
-                await self._compare_dropped(delivery.payload)
+                await compare_dropped(self._store, delivery.payload)
             elif not delivery.is_retained:  # what a device said before we came is no sign of life
                 messages.append(Message(delivery.topic, delivery.payload, delivery.at))
-        if messages:
-            await self._intake.take(messages)
+        return await self._intake.lay(messages)
+
+    async def _commit(self, batch: list[Delivery], laid: Laid) -> None:
+        await self._intake.commit(laid)
         self._link.acknowledge(batch)
-        return len(messages)
 
     async def _ask(self) -> None:
         """Ask silent devices for their status; each answers on a topic of its own, so that none can answer for another."""
@@ -142,32 +151,16 @@ class Ingest:
 
     async def _tell(self) -> None:
         """Log what was done since the last time, if anything."""
-        self._intake.tell()
-        counts = self._intake.counts + Counter(questions=self._questions, overflowed=self._link.overflowed)
+        self._intake.tally.tell()
+        counts = self._intake.tally.counts + Counter(questions=self._questions, overflowed=self._link.inbox.overflowed)
         if fresh := counts - self._told:
             log.info("ingested", **{name.replace(" ", "_"): count for name, count in fresh.items()})
         self._told = counts
 
-    async def _compare_dropped(self, payload: bytes) -> None:
-        """Warn where the broker has dropped messages since we last looked: it must not, or acknowledged readings are lost."""
-        if not payload.isdigit():
-            return
-        dropped = int(payload)
-        try:
-            before = int(await self._store.getset(DROPPED_BEFORE, dropped) or 0)
-        except (RedisError, OSError, ValueError):
-            return
-        fresh = dropped - before if dropped >= before else dropped  # a broker that was started anew counts from zero
-        if fresh:
-            log.warning(
-                "the broker dropped messages that it had accepted: give it more room (max_queued_messages, max_queued_bytes)",
-                count=fresh,
-            )
-
 
 def _most() -> int:
-    """Return the size of a batch: half of what the broker hands out, so that the next one comes in while this one is committed."""
-    return max(1, int(settings.MQTT_RECEIVE_MAXIMUM) // 2)
+    """Return the size of a batch: of what the broker hands out, a third is being committed, a third is laid, and a third comes in."""
+    return max(1, int(settings.MQTT_RECEIVE_MAXIMUM) // 3)
 
 
 async def _every(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:

@@ -4,14 +4,20 @@ import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 import redis.asyncio
 import structlog
 from django.conf import settings
 
-from devices.presence import Stranger, note_alive, note_strangers
-from devices.strangers import MOST
+from devices import selectors
+from devices.asking import note_doubt
+from devices.presence import note_alive
+from devices.registry import registry
+from devices.strangers import MOST, SHARE, Stranger, note_strangers
+from ecowatt.database import in_database
 from ecowatt.tasks import end, heed_cancellation
 
 log = structlog.get_logger(__name__)
@@ -58,7 +64,10 @@ class Outlet(ABC):
 
 
 class PresenceOutlet(Outlet):
-    """Notes signs of life and strangers, gathered over a second: what a thousand devices post then is one round trip."""
+    """Notes signs of life, last wills and strangers, gathered over a second: what a thousand devices send then is one round trip.
+
+    Each goes with the time at which it was heard (Unix seconds), since a last will counts against a sign of life before it alone.
+    """
 
     what = "signs of life"
     pause_s = 1.0
@@ -66,25 +75,42 @@ class PresenceOutlet(Outlet):
     def __init__(self) -> None:
         """Start with nobody."""
         super().__init__()
-        self._alive: set[int] = set()  # no more than there are devices
+        self._alive: dict[str, float] = {}  # no more than there are devices
+        self._doubted: dict[str, float] = {}
         self._strangers: dict[str, Stranger] = {}
+        self._of_address: Counter[str] = Counter()
 
-    def alive(self, device_id: int) -> None:
-        """Note a sign of life soon."""
-        self._alive.add(device_id)
+    def alive(self, mac: str, at: float) -> None:
+        """Note a registered device's sign of life soon."""
+        self._alive[mac] = at
+        self._wake.set()
+
+    def doubt(self, mac: str, at: float) -> None:
+        """Note soon that a registered device may be gone."""
+        self._doubted[mac] = at
         self._wake.set()
 
     def stranger(self, stranger: Stranger) -> None:
-        """Remember an unknown device soon; past as many as are kept, the oldest go."""
-        self._strangers.pop(stranger.mac, None)
+        """Remember an unknown device soon; past as many as are kept, the oldest go, and past its address's share, the newest."""
+        if self._strangers.pop(stranger.mac, None) is None and stranger.address:
+            self._of_address[stranger.address] += 1
+            if self._of_address[stranger.address] > SHARE:
+                return
         self._strangers[stranger.mac] = stranger
         if len(self._strangers) > MOST:
             del self._strangers[next(iter(self._strangers))]
         self._wake.set()
 
     async def _send(self) -> None:
-        alive, self._alive = self._alive, set()
+        alive, self._alive = self._alive, {}
+        doubted, self._doubted = self._doubted, {}
         strangers, self._strangers = self._strangers, {}
-        now = time.time()
-        await note_strangers(self._redis, strangers.values(), now)
-        await note_alive(self._redis, alive, now)
+        self._of_address.clear()
+        await note_strangers(self._redis, strangers.values(), time.time())
+        await note_alive(self._redis, await _by_id(alive))
+        await note_doubt(self._redis, await _by_id(doubted))
+
+
+async def _by_id(times: dict[str, float]) -> dict[int, float]:
+    known = await registry().lookup(times, partial(in_database, selectors.entries_of))
+    return {entry.device_id: times[mac] for mac, entry in known.items()}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from telemetry.frames import DATA_COMPONENT, Notice
 from telemetry.samples import Sample
-from telemetry.shelly import samples_of
+from telemetry.shelly import NAMES, measured_by, samples_of
 
 Components = dict[str, dict[str, Any]]
 
@@ -18,8 +18,6 @@ COUNTER = re.compile(r"aenergy|ret_aenergy|(?:[abc]_)?total_act(?:_ret)?_energy"
 MINUTE = timedelta(minutes=1)
 # Energy is notified within 0.2 s after a full minute; a little more is allowed for a slow network of the device's own.
 AFTER_MINUTE = timedelta(seconds=2)
-# Names come from the devices, a few dozen of them; a malicious one's can't fill the memory.
-NAMES = 1024
 # Below this a meter counts in lumps, so a minute's energy says little of the power in it.
 LEAST_STEADY_W = 20.0
 
@@ -34,25 +32,43 @@ class Known(NamedTuple):
 NOTHING = Known({}, {})
 
 
+class Remembered(NamedTuple):
+    """A device's last known status, the newest time on the device's own clock that it holds, and when it was kept (both Unix time)."""
+
+    known: Known = NOTHING
+    device_time: float = 0.0
+    kept: float = 0.0
+
+
+UNHEARD = Remembered()
+
+
 def lay_over(known: Known, notice: Notice, at: datetime, *, max_power_w: float) -> tuple[Known, list[Sample]]:
     """Return what is known after the notice, and the readings that it makes at the given time. Raises PayloadError.
 
     A change without power or energy makes none, and neither does one that says again what is known already: the same fact on a
-    second topic. A whole status always makes one, so that a steady load is seen.
+    second topic. A whole status always makes one, so that a steady load is seen, and what it does not name is gone (another profile).
+    What measures a channel in the whole status measures it in each change, whichever component of that number the change names.
     """
-    components = dict(known.components)
+    components = {name: one for name, one in known.components.items() if not notice.is_full or name in notice.components}
     touched: dict[str, bool] = {}
     for name, fields in notice.components.items():
-        fresh = {key: value for key, value in fields.items() if _is_live(key) or _is_counter(key)}
+        fresh = {key: value for key, value in fields.items() if _is_kept(key)}
         before = components.get(name, {})
-        if fresh and (notice.is_full or any(before.get(key) != value for key, value in fresh.items())):
-            components[name] = before | fresh
-            channel = _measured(name)
-            touched[channel] = touched.get(channel, False) or any(map(_is_counter, fresh))
-    samples = samples_of(dict(_bodies(components, touched)), at, max_power_w=max_power_w)
-    filled = [*_missed_minutes(components, known.counters, samples), *samples]
-    counters = {str(one.channel): (at.timestamp(), one.energy_wh) for one in samples if one.energy_wh is not None}
-    return Known(components, known.counters | counters), filled
+        after = before | fresh
+        if fresh and (notice.is_full or after != before):
+            components[name] = after
+            meter = _measured(name)
+            touched[meter] = touched.get(meter, False) or not all(map(_is_live, fresh))
+    meters = measured_by(components)
+    bodies = dict(_bodies(components, touched))
+    samples = [one for one in samples_of(bodies, at, max_power_w=max_power_w) if meters[one.channel] in touched]
+    counted = [one for one in samples if one.energy_wh is not None]
+    if not counted:
+        return Known(components, known.counters), samples
+    missed = [filled for one in counted for filled in _missed_minutes(components[meters[one.channel]], known.counters, one)]
+    counters = {str(one.channel): (at.timestamp(), one.energy_wh) for one in counted if one.energy_wh is not None}
+    return Known(components, known.counters | counters), [*missed, *samples]
 
 
 @lru_cache(NAMES)
@@ -61,8 +77,8 @@ def _is_live(key: str) -> bool:
 
 
 @lru_cache(NAMES)
-def _is_counter(key: str) -> bool:
-    return COUNTER.fullmatch(key) is not None
+def _is_kept(key: str) -> bool:
+    return _is_live(key) or COUNTER.fullmatch(key) is not None
 
 
 @lru_cache(NAMES)
@@ -87,29 +103,28 @@ def _bodies(components: Components, touched: dict[str, bool]) -> Iterator[tuple[
             yield data, components[data]
 
 
-def _missed_minutes(components: Components, counters: dict[str, tuple[float, float]], samples: list[Sample]) -> Iterator[Sample]:
-    """Yield readings of full minutes that nobody told us of, from the device's own memory of the last three."""
-    for sample in samples:
-        before = counters.get(str(sample.channel))
-        fields = next(
-            (components[name] for kind in ("switch", "pm1", "cover") if (name := f"{kind}:{sample.channel}") in components), {}
-        )
-        if before and sample.time and sample.energy_wh is not None:
-            yield from _minutes_between(before, sample, sample.time, _by_minute_wh(fields))
+def _missed_minutes(fields: dict[str, Any], counters: dict[str, tuple[float, float]], sample: Sample) -> Iterator[Sample]:
+    """Yield readings of full minutes that nobody told us of, from the meter's own memory of the last three."""
+    before = counters.get(str(sample.channel))
+    if before and sample.time:
+        yield from _minutes_between(before, sample, sample.time, _by_minute_wh(fields))
 
 
 def _by_minute_wh(fields: dict[str, Any]) -> list[float]:
-    """Return the Wh drawn in the last full minutes, newest first; empty where the device does not say."""
-    drawn = _minutes(fields.get("aenergy"))
-    returned = _minutes(fields.get("ret_aenergy")) if "ret_aenergy" in fields else [0.0] * len(drawn)
-    return [(one - other) / 1000 for one, other in zip(drawn, returned, strict=False)]
+    """Return the Wh drawn in the last full minutes, newest first; empty where the device does not say, or not for both directions."""
+    since, drawn = _minutes(fields.get("aenergy"))
+    if "ret_aenergy" not in fields:
+        return [one / 1000 for one in drawn]
+    same, returned = _minutes(fields["ret_aenergy"])
+    return [(one - other) / 1000 for one, other in zip(drawn, returned, strict=False)] if same == since else []
 
 
-def _minutes(counter: object) -> list[float]:
+def _minutes(counter: object) -> tuple[object, list[float]]:
+    """Return the start of the minute under way, and the mWh of the full ones before it, newest first."""
     values = counter.get("by_minute") if isinstance(counter, dict) else None
-    if not isinstance(values, list):
-        return []
-    return [float(value) for value in values if isinstance(value, int | float)]
+    if not isinstance(counter, dict) or not isinstance(values, list):
+        return None, []
+    return counter.get("minute_ts"), [float(value) for value in values if isinstance(value, int | float)]
 
 
 def _minutes_between(before: tuple[float, float], sample: Sample, at: datetime, minutes_wh: list[float]) -> Iterator[Sample]:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,6 +26,8 @@ NUMERIC = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 # What no meter resolves; PostgreSQL refuses the products of much smaller numbers as an underflow.
 LEAST = 1e-6
 COUNTER_DECIMALS = 3
+# Names come from the devices, a few dozen of them; a malicious one's can't fill the memory.
+NAMES = 1024
 
 
 class Status(NamedTuple):
@@ -93,10 +96,34 @@ def _samples(body: dict[str, Any], time: datetime | None, max_power_w: float) ->
                 yield sample
 
 
+def measured_by(components: dict[str, Any]) -> dict[int, str]:
+    """Return the name of the component that counts for each channel: of those whose metering works, the one of the highest rank."""
+    found: dict[int, str] = {}
+    for kind, number, name in _components(components):
+        fields = _data(components, name)
+        if kind == "em":
+            channels = [channel for channel, phase in enumerate(PHASES) if fields.get(f"{phase}_act_power") is not None]
+        else:
+            channels = [number] if fields.get(_power_key(kind)) is not None else []
+        for channel in channels:
+            found.setdefault(channel, name)
+    return found
+
+
 def _components(body: dict[str, Any]) -> list[tuple[str, int, str]]:
     """Return kind, number and name of the components that can measure, the highest rank first."""
-    matches = [match for name in body if (match := COMPONENT.fullmatch(name))]
-    return sorted(((match[1], int(match[2]), match[0]) for match in matches), key=lambda found: RANK[found[0]])
+    found = [component for name in body if (component := _component(name))]
+    return found if len(found) < 2 else sorted(found, key=lambda one: RANK[one[0]])
+
+
+@lru_cache(NAMES)
+def _component(name: str) -> tuple[str, int, str] | None:
+    match = COMPONENT.fullmatch(name)
+    return (match[1], int(match[2]), name) if match else None
+
+
+def _power_key(kind: str) -> str:
+    return "act_power" if kind == "em1" else "apower"
 
 
 def _data(body: dict[str, Any], name: str) -> dict[str, Any]:
@@ -108,8 +135,7 @@ def _single(
     kind: str, component: dict[str, Any], data: dict[str, Any], name: str, channel: int, time: datetime | None, max_power_w: float
 ) -> Sample | None:
     """Read a one-channel component; None where its metering is absent or failed (null power)."""
-    power_key = "act_power" if kind == "em1" else "apower"
-    power = _number(component, power_key, name, low=-max_power_w, high=max_power_w)
+    power = _number(component, _power_key(kind), name, low=-max_power_w, high=max_power_w)
     if power is None:
         return None
     if kind == "em1":
@@ -159,6 +185,8 @@ def _number(data: dict[str, Any], key: str, place: str, *, low: float, high: flo
     value = data.get(key)
     if value is None:
         return None
+    if type(value) is float and LEAST <= value <= high and value >= low:  # nearly all are
+        return value
     if isinstance(value, str):
         value = float(value) if NUMERIC.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -133,8 +133,6 @@ class Writer:
             for mac, samples in entry.readings:
                 if (device := known.get(mac)) is None:
                     continue
-                if samples:  # a message without readings may be a last will
-                    self.presence.alive(device.device_id)
                 if device.is_active:
                     self._publisher.publish(device.device_id, samples)
 

@@ -14,9 +14,8 @@ from rest_framework.test import APIClient
 
 from devices import selectors
 from devices.models import Device
-from devices.presence import Stranger, note_strangers, strangers_near
 from devices.presence_scripts import SEEN
-from devices.strangers import FACTS, HEARD
+from devices.strangers import FACTS, HEARD, SHARE, Stranger, note_strangers, strangers_near
 
 PATH = "/api/v1/devices/nearby"
 MAC = "34987ae4d353"
@@ -50,6 +49,10 @@ def macs(answer: Any) -> list[str]:
     return [row["dev_hardware_id"] for row in answer.json()]
 
 
+async def near_to(store: Any, address: str) -> list[Stranger]:
+    return await strangers_near(store, mac=None, address=address, now=NOW + 9)
+
+
 async def test_a_stranger_is_found_by_mac_and_by_address_for_an_hour(store: Any) -> None:
     await note_strangers(store, [SOME], NOW)
     for wanted in ({"mac": MAC, "address": None}, {"mac": None, "address": HOUSE}):
@@ -67,12 +70,26 @@ async def test_what_a_later_message_does_not_say_stays(store: Any) -> None:
 
 async def test_no_more_than_a_thousand_are_kept_and_the_oldest_go(store: Any) -> None:
     for batch in range(4):
-        crowd = [Stranger(f"{batch:02x}{number:010x}", "", None, HOUSE) for number in range(400)]
+        crowd = [Stranger(f"{batch:02x}{number:010x}", "shellyplus1pm", None, None) for number in range(400)]
         await note_strangers(store, crowd, NOW + batch)
     assert (await store.zcard(HEARD), await store.hlen(FACTS)) == (1_000, 1_000)
-    kept = await strangers_near(store, mac=None, address=HOUSE, now=NOW + 4)
-    assert {one.mac[:2] for one in kept[:800]} == {"03", "02"}
-    assert len(kept) == 1_000
+    assert await store.zcount(HEARD, NOW + 2, NOW + 3) == 800
+
+
+async def test_invented_devices_push_out_those_of_their_own_address_alone(store: Any) -> None:
+    own = [Stranger(f"00{number:010x}", "", None, HOUSE) for number in range(SHARE)]
+    by_mqtt = Stranger("aa0000000000", "shellyplus1pm", 1.0, None)
+    await note_strangers(store, [*own, by_mqtt, Stranger("bb0000000000", "", None, None)], NOW)
+    for second in range(1, 4):
+        crowd = [Stranger(f"{second:02x}{number:010x}", "", None, ELSEWHERE) for number in range(1_000)]
+        await note_strangers(store, crowd, NOW + second)
+    assert {one.mac[:2] for one in await near_to(store, ELSEWHERE)} == {"03"}
+    assert len(await near_to(store, ELSEWHERE)) == SHARE
+    assert len(await near_to(store, HOUSE)) == SHARE
+    botnet = [Stranger(f"cc{number:010x}", "", None, f"187.{number // 250}.{number % 250}.1") for number in range(1_100)]
+    await note_strangers(store, botnet, NOW + 9)
+    assert await store.zcard(HEARD) == 1_000 + 2
+    assert await strangers_near(store, mac=by_mqtt.mac, address=None, now=NOW + 9) == [by_mqtt._replace(seen=NOW)]
 
 
 async def test_who_was_silent_for_an_hour_is_dropped_by_the_next_message(store: Any) -> None:
@@ -131,9 +148,9 @@ def test_a_bad_mac_is_refused(api: APIClient, mac: str) -> None:
 
 
 def test_it_costs_two_queries(api: APIClient, django_assert_num_queries: Any) -> None:
-    heard(SOME, *(Stranger(f"{number:012x}", "", None, HOUSE) for number in range(20)))
+    heard(SOME, *(Stranger(f"{number:012x}", "", None, HOUSE) for number in range(19)))
     with django_assert_num_queries(2):  # the caller, the registered among the found
-        assert len(macs(api.get(PATH, REMOTE_ADDR=HOUSE))) == 21
+        assert len(macs(api.get(PATH, REMOTE_ADDR=HOUSE))) == 20
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from devices.models import Device
-from telemetry.link import DROPPED
+from telemetry.dialect import DROPPED
 from telemetry.models import Reading
 from telemetry.tests.mosquitto import MACS, await_true, frame, needed, publish
 from telemetry.tests.servers import Server, deployed_mosquitto

@@ -107,9 +107,17 @@ SWITCH = "shellyplus1pm-a8032412c3d4/status/switch:0"
 FULL = {"id": 0, "output": True, "apower": 60.0, "voltage": 127.0, "current": 0.5, "aenergy": {"total": 100.0}}
 
 
+def changed(method: str = "NotifyStatus", **components: Any) -> Notice:
+    params = {"ts": AT.timestamp(), **components}
+    return said("p/events/rpc", {"src": "shellyplus1pm-a8032412c3d4", "method": method, "params": params})
+
+
+def whole(**components: Any) -> Notice:
+    return changed("NotifyFullStatus", **components)
+
+
 def notify(**fields: Any) -> Notice:
-    params = {"ts": AT.timestamp(), "switch:0": fields}
-    return said("p/events/rpc", {"src": "shellyplus1pm-a8032412c3d4", "method": "NotifyStatus", "params": params})
+    return changed(**{"switch:0": fields})
 
 
 def test_a_partial_change_leaves_the_rest_as_last_known_and_repeats_no_counter() -> None:
@@ -118,6 +126,53 @@ def test_a_partial_change_leaves_the_rest_as_last_known_and_repeats_no_counter()
     assert sample == (0, AT, 90.0, 127.0, 0.5, None, None)
     _, (sample,) = laid(known, notify(aenergy={"total": 101.5}))
     assert sample == (0, AT, 90.0, 127.0, 0.5, 101.5, None)
+
+
+def test_energy_drawn_is_reckoned_with_the_returned_energy_known_last() -> None:
+    returned = {"ret_aenergy": {"total": 40.0, "by_minute": [0.0], "minute_ts": 1}}
+    known, (sample,) = laid(NOTHING, said(SWITCH, FULL | returned))
+    assert (sample.energy_wh, sample.returned_wh) == (60.0, 40.0)
+    known, (sample,) = laid(known, energy(101.5, [500.0, 500.0, 500.0]))  # returned energy of other minutes says nothing of these
+    assert (sample.energy_wh, sample.returned_wh) == (61.5, 40.0)
+    known, (sample,) = laid(known, said(SWITCH, FULL | {"aenergy": {"total": 102.0}}))
+    assert (sample.energy_wh, sample.returned_wh) == (62.0, 40.0)
+    known, (sample,) = laid(known, whole(**{"switch:0": FULL | {"aenergy": {"total": 103.0}}}))
+    assert (sample.energy_wh, sample.returned_wh) == (63.0, 40.0)
+
+
+METER = {"id": 0, "act_power": 800.0, "voltage": 127.0, "current": 6.3}
+METER_DATA = {"total_act_energy": 5000.0, "total_act_ret_energy": 0.0}
+
+
+def test_a_relay_beside_a_meter_of_its_number_makes_no_reading_of_its_own() -> None:
+    relay = FULL | {"apower": 0.0}
+    status = {"em1:0": METER, "em1data:0": METER_DATA, "switch:0": relay, "em1:1": METER | {"act_power": 9.0}, "switch:2": relay}
+    known, samples = laid(NOTHING, whole(**status))
+    assert [(one.channel, one.power_w) for one in samples] == [(0, 800.0), (1, 9.0), (2, 0.0)]
+    known, samples = laid(known, notify(apower=3.0, aenergy={"total": 101.0, "by_minute": [1.0, 1.0, 1.0]}))
+    assert samples == []
+    known, samples = laid(
+        known, changed(**{"em1:0": {"act_power": 700.0}, "switch:0": {"apower": 4.0}, "switch:2": {"apower": 5.0}})
+    )
+    assert [(one.channel, one.power_w) for one in samples] == [(0, 700.0), (2, 5.0)]
+    minute = changed(**{"em1data:0": {"total_act_energy": 5001.0}, "switch:0": {"aenergy": {"total": 102.0}}})
+    assert [(one.channel, one.power_w, one.energy_wh) for one in laid(known, minute)[1]] == [(0, 700.0, 5001.0)]
+
+
+def test_a_relay_counts_where_the_meter_of_its_number_fails() -> None:
+    known, _ = laid(NOTHING, whole(**{"em1:0": METER, "switch:0": FULL}))
+    known, samples = laid(known, changed(**{"em1:0": {"act_power": None}}))
+    assert samples == []
+    known, (sample,) = laid(known, notify(apower=61.0))
+    assert (sample.channel, sample.power_w) == (0, 61.0)
+
+
+def test_what_a_whole_status_does_not_name_is_gone() -> None:
+    known, _ = laid(NOTHING, whole(**{"switch:0": FULL, "switch:1": FULL}))
+    known, (sample,) = laid(known, whole(**{"cover:0": FULL | {"apower": 70.0}}))
+    assert set(known.components) == {"cover:0"}
+    _, (sample,) = laid(known, changed(**{"cover:0": {"apower": 80.0}}))
+    assert sample.power_w == 80.0
 
 
 def test_the_same_fact_on_a_second_topic_makes_no_reading() -> None:

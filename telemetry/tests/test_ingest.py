@@ -50,6 +50,24 @@ def readings() -> list[Reading]:
     return list(Reading.objects.order_by("time", "device_id", "channel"))
 
 
+async def test_a_counter_without_the_returned_energy_in_it_is_left_out(
+    shelly: httpx.AsyncClient, meter: Device, home: Home
+) -> None:
+    other = await Device.objects.acreate(home=home, hardware_id="b8032412c3d4", name="Sala")
+    start = int(datetime.now(UTC).timestamp()) - 10
+    counters = [(0, 100.0, 40.0), (1, 101.0, None), (2, 102.0, 40.0)]
+    for mac, without in ((MAC, None), (other.hardware_id, 0.0)):
+        for second, total, returned in counters:
+            message = body(mac=mac, unixtime=start + second)
+            message["switch:0"] |= {"aenergy": {"total": total}}
+            if returned is not None:
+                message["switch:0"] |= {"ret_aenergy": {"total": returned if without is None else without}}
+            assert (await shelly.post(PATH, json=message)).status_code == 200
+    stored = await readings()
+    assert [one.energy_wh for one in stored if one.device_id == meter.pk] == [60.0, None, 62.0]
+    assert [one.energy_wh for one in stored if one.device_id == other.pk] == [100.0, 101.0, 102.0]
+
+
 async def test_a_reading_is_stored_before_the_answer(shelly: httpx.AsyncClient, meter: Device) -> None:
     answer = await shelly.post(PATH, json=body(123.5))
     assert (answer.status_code, answer.json()) == (200, {"status": "received"})

@@ -21,9 +21,10 @@ from devices.registry import registry
 from telemetry import writer as writing
 from telemetry.complaints import Complaints
 from telemetry.constants import RPC_REPLIES
-from telemetry.intake import Intake, Message, _Laid
+from telemetry.intake import Intake, Message
 from telemetry.memory import PREFIXES, STATUS
 from telemetry.models import Reading
+from telemetry.patience import store_patiently
 from telemetry.samples import Sample
 from telemetry.store import database_conninfo
 from telemetry.tests.mosquitto import await_true
@@ -92,9 +93,26 @@ def rows() -> list[tuple[float, float, float | None, float | None]]:
 
 async def test_a_change_is_laid_over_what_another_process_was_told(intake: Intake, meter: Device) -> None:
     await intake.take([full(-5, 60.0, 100.0)])
-    other = Intake(intake._store)
+    other = Intake(intake._memory._store)
     await other.take([notify(-4, apower=90.0), notify(-3, aenergy={"total": 100.5})])
     assert await rows() == [(-5, 60, 127, 100.0), (-4, 90, 127, None), (-3, 90, 127, 100.5)]
+
+
+async def test_a_change_is_laid_over_what_is_still_being_stored(intake: Intake, meter: Device) -> None:
+    first = await intake.lay([full(-5, 60.0, 100.0)])
+    second = await intake.lay([notify(-4, apower=90.0)])
+    await intake.commit(first)
+    third = await intake.lay([notify(-3, aenergy={"total": 100.5})])
+    await intake.commit(second)
+    await intake.commit(third)
+    assert await rows() == [(-5, 60, 127, 100.0), (-4, 90, 127, None), (-3, 90, 127, 100.5)]
+
+
+async def test_what_another_process_heard_since_the_last_batch_counts(intake: Intake, meter: Device) -> None:
+    await intake.take([full(-5, 60.0, 100.0)])
+    await Intake(intake._memory._store).take([notify(-4, voltage=125.0)])
+    await intake.take([notify(-3, apower=90.0)])
+    assert await rows() == [(-5, 60, 127, 100.0), (-4, 60, 125, None), (-3, 90, 125, None)]
 
 
 async def test_the_same_fact_on_two_topics_is_one_reading(intake: Intake, meter: Device) -> None:
@@ -131,17 +149,15 @@ async def test_bad_messages_stop_no_other(intake: Intake, meter: Device) -> None
     ]
     await intake.take([*bad[:3], full(-5, 60.0, 100.0), *bad[3:]])
     assert await rows() == [(-5, 60, 127, 100.0)]
-    assert intake.counts["dropped"] == len(bad)
+    assert intake.tally.counts["dropped"] == len(bad)
 
 
 async def test_a_value_that_the_database_refuses_costs_no_other_device(intake: Intake, meter: Device, home: Home) -> None:
     await Device.objects.acreate(home=home, hardware_id="b8032412c3d4", name="Sala")
-    readings = {
-        mac: {(0, NOW): Sample(number, NOW, 5.0, None, None, None, None)} for mac, number in ((MAC, 40_000), ("b8032412c3d4", 0))
-    }
-    outcomes = await intake._stored(_Laid({}, readings))
+    readings = [(mac, [Sample(number, NOW, 5.0, None, None, None, None)]) for mac, number in ((MAC, 40_000), ("b8032412c3d4", 0))]
+    outcomes = await store_patiently(readings, intake.tally)
     assert list(outcomes) == ["b8032412c3d4"]
-    assert (len(await rows()), intake.counts["dropped"]) == (1, 1)
+    assert (len(await rows()), intake.tally.counts["dropped"]) == (1, 1)
 
 
 async def test_unknown_and_inactive_devices_leave_nothing(intake: Intake, meter: Device) -> None:
@@ -151,13 +167,13 @@ async def test_unknown_and_inactive_devices_leave_nothing(intake: Intake, meter:
     stranger = notify(-5, source=name, prefix=name, apower=5.0)
     await intake.take([full(-5, 60.0, 100.0), stranger])
     assert await rows() == []
-    assert await intake._store.exists(STATUS + MAC, STATUS + "ffffffffffff") == 0
-    assert (intake.counts["of inactive devices"], intake.counts["of unknown devices"]) == (1, 1)
+    assert await intake._memory._store.exists(STATUS + MAC, STATUS + "ffffffffffff") == 0
+    assert (intake.tally.counts["of inactive devices"], intake.tally.counts["of unknown devices"]) == (1, 1)
 
 
 async def test_a_topic_without_a_device_is_known_by_the_prefix_learnt_from_frames(intake: Intake, meter: Device) -> None:
     await intake.take([notify(-5, prefix="shelly-garage", apower=60.0)])
-    other = Intake(intake._store)
+    other = Intake(intake._memory._store)
     at = NOW - timedelta(seconds=4)
     await other.take([message("shelly-garage/status/switch:0", {"apower": 80.0, "voltage": 127.0}, at)])
     assert await rows() == [(-5, 60, None, None), (-4, 80, 127, None)]
@@ -170,7 +186,7 @@ async def test_a_prefix_set_on_the_device_counts_too_and_a_shared_one_does_not(i
     body = {"apower": 80.0, "voltage": 127.0}
     await intake.take([message(f"{prefix}/status/switch:0", body) for prefix in ("garage", "otros", "shellyplus1pm")])
     assert len(await rows()) == 1
-    assert intake.counts["of unknown prefix"] == 2
+    assert intake.tally.counts["of unknown prefix"] == 2
 
 
 async def test_a_prefix_taught_in_the_same_batch_is_known(intake: Intake, meter: Device) -> None:
@@ -190,7 +206,7 @@ async def test_what_was_seen_without_redis_is_brought_to_it(intake: Intake, lone
     await intake.take([notify(-4, voltage=125.0)])
     intake._memory._away_until = 0.0
     await intake.take([notify(-3, apower=90.0)])
-    await Intake(intake._store).take([notify(-2, current=0.9)])
+    await Intake(intake._memory._store).take([notify(-2, current=0.9)])
     assert (await rows())[-1] == (-2, 90, 125, None)
 
 
@@ -199,7 +215,7 @@ async def test_a_batch_waits_for_the_database(intake: Intake, meter: Device) -> 
         await admin.execute("ALTER TABLE telemetry_reading RENAME TO telemetry_reading_gone")
         try:
             taking = asyncio.create_task(intake.take([full(-5, 60.0, 100.0)]))
-            await sync_to_async(await_true)("it is tried again", lambda: intake.counts["retries"])
+            await sync_to_async(await_true)("it is tried again", lambda: intake.tally.counts["retries"])
             assert not taking.done()
         finally:
             await admin.execute("ALTER TABLE telemetry_reading_gone RENAME TO telemetry_reading")
@@ -219,7 +235,7 @@ async def test_an_answer_on_another_devices_reply_topic_is_refused(intake: Intak
     result = {"switch:0": {"apower": 5.0}, "sys": {"unixtime": int(NOW.timestamp())}}
     answer = {"id": 1, "src": ID, "dst": "x", "result": result}
     await intake.take([message(f"{RPC_REPLIES}/ingest-1/shellyplus1pm-ffffffffffff/rpc", answer)])
-    assert (await rows(), intake.counts["dropped"]) == ([], 1)
+    assert (await rows(), intake.tally.counts["dropped"]) == ([], 1)
     await intake.take([message(f"{RPC_REPLIES}/ingest-1/{ID}/rpc", answer)])
     assert await rows() == [(0, 5, None, None)]
 

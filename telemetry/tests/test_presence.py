@@ -12,9 +12,8 @@ from django.db import connections
 from pytest_django.fixtures import Settings
 
 from devices.models import Device
-from devices.presence import Stranger, strangers_near
 from devices.presence_scripts import KEYS
-from devices.strangers import FACTS, HEARD, MOST
+from devices.strangers import FACTS, HEARD, MOST, SHARE, Stranger, strangers_near
 from ecowatt.asgi import application
 from telemetry import writer as writing
 from telemetry.outlet import PresenceOutlet
@@ -94,4 +93,8 @@ async def test_without_redis_readings_are_stored_and_memory_stays_bounded(
         outlet.stranger(Stranger(f"{number:012x}", "", None, None))
     assert len(outlet._strangers) == MOST
     assert next(iter(outlet._strangers)) == f"{500:012x}"
+    for number in range(MOST):
+        outlet.stranger(Stranger(f"f{number % 50:011x}", "", float(number), HOUSE))
+    assert len([one for one in outlet._strangers.values() if one.address]) == SHARE
+    assert outlet._strangers["f00000000000"].power_w == MOST - 50
     await outlet.close()

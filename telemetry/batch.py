@@ -1,0 +1,81 @@
+"""A batch of notices laid over what is known of their devices: readings, and what is known from then on. No Django, no clock, no I/O."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from telemetry.frames import Notice
+from telemetry.overlay import UNHEARD, Remembered, lay_over
+from telemetry.rows import trusted_time
+from telemetry.samples import PayloadError, Sample
+
+# PayloadError, and what nobody thought of: a message that can't be read would come again for ever, and hold up all others.
+UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
+# Answers tell their time in whole seconds, notifications in hundredths.
+WHOLE_SECOND_S = 1.0
+
+Refuse = Callable[[str, str], None]
+# By channel and time.
+Readings = dict[tuple[int, datetime | None], Sample]
+
+
+class Heard(NamedTuple):
+    """What the device with the MAC said, and when it arrived (Unix time)."""
+
+    mac: str
+    notice: Notice
+    at: float
+
+
+class Laid(NamedTuple):
+    """A batch laid over the memory: what was heard, what is new of each device, and the readings of each device heard."""
+
+    heard: list[Heard]
+    changed: dict[str, Remembered]
+    readings: dict[str, Readings]
+
+
+def lay(heard: list[Heard], known: Mapping[str, Remembered], *, max_power_w: float, refuse: Refuse) -> Laid:
+    """Lay the notices over what is known, in their order; those that can't be true are given to `refuse`, with the reason."""
+    laid = Laid(heard, {}, {one.mac: {} for one in heard})
+    for mac, notice, at in heard:
+        if not notice.components:
+            continue
+        before = laid.changed.get(mac) or known.get(mac, UNHEARD)
+        time = trusted_time(notice.time, datetime.fromtimestamp(at, UTC))
+        try:
+            after, samples = lay_over(before.known, notice, time, max_power_w=max_power_w)
+        except UNREADABLE as error:
+            refuse(mac, reason(error))
+            continue
+        own_s = time.timestamp() if time is notice.time else None
+        if not _is_late(own_s, notice, before):
+            laid.changed[mac] = Remembered(after, max(own_s or 0.0, before.device_time), at)
+        _add(laid.readings[mac], samples)
+    return laid
+
+
+def reason(error: Exception) -> str:
+    """Return what to tell of a message that can't be used."""
+    return str(error) if isinstance(error, PayloadError) else f"{type(error).__name__}: {error}"
+
+
+def power_w(readings: Readings) -> float | None:
+    """Return the last power of all channels together."""
+    last = {channel: sample.power_w for (channel, _time), sample in readings.items()}
+    return sum(last.values()) if last else None
+
+
+def _is_late(own_s: float | None, notice: Notice, before: Remembered) -> bool:
+    """Tell whether what is known is newer, by the device's own clock: then the notice makes readings and changes nothing known."""
+    return own_s is not None and own_s + (WHOLE_SECOND_S if notice.is_full else 0.0) < before.device_time
+
+
+def _add(readings: Readings, samples: Iterable[Sample]) -> None:
+    """Add readings; of two for the same moment the later one counts, with the counter that either has."""
+    for sample in samples:
+        key = (sample.channel, sample.time)
+        earlier = readings.get(key)
+        if earlier is not None and sample.energy_wh is None:
+            sample = sample._replace(energy_wh=earlier.energy_wh, returned_wh=earlier.returned_wh)
+        readings[key] = sample
