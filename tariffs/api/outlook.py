@@ -1,5 +1,7 @@
 """What the running cycle will come to."""
 
+import math
+from datetime import date
 from typing import Any
 
 from django.utils import timezone
@@ -16,7 +18,7 @@ from ecowatt.schema import NEEDS_LOGIN, answer, refusals
 from tariffs.bill import CERTAINTIES
 from tariffs.constants import TIER_NAMES, Tier
 from tariffs.forecast import LEAST_DAYS
-from tariffs.outlook import Ahead, DacOutlook, NextTier, Outlook
+from tariffs.outlook import DAYS_A_MONTH, Ahead, DacOutlook, NextTier, Outlook
 from tariffs.outlooks import outlook_of
 from tariffs.rendering import reasons
 
@@ -168,16 +170,15 @@ def _dac(found: DacOutlook, outlook: Outlook) -> dict[str, Any]:
         "average_at_end_kwh_month": _rounded(dac.average_at_end),
         "months_known": dac.months_known,
         "crosses_on": dac.crosses_on,
-        "months_until": dac.crosses_on and _months_between(outlook, dac.crosses_on),
+        "months_until": dac.crosses_on and _months_until(outlook, dac.crosses_on),
         "kwh_per_day_to_stay_below": _rounded(found.kwh_per_day_to_stay_below),
         "added_mxn": found.added_mxn,
     }
 
 
-def _months_between(outlook: Outlook, day: Any) -> int:
-    """Return the months from the running cycle's start to a reading."""
-    start = outlook.cycle.start
-    return int((day.year - start.year) * 12 + day.month - start.month)
+def _months_until(outlook: Outlook, day: date) -> int:
+    """Return the months from now to a reading, the last one begun included."""
+    return math.ceil(((day - outlook.cycle.end).days + outlook.days_left) / DAYS_A_MONTH)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -11,6 +11,7 @@ from accounts.models import Home, User
 from accounts.services import contract_change
 from conftest import client_of
 from devices.models import Device
+from tariffs.api.outlook import outlook_json
 from tariffs.dac import LIMITS_KWH_MONTH
 from tariffs.models import PaperBill, Price
 from tariffs.outlooks import outlook_of
@@ -67,6 +68,13 @@ def test_dac_is_reached_at_this_pace_and_what_it_adds_is_told(home: Home, steady
     assert dac.dac.crosses_on == date(2026, 7, 1)
     assert dac.added_mxn is not None
     assert dac.added_mxn > 500
+
+
+def test_the_months_until_dac_are_counted_from_now(home: Home, steady: Device) -> None:
+    dac = outlook_json(outlook_of(home, NOW))["dac"]
+    assert (dac["crosses_on"], dac["months_until"]) == (date(2026, 7, 1), 1)
+    later = outlook_json(outlook_of(home, NOW)._replace(days_left=45.0))["dac"]
+    assert later["months_until"] == 2
 
 
 def test_a_home_in_dac_sees_when_it_leaves_by_the_limit_of_where_it_came_from(home: Home, steady: Device) -> None:
