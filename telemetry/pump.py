@@ -23,11 +23,12 @@ class Pump:
 
     async def open(self, host: str, port: int, keepalive_s: int, **arguments: Any) -> None:
         """Connect and begin to read. Raises OSError, ValueError."""
+        self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self.client.connect, host, port, keepalive_s, **arguments)
         self.client.on_socket_register_write = lambda *_: None  # or paho would write each packet by itself
         self.client.wire.before_close = self._detach
         if not self.is_paused:
-            asyncio.get_running_loop().add_reader(self.client.wire, self._read)
+            self._loop.add_reader(self.client.wire, self._read)
         self.write()
 
     def tend(self) -> None:
@@ -47,24 +48,23 @@ class Pump:
             self._on_end()
             return
         if self.client.wire.fileno() >= 0:
-            loop = asyncio.get_running_loop()
             if done:
-                loop.remove_writer(self.client.wire)
+                self._loop.remove_writer(self.client.wire)
             else:
-                loop.add_writer(self.client.wire, self.write)
+                self._loop.add_writer(self.client.wire, self.write)
 
     def pause(self) -> None:
         """Read no more for now."""
         self.is_paused = True
         if self.client.socket() is not None and self.client.wire.fileno() >= 0:
-            asyncio.get_running_loop().remove_reader(self.client.wire)
+            self._loop.remove_reader(self.client.wire)
 
     def resume(self) -> None:
         """Read on."""
         self.is_paused = False
         if self.client.socket() is not None:
-            asyncio.get_running_loop().add_reader(self.client.wire, self._read)
-            asyncio.get_running_loop().call_soon(self._read)
+            self._loop.add_reader(self.client.wire, self._read)
+            self._loop.call_soon(self._read)
 
     def close(self) -> None:
         """Let go of the socket."""
@@ -83,12 +83,13 @@ class Pump:
             if not client.wire.pending():
                 break
         else:
-            asyncio.get_running_loop().call_soon(self._read)  # what has been received already wakes nobody
+            self._loop.call_soon(self._read)  # what has been received already wakes nobody
         if self._is_full():
             self.pause()
         if client.want_write():
             self.write()
 
     def _detach(self) -> None:
-        asyncio.get_running_loop().remove_reader(self.client.wire)
-        asyncio.get_running_loop().remove_writer(self.client.wire)
+        if not self._loop.is_closed():  # a client that is left behind closes its socket when the interpreter ends
+            self._loop.remove_reader(self.client.wire)
+            self._loop.remove_writer(self.client.wire)

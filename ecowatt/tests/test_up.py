@@ -14,6 +14,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
+from ecowatt.management.commands.up import Command
 from ecowatt.tests.running import Up, await_none_left, free_port, left, run, up
 
 DAYS = ("--history-days", "1")
@@ -116,3 +117,16 @@ def test_an_address_that_nobody_can_listen_on_names_its_settings(folder: Path) -
     code, said = run(folder, "up", WEB_HOST="192.0.2.1", WEB_PORT=free_port(), MQTT_BROKER_PORT=free_port())
     assert code == 1
     assert "Change WEB_HOST or WEB_PORT." in said
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_drops_in_a_destructor_is_heeded_before_anything_starts() -> None:
+    command = Command()
+
+    class Interrupted:
+        def __del__(self) -> None:
+            command.interrupt(signal.SIGINT, None)
+
+    Interrupted()  # ends here, and what it raises is printed and forgotten
+    with pytest.raises(KeyboardInterrupt):
+        command.heed_interrupt()

@@ -44,6 +44,8 @@ class Command(BaseCommand):
         "a demo home with history, then the web process, worker, schedule and a simulated Shelly. Ctrl-C stops all of it."
     )
 
+    _is_interrupted = False
+
     def add_arguments(self, parser: Any) -> None:
         """Declare the options."""
         parser.add_argument("--prepare-only", action="store_true", help="prepare the database and the demo home, start nothing")
@@ -58,8 +60,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare and run. Raises CommandError where something can't start."""
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.interrupt)
         try:
             _check_port()
             logins = self._prepare(options["history_days"])
@@ -67,6 +69,16 @@ class Command(BaseCommand):
                 self._run(logins)
         except KeyboardInterrupt:
             self._say("stopped")
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Stop what is under way, and remember it: what is raised in the midst of a destructor is lost."""
+        self._is_interrupted = True
+        raise KeyboardInterrupt
+
+    def heed_interrupt(self) -> None:
+        """Stop here if it was interrupted. Raises KeyboardInterrupt."""
+        if self._is_interrupted:
+            raise KeyboardInterrupt
 
     def _prepare(self, history_days: int) -> Logins:
         self._say("migrating the database")
@@ -89,6 +101,7 @@ class Command(BaseCommand):
         for name, command in _processes().items():
             processes.add(name, command, QUIET)
         connection.close()  # the processes are forked off; none may share our connection
+        self.heed_interrupt()
         over = threading.Event()
         watch = threading.Thread(target=self._announce, args=(logins, started, over), daemon=True)
         watch.start()
@@ -122,10 +135,6 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(f"• {line}")
         self.stdout.flush()
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _household() -> list[str]:
