@@ -38,12 +38,12 @@ def last_readings(device_id: int) -> list[tuple[int, datetime, float, float | No
 def home_energy_wh(home: Home, *edges: datetime) -> list[float]:
     """Return the Wh that the home drew from the grid between each two consecutive edges, which are whole hours (at most 3 queries).
 
-    Its mains alone where it has a device that measures the whole house, else all circuits.
+    Edges rise or stay: the first hour of a cycle has no whole hour before it. Its mains alone where it has a device that measures the whole house, else all circuits.
     """
     devices = list(Device.objects.counting_for(home).values_list("id", flat=True))
     hours = Hour.objects.filter(device_id__in=devices, start__gte=edges[0], start__lt=edges[-1])
     energy = F("measured_wh") + F("recovered_wh")
-    spans = {f"since_{start.timestamp():.0f}": Q(start__gte=start, start__lt=end) for start, end in pairwise(edges)}
+    spans = {f"span_{number}": Q(start__gte=start, start__lt=end) for number, (start, end) in enumerate(pairwise(edges))}
     found = hours.aggregate(**{name: Sum(energy, filter=span) for name, span in spans.items()})
     return [found[name] or 0.0 for name in spans]
 

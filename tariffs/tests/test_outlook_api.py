@@ -88,6 +88,26 @@ def test_a_home_in_dac_sees_when_it_leaves_by_the_limit_of_where_it_came_from(ho
     assert (dac.dac.limit_kwh_month, dac.dac.crosses_on) == (850, date(2026, 7, 1))
 
 
+MIDNIGHTS = {  # the first instants of cycles that are read on the 31st, around the border's changes of the clocks
+    "America/Mexico_City": (datetime(2026, 3, 31, 6, tzinfo=UTC), datetime(2026, 2, 28, 6, tzinfo=UTC)),
+    "America/Tijuana": (datetime(2026, 3, 31, 7, tzinfo=UTC), datetime(2026, 2, 28, 8, tzinfo=UTC)),
+    "America/Cancun": (datetime(2026, 3, 31, 5, tzinfo=UTC), datetime(2026, 2, 28, 5, tzinfo=UTC)),
+}
+
+
+@pytest.mark.parametrize(("zone", "start"), [(zone, start) for zone, starts in MIDNIGHTS.items() for start in starts])
+def test_a_cycle_has_an_outlook_from_its_first_hour_to_its_last(home: Home, meter: Device, zone: str, start: datetime) -> None:
+    home.time_zone = zone
+    home.save()
+    contract_change(home=home, valid_from=date(2026, 1, 1), tariff="1", billing_day=31)
+    used_hourly(meter, start - 10 * DAY, start + timedelta(hours=1), lambda _hour: 500.0)
+    last, first = (outlook_of(home, start + timedelta(minutes=minutes)) for minutes in (-1, 30))
+    assert last.cycle.end == first.cycle.start
+    assert last.days_left == pytest.approx(1 / 24)
+    assert first.days_left == pytest.approx(first.cycle.day_count, abs=0.05)
+    assert (last.now.kwh, first.now.kwh) == (pytest.approx(120), pytest.approx(0.5))
+
+
 def test_two_days_of_data_are_no_forecast_and_said_to_be_so(home: Home, meter: Device) -> None:
     used_hourly(meter, hour_of(NOW) - 2 * DAY, hour_of(NOW), lambda _hour: 500.0)
     outlook = outlook_of(home, NOW)
