@@ -6,6 +6,7 @@ import django.contrib.postgres.fields.ranges
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
+import django.db.models.functions.comparison
 from django.db import migrations, models
 
 
@@ -32,7 +33,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'recibo',
                 'verbose_name_plural': 'recibos',
                 'ordering': ['home', '-end'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('end__gt', models.F('start')), ('end__lte', django.db.models.expressions.CombinedExpression(models.F('start'), '+', models.Value(datetime.timedelta(days=100))))), name='tariffs_paperbill_period', violation_error_message='El periodo debe tener de 1 a 100 días.'), models.CheckConstraint(condition=models.Q(('kwh__gte', 0), ('kwh__lte', 1000000), ('total_mxn__gte', 0), ('total_mxn__lte', 10000000)), name='tariffs_paperbill_amounts', violation_error_message='El consumo o el total no puede ser el de un hogar.'), django.contrib.postgres.constraints.ExclusionConstraint(expressions=[(models.Func(models.F('home_id'), models.F('home_id'), models.Value('[]'), function='int8range', output_field=django.contrib.postgres.fields.ranges.BigIntegerRangeField()), '='), (models.Func(models.F('start'), models.F('end'), function='daterange', output_field=django.contrib.postgres.fields.ranges.DateRangeField()), '&&')], name='tariffs_paperbill_overlap', violation_error_message='Ya hay un recibo que cubre parte de ese periodo.')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('end__gt', models.F('start')), ('end__lte', django.db.models.expressions.CombinedExpression(models.F('start'), '+', models.Value(datetime.timedelta(days=100))))), name='tariffs_paperbill_period', violation_error_message='El periodo debe tener de 1 a 100 días.'), models.CheckConstraint(condition=models.Q(('kwh__gte', 0), ('kwh__lte', 1000000), ('total_mxn__gte', 0), ('total_mxn__lte', 10000000)), name='tariffs_paperbill_amounts', violation_error_message='El consumo o el total no puede ser el de un hogar.'), django.contrib.postgres.constraints.ExclusionConstraint(expressions=[(models.Func(models.F('home_id'), models.F('home_id'), models.Value('[]'), function='int8range', output_field=django.contrib.postgres.fields.ranges.BigIntegerRangeField()), '='), (models.Func(django.db.models.functions.comparison.Least('start', 'end'), models.F('end'), function='daterange', output_field=django.contrib.postgres.fields.ranges.DateRangeField()), '&&')], name='tariffs_paperbill_overlap', violation_error_message='Ya hay un recibo que cubre parte de ese periodo.')],
             },
         ),
     ]

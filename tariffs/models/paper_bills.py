@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import BigIntegerRangeField, DateRangeField,
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Home
@@ -48,7 +49,8 @@ class PaperBill(models.Model):
                 name="tariffs_paperbill_amounts",
                 violation_error_message=_("El consumo o el total no puede ser el de un hogar."),
             ),
-            # Ranges of one home on both sides, since plain numbers would need an extension (btree_gist) in a GiST index.
+            # Ranges of one home on both sides, since plain numbers would need an extension (btree_gist) in a GiST index. PostgreSQL
+            # would rather fail than make a range whose ends are crossed, which another constraint refuses in a sentence.
             ExclusionConstraint(
                 name="tariffs_paperbill_overlap",
                 expressions=[
@@ -56,7 +58,10 @@ class PaperBill(models.Model):
                         Func(F("home_id"), F("home_id"), Value("[]"), function="int8range", output_field=BigIntegerRangeField()),
                         RangeOperators.EQUAL,
                     ),
-                    (Func(F("start"), F("end"), function="daterange", output_field=DateRangeField()), RangeOperators.OVERLAPS),
+                    (
+                        Func(Least("start", "end"), F("end"), function="daterange", output_field=DateRangeField()),
+                        RangeOperators.OVERLAPS,
+                    ),
                 ],
                 violation_error_message=_("Ya hay un recibo que cubre parte de ese periodo."),
             ),

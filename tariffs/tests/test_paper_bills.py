@@ -74,6 +74,8 @@ def test_the_form_says_in_spanish_what_the_database_would_refuse(home: Home) -> 
         PaperBill(home=home, start=JUNE - timedelta(days=2), end=JUNE, kwh=1, total_mxn=1).full_clean()
     with pytest.raises(ValidationError, match="de 1 a 100 días"):
         PaperBill(home=home, start=FEBRUARY, end=FEBRUARY, kwh=1, total_mxn=1).full_clean()
+    with pytest.raises(ValidationError, match="de 1 a 100 días"):
+        PaperBill(home=home, start=APRIL, end=FEBRUARY, kwh=1, total_mxn=1).full_clean()
     PaperBill(home=home, start=FEBRUARY, end=APRIL, kwh=1, total_mxn=1).full_clean()
 
 
