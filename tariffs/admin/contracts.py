@@ -19,6 +19,7 @@ from unfold.decorators import action
 
 from accounts.models import Contract
 from accounts.services.contracts import TERMS
+from ecowatt.ids import row_id
 from tariffs.admin.history import HistoryAdmin
 from tariffs.admin.what_if import WhatIfForm, cycle_fields, would_bill
 
@@ -97,7 +98,7 @@ class ContractAdmin(ExportMixin, HistoryAdmin):
         """Show what the contracts in the query (`pk`) would bill, and ask for another period or other kWh."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        keys = [key for key in request.GET.getlist("pk") if key.isascii() and key.isdigit()][:AT_MOST]
+        keys = [row_id(key) for key in request.GET.getlist("pk")[:AT_MOST]]
         contracts = list(self.get_queryset(request).filter(pk__in=keys).select_related("home"))
         form = WhatIfForm(request.GET if "start" in request.GET else cycle_fields(contracts))
         bills = [would_bill(contract, **form.cleaned_data) for contract in contracts] if form.is_valid() else []

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
@@ -12,11 +13,12 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 from accounts.models import Contract
 from tariffs.cycles import Cycle
 from tariffs.exceptions import PricesMissing
+from tariffs.models.paper_bills import MAX_DAYS, MAX_KWH
 from tariffs.rendering import bill_paper
 from tariffs.selectors import bill_for, cycle_bounds, cycle_of
 from telemetry.selectors import home_energy_wh
 
-MOST_KWH = 1_000_000
+OLDEST, NEWEST = date(2000, 1, 1), date(2099, 12, 31)
 
 
 class WouldBill(NamedTuple):
@@ -30,7 +32,12 @@ class WouldBill(NamedTuple):
 
 
 def _day(**options: Any) -> forms.DateField:
-    return forms.DateField(required=False, widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}), **options)
+    return forms.DateField(
+        required=False,
+        validators=[MinValueValidator(OLDEST), MaxValueValidator(NEWEST)],
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+        **options,
+    )
 
 
 class WhatIfForm(forms.Form):
@@ -42,7 +49,7 @@ class WhatIfForm(forms.Form):
         label=_("kWh"),
         required=False,
         min_value=0,
-        max_value=MOST_KWH,
+        max_value=MAX_KWH,
         widget=UnfoldAdminIntegerFieldWidget,
         help_text=_("Vacío: los medidos en el periodo."),
     )
@@ -52,6 +59,8 @@ class WhatIfForm(forms.Form):
         start, end = self.cleaned_data.get("start"), self.cleaned_data.get("end")
         if not self.errors and (bool(start) != bool(end) or (start and end and start >= end)):
             self.add_error("end", _("El periodo tiene principio y fin, en ese orden."))
+        elif start and end and (end - start).days > MAX_DAYS:
+            self.add_error("end", _("El periodo debe tener de 1 a 100 días."))
         return {"cycle": Cycle(start, end) if start and end else None, "kwh": self.cleaned_data.get("kwh")}
 
 

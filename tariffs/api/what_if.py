@@ -19,10 +19,10 @@ from accounts.models import Home
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
+from tariffs.models.paper_bills import MAX_KWH
 from tariffs.rendering import bill_json
 from tariffs.what_if import Change, Comparison, DeviceHours, Side, compare
 
-MAX_KWH = 1_000_000
 TERMS = tuple(TermsSerializer().fields)
 
 

@@ -107,6 +107,14 @@ def test_lighting_and_discount_may_be_sums() -> None:
         ([*MAY, "--dap", "101%"], "'101%' is not a share"),
         ([*MAY, "--iva", "0.16"], "'0.16' is not a share"),
         ([*MAY, "--other", "nan"], "'nan' is not an amount"),
+        ([*MAY, "--other", "1e40"], "'1e40' is not an amount"),
+        ([*MAY, "--other", "1e99999999"], "'1e99999999' is not an amount"),
+        ([*MAY, "--carried", "0.005"], "'0.005' is not an amount"),
+        ([*MAY, "--dap", "0.001"], "'0.001' is not a share"),
+        ([*MAY, "--dap", "nan%"], "'nan%' is not a share"),
+        ([*MAY, "--kwh", "9" * 32], "is not a whole number up to a million"),
+        ([*MAY, "--from", "0001-01-01", "--to", "0001-01-05"], "'0001-01-01' is not a date of this century"),
+        ([*MAY, "--from", "2020-04-18"], "No bill has more than 100 days"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(arguments: list[str], message: str) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Contract
-from tariffs.bill import Levy, Terms
+from tariffs.bill import Levy, Terms, to_cents
 from tariffs.billing import Biller
 from tariffs.constants import DAC, Season
 from tariffs.models import Price
+from tariffs.models.paper_bills import MAX_DAYS, MAX_KWH, MAX_MXN
 from tariffs.prices import NoPrices, PriceBook
 from tariffs.rendering import bill_json, bill_paper
 
@@ -67,6 +68,8 @@ def _biller(options: dict[str, Any]) -> Biller:
     if options["price_month"] and not (options["start"] or options["end"]):
         return Biller.of_month(options["price_month"], _season(options["season"], prices), terms=terms, prices=prices)
     if options["start"] and options["end"] and not (options["price_month"] or options["season"]):
+        if (options["end"] - options["start"]).days > MAX_DAYS:
+            raise CommandError(f"No bill has more than {MAX_DAYS} days.")
         return Biller.of_period(options["start"], options["end"], terms=terms, prices=prices)
     raise CommandError("Give --from and --to, or --price-month with --season.")
 
@@ -89,33 +92,46 @@ def _reader(convert: Callable[[str], Any], what: str) -> Callable[[str], Any]:
     return read
 
 
-def _number(text: str) -> Decimal:
+def _number(text: str, most: int = MAX_MXN) -> Decimal:
     number = Decimal(text)
-    if not number.is_finite() or number < 0:
+    if not 0 <= number <= most:  # Decimal raises InvalidOperation for what is no number
+        raise ValueError(text)
+    return number
+
+
+def _amount(text: str) -> Decimal:
+    number = _number(text)
+    if number != to_cents(number):
         raise ValueError(text)
     return number
 
 
 def _digits(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_KWH):
         raise ValueError(text)
     return int(text)
 
 
-def _fraction(text: str) -> Decimal:
-    share = _number(text.removesuffix("%"))
-    if share > 100 or not text.endswith("%"):
+def _day(text: str) -> date:
+    day = date.fromisoformat(text)
+    if day.year // 100 != 20:
         raise ValueError(text)
-    return share / 100
+    return day
+
+
+def _fraction(text: str) -> Decimal:
+    if not text.endswith("%"):
+        raise ValueError(text)
+    return _number(text.removesuffix("%"), most=100) / 100
 
 
 def _levy_of(text: str) -> Levy:
-    return Levy(share=_fraction(text)) if text.endswith("%") else Levy(sum_mxn=_number(text))
+    return Levy(share=_fraction(text)) if text.endswith("%") else Levy(sum_mxn=_amount(text))
 
 
-_whole = _reader(_digits, "a whole number")
-_date = _reader(date.fromisoformat, "a date as YYYY-MM-DD")
-_month = _reader(lambda text: date.fromisoformat(f"{text}-01"), "a month as YYYY-MM")
-_pesos = _reader(_number, "an amount of pesos")
+_whole = _reader(_digits, "a whole number up to a million")
+_date = _reader(_day, "a date of this century as YYYY-MM-DD")
+_month = _reader(lambda text: _day(f"{text}-01"), "a month as YYYY-MM")
+_pesos = _reader(_amount, "an amount of pesos, such as 82.00")
 _share = _reader(_fraction, "a share such as 16%")
 _levy = _reader(_levy_of, "a share (5%) or pesos (82.00)")
