@@ -38,7 +38,8 @@ def last_readings(device_id: int) -> list[tuple[int, datetime, float, float | No
 def home_energy_wh(home: Home, *edges: datetime) -> list[float]:
     """Return the Wh that the home drew from the grid between each two consecutive edges, which are whole hours (at most 3 queries).
 
-    Edges rise or stay: the first hour of a cycle has no whole hour before it. Its mains alone where it has a device that measures the whole house, else all circuits.
+    Its mains alone where it has a device that measures the whole house, else all circuits. Two edges may be one: in the first hour of
+    a cycle there is no whole hour of it yet.
     """
     devices = list(Device.objects.counting_for(home).values_list("id", flat=True))
     hours = Hour.objects.filter(device_id__in=devices, start__gte=edges[0], start__lt=edges[-1])

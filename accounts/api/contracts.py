@@ -97,10 +97,9 @@ class TermsSerializer(serializers.Serializer[Any]):
     discount_mxn = _sum()
 
 
-class ContractChangeSerializer(TermsSerializer):
+class VersionSerializer(TermsSerializer):
     """What a version of the contract says; `last_reading` is a date on which the meter was read."""
 
-    valid_from = _day()
     base_tariff = BaseTariffField(required=False, allow_null=True)
     billing_day = BillingDayField(required=False)
     last_reading = _day(allow_null=True)
@@ -112,9 +111,25 @@ class ContractChangeSerializer(TermsSerializer):
         return value or ""
 
 
-class ContractSerializer(ContractChangeSerializer):
-    """A version of the contract."""
+class ContractChangeSerializer(VersionSerializer):
+    """A version to be, which counts from `valid_from` on. Its context says `today`."""
 
+    valid_from = _day()
+
+    def validate_last_reading(self, value: date | None) -> date | None:
+        """Refuse a reading that is still to come: no bill would ever be newer. Raises ValidationError."""
+        if value and value > self.context["today"]:
+            raise serializers.ValidationError(_("La última lectura está en el futuro."), "invalid")
+        return value
+
+
+class ContractSerializer(VersionSerializer):
+    """A version of the contract.
+
+    When it began has another name than when a change is to begin: a client that sends back what it got must not rewrite the past.
+    """
+
+    in_force_since = serializers.DateField(source="valid_from")
     proposals = serializers.DictField(help_text="What the place suggests for these fields; nobody has confirmed it.")
 
     def to_representation(self, instance: Contract) -> dict[str, Any]:
@@ -129,8 +144,7 @@ def _proposals(contract: Contract) -> dict[str, Any]:
     return {name: float(value) if isinstance(value, Decimal) else value for name, value in other.items()}
 
 
-EXAMPLE: Values = {
-    "valid_from": "2026-06-20",
+ASKED: Values = {
     "tariff": "1b",
     "base_tariff": None,
     "billing_months": 2,
@@ -145,8 +159,8 @@ EXAMPLE: Values = {
     "discount_mxn": 0.0,
     "state": "ROO",
     "municipality": "Playa del Carmen",
-    "proposals": {},
 }
+EXAMPLE = {"in_force_since": "2026-06-20", **ASKED, "proposals": {}}
 NO_HOME = refusals({404: ("Tu cuenta no pertenece a ningún hogar.", "Tu hogar no tiene un contrato de suministro.")})
 ON = OpenApiParameter("on", OpenApiTypes.DATE, description="The local date whose version is asked for; today if it is missing.")
 
@@ -195,10 +209,10 @@ class ContractView(APIView):
             **NO_HOME,
             **invalid("billing_months", "El recibo cubre uno o dos meses.", value=3, kind="invalid_choice"),
         },
-        examples=asking({name: value for name, value in EXAMPLE.items() if name != "proposals"}),
+        examples=asking({"valid_from": "2026-06-20", **ASKED}),
     )
     def put(self, request: Request) -> Response:
         """Write a version, and return it."""
         home = home_to_change(caller(request))
-        changes = validated(ContractChangeSerializer, request)
+        changes = validated(ContractChangeSerializer, request, today=home.today)
         return Response(ContractSerializer(services.contract_change(home=home, **changes)).data)

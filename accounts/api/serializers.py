@@ -112,8 +112,8 @@ class PushTokenSerializer(serializers.Serializer[Values]):
     )
 
 
-def validated(serializer_class: type[serializers.Serializer[Values]], request: Request) -> Values:
+def validated(serializer_class: type[serializers.Serializer[Values]], request: Request, **context: Any) -> Values:
     """Return what the request's body says, by our own names. Raises ValidationError with everything that is wrong."""
-    serializer = serializer_class(data=request.data)
+    serializer = serializer_class(data=request.data, context=context)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)

@@ -30,16 +30,17 @@ TERMS = (
 def contract_change(*, home: Home, valid_from: date | None = None, **changes: Any) -> Contract:
     """Make the contract read so from a local date on (today); what is not named stays as it was on that date.
 
-    Versions before the date are never touched, so old bills stay; later ones give way. A new reading date sets the billing day, and
-    the months of bimonthly cycles, which a new billing day alone leaves as they are. A home that falls
-    into DAC remembers the tariff it comes from. 2–7 queries, and one for each later version. Raises NoContract.
+    Versions before the date are never touched, so old bills stay; later ones give way. A reading date that is new, or comes without a
+    billing day, sets the billing day; the months of bimonthly cycles hang on it alone. A home that falls into DAC remembers the tariff
+    it comes from. 2–7 queries, and one for each later version. Raises NoContract.
     """
     home.refresh_from_db(from_queryset=Home.objects.select_for_update(no_key=True))  # one change at a time
     valid_from = valid_from or home.today
     before = home.contract_on(valid_from)
     values = {name: getattr(before, name) for name in TERMS} | changes
-    if changes.get("last_reading"):
-        values["billing_day"] = changes["last_reading"].day
+    reading = changes.get("last_reading")
+    if reading and (reading != before.last_reading or "billing_day" not in changes):
+        values["billing_day"] = reading.day
     if values["tariff"] != Contract.Tariff.DAC:
         values["base_tariff"] = ""
     elif before.tariff != Contract.Tariff.DAC and not changes.get("base_tariff"):

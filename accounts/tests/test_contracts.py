@@ -49,6 +49,8 @@ def test_a_reading_s_date_sets_the_billing_day_and_a_billing_day_keeps_the_month
     assert (contract.billing_day, contract.cycle_month) == (20, 6)
     contract = contract_change(home=home, billing_day=25)
     assert (contract.billing_day, contract.cycle_month) == (25, 6)
+    assert contract_change(home=home, last_reading=date(2026, 6, 20), billing_day=26).billing_day == 26
+    assert contract_change(home=home, last_reading=date(2026, 6, 20)).billing_day == 20
 
 
 def test_a_home_that_falls_into_dac_remembers_where_it_comes_from(home: Home) -> None:
@@ -92,6 +94,7 @@ def test_a_contract_is_read_and_written(api: APIClient, home: Home) -> None:
         "municipality": "Playa del Carmen",
     }
     body = api.put(URL, wanted, format="json").json()
+    wanted["in_force_since"] = wanted.pop("valid_from")
     rest: dict[str, Any] = {
         "base_tariff": None,
         "billing_day": 20,
@@ -103,7 +106,17 @@ def test_a_contract_is_read_and_written(api: APIClient, home: Home) -> None:
     assert body == wanted | rest
     assert api.get(URL).json() == body
     before = api.get(URL, {"on": "2026-06-19"}).json()
-    assert (before["tariff"], before["billing_months"], before["valid_from"]) == ("1f", 1, "2000-01-01")
+    assert (before["tariff"], before["billing_months"], before["in_force_since"]) == ("1f", 1, "2000-01-01")
+
+
+def test_what_was_read_may_be_sent_back_with_a_change_and_leaves_the_past_alone(api: APIClient, home: Home) -> None:
+    api.put(URL, {"valid_from": "2026-06-20", "tariff": "1b", "last_reading": "2026-06-20"}, format="json")
+    read = api.get(URL).json()
+    assert api.put(URL, read, format="json").json() == read
+    answer = api.put(URL, read | {"billing_day": 25, "dap_share": 0.05}, format="json").json()
+    assert answer == read | {"in_force_since": str(home.today), "billing_day": 25, "dap_share": 0.05}
+    assert _tariffs(home) == [(date(2000, 1, 1), "1F"), (JUNE, "1B"), (home.today, "1B")]
+    assert api.get(URL, {"on": "2026-06-20"}).json() == read
 
 
 def test_the_place_proposes_what_the_contract_does_not_say_yet(api: APIClient, home: Home) -> None:
@@ -140,6 +153,7 @@ def test_everything_that_is_proposed_is_a_term_with_a_possible_value(home: Home)
         ("billing_months", 3),
         ("billing_day", 32),
         ("last_reading", "20/06/2026"),
+        ("last_reading", "2099-06-20"),
         ("valid_from", "1999-12-31"),
         ("summer_start_month", 6),
         ("dac_region", "norte"),
