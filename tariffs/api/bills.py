@@ -140,8 +140,9 @@ class BillView(APIView):
         operation_id="bill_delete",
         tags=["bills"],
         summary="Delete a paper bill",
+        description="The contract forgets the reading that the newest bill has told it of, if nothing was changed since.",
         responses={
-            204: OpenApiResponse(description="It is gone; what the contract learnt of it stays."),
+            204: OpenApiResponse(description="It is gone."),
             **NEEDS_LOGIN,
             **VIEWER,
             **refusals({404: NOT_THERE}),

@@ -19,7 +19,7 @@ from accounts.services import contract_change
 from conftest import client_of, make_user
 from tariffs.exceptions import BillOverlaps
 from tariffs.models import PaperBill
-from tariffs.services import paper_bill_add
+from tariffs.services import paper_bill_add, paper_bill_delete
 
 URL = "/api/v1/bills"
 pytestmark = pytest.mark.django_db
@@ -87,6 +87,23 @@ def test_the_newest_bill_says_when_the_meter_is_read(home: Home, start: date, mo
     assert (after.valid_from, after.last_reading, after.billing_day, after.billing_months) == (JUNE, JUNE, 20, months)
 
 
+def test_a_mistyped_bill_can_be_typed_in_again(home: Home) -> None:
+    _add(home, FEBRUARY, APRIL)
+    paper_bill_delete(bill=_add(home))
+    assert [version.last_reading for version in Home.objects.get(pk=home.pk).contract_versions] == [None, APRIL]
+    _add(home, end=JUNE - timedelta(days=5))
+    assert Home.objects.get(pk=home.pk).contract.billing_day == 15
+
+
+def test_a_version_that_says_more_than_the_bill_stays_when_that_goes(home: Home) -> None:
+    older, newer = _add(home, FEBRUARY, APRIL), _add(home)
+    contract_change(home=home, valid_from=JUNE, tariff="1B")
+    for bill in (older, newer):
+        paper_bill_delete(bill=bill)
+    versions = Home.objects.get(pk=home.pk).contract_versions
+    assert [(version.valid_from, version.tariff) for version in versions][1:] == [(APRIL, "1F"), (JUNE, "1B")]
+
+
 def test_an_older_bill_says_nothing_of_it(home: Home) -> None:
     _add(home)
     _add(home, FEBRUARY, APRIL)
@@ -108,7 +125,9 @@ def test_no_version_of_the_contract_gives_way_to_a_bill(home: Home) -> None:
 def test_a_home_without_a_contract_may_have_bills(home: Home) -> None:
     Contract.objects.all().delete()
     home.refresh_from_db()
-    assert _add(home).pk
+    bill = _add(home)
+    paper_bill_delete(bill=bill)
+    assert not home.paper_bills.exists()
 
 
 def test_a_bill_is_typed_in_listed_and_deleted(api: APIClient) -> None:
