@@ -7,6 +7,15 @@ from decimal import Decimal
 from django.db import migrations, models
 
 
+def keep_present(apps, schema_editor):
+    """Leave each home the one contract that the older schema holds: the version in force today, else the first one."""
+    contracts = apps.get_model("accounts", "Contract").objects
+    in_force = contracts.filter(valid_from__lte=datetime.date.today()).order_by("home", "-valid_from").distinct("home")
+    contracts.filter(home__in=in_force.values("home")).exclude(pk__in=in_force.values("pk")).delete()
+    first = contracts.order_by("home", "valid_from").distinct("home")
+    contracts.exclude(pk__in=first.values("pk")).delete()
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -86,4 +95,5 @@ class Migration(migrations.Migration):
             model_name='contract',
             constraint=models.CheckConstraint(condition=models.Q(('billing_months__in', (1, 2))), name='accounts_contract_billing_months'),
         ),
+        migrations.RunPython(migrations.RunPython.noop, keep_present),
     ]

@@ -1,8 +1,11 @@
+from datetime import date
+
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection
 
-from accounts.models import Home
+from accounts.models import Contract, Home
+from accounts.services import contract_change
 from tariffs.models import Price
 from tariffs.services import prices_load
 from tariffs.tests.helpers import all_rates
@@ -39,3 +42,42 @@ def test_the_history_begins_with_the_prices_and_contracts_that_are_there(home: H
     assert Price.history.count() == Price.objects.count()
     assert price.history.get().price_mxn_per_kwh == price.price_mxn_per_kwh
     assert [record.history_object for record in home.contract.history.all()] == [home.contract]
+
+
+OLD_CONTRACT = """
+INSERT INTO accounts_contract (home_id, tariff, billing_day, summer_start_month, dac_region, iva_rate)
+VALUES (%s, '1C', 15, 4, 'noroeste', 0.16)
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_released_database_comes_over_serves_the_old_code_meanwhile_and_goes_back(home: Home) -> None:
+    other = Home.objects.create(name="Casa de Ana")
+    try:
+        call_command("migrate", "tariffs", "0001", verbosity=0)
+        call_command("migrate", "accounts", "0002", verbosity=0)
+        _execute(OLD_CONTRACT, other.pk)
+        call_command("migrate", verbosity=0)
+        last = Home.objects.create(name="Casa de Eva")
+        _execute(OLD_CONTRACT, last.pk)  # as a process that has not been restarted yet would
+        for each in (other, last):
+            (version,) = Home.objects.get(pk=each.pk).contract_versions
+            assert (version.tariff, version.billing_day, version.billing_months) == ("1C", 15, 1)
+            version.full_clean()
+        contract_change(home=other, valid_from=date(2026, 6, 20), tariff="1D")
+        contract_change(home=other, valid_from=date(2096, 6, 20), tariff="1E")
+        Contract.objects.filter(home=last).update(valid_from=date(2096, 6, 20))
+        call_command("migrate", "tariffs", "0001", verbosity=0)
+        call_command("migrate", "accounts", "0002", verbosity=0)
+        kept = [_execute("SELECT tariff FROM accounts_contract WHERE home_id = %s", each.pk) for each in (other, last)]
+        assert kept == [[("1D",)], [("1C",)]]  # what is in force, or will be
+        with pytest.raises(IntegrityError):
+            _execute(OLD_CONTRACT, other.pk)  # one contract a home again
+    finally:
+        call_command("migrate", verbosity=0)
+
+
+def _execute(statement: str, *parameters: object) -> list[tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
