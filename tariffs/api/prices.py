@@ -5,7 +5,6 @@ from typing import Any
 
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -84,7 +83,7 @@ EXAMPLE = {
 }
 
 
-@method_decorator([cache_control(public=True, max_age=CACHE_S), conditional_page], name="dispatch")
+@method_decorator(conditional_page, name="dispatch")
 class PricesView(OpenView):
     """The price list."""
 
@@ -112,7 +111,8 @@ class PricesView(OpenView):
         query.is_valid(raise_exception=True)
         month = query.validated_data.get("date", mexican_today()).replace(day=1)
         tariffs = _tariffs(prices_of(month, query.validated_data.get("tariff")))
-        return Response(PricesSerializer({"month": f"{month:%Y-%m}", "tariffs": tariffs}).data)
+        body = PricesSerializer({"month": f"{month:%Y-%m}", "tariffs": tariffs}).data
+        return Response(body, headers={"Cache-Control": f"public, max-age={CACHE_S}"})  # a refusal is nobody's to keep
 
 
 def _tariffs(rates: list[Rate]) -> list[dict[str, Any]]:

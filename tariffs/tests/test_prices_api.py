@@ -62,6 +62,7 @@ def test_a_month_without_prices_gets_the_last_ones_known_and_their_month(anonymo
 def test_a_question_that_makes_no_sense_is_refused(anonymous_api: APIClient, query: dict[str, str], field: str) -> None:
     answer = anonymous_api.get(URL, query)
     assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["query", field])
+    assert "max-age" not in answer.get("Cache-Control", "")  # nobody keeps a refusal
 
 
 def test_anybody_may_keep_the_answer_and_ask_whether_it_still_holds(anonymous_api: APIClient) -> None:
