@@ -67,7 +67,7 @@ def summary_of(
 
 
 def dashboard_summary(home: Home, now: datetime) -> Summary:
-    """Return the summary of the cycle that the home is in (at most 14 queries). Raises PricesMissing, NoContract.
+    """Return the summary of the cycle that the home is in (at most 12 queries). Raises PricesMissing, NoContract.
 
     Without energy in the cycle – no meter, or no reading yet – nothing is billed, and no price is asked for.
     """

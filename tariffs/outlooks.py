@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Sum
 
 from accounts.models import Contract, Home
-from ecowatt.kept import kept
+from ecowatt.kept import kept, key_of
 from tariffs.billing import Biller
 from tariffs.constants import DAC
 from tariffs.cycles import Cycle, cycle_containing
@@ -19,16 +19,20 @@ from tariffs.selectors import billers_for, cycle_bounds, cycle_on, local_date
 from tariffs.use import kwh_of_last_year
 from telemetry.history import Window
 from telemetry.hours import HOUR, home_hours, hour_of
-from telemetry.selectors import home_energy_wh
+from telemetry.selectors import counting_ids, energy_wh
 
 DAY = timedelta(days=1)
 KEPT_S = 900
 
 
 class Measured(NamedTuple):
-    """What a home has used in its running cycle [start, end): in whole hours, and in the one that is running since `hour`."""
+    """What a home has used in its running cycle [start, end): in whole hours, and in the one that is running since `hour`.
+
+    `devices` are the ids of those that measure it.
+    """
 
     home: Home
+    devices: list[int]
     contract: Contract
     cycle: Cycle
     start: datetime
@@ -53,17 +57,18 @@ def measured_of(home: Home, now: datetime) -> Measured:
     today, hour = local_date(home, now), hour_of(now)
     cycle = cycle_on(home, today)
     start, end = cycle_bounds(home, cycle)
-    base_wh, running_wh = home_energy_wh(home, start, hour, hour + HOUR)
-    return Measured(home, home.contract_on(today), cycle, start, hour, end, base_wh / 1000, running_wh / 1000)
+    devices = counting_ids(home)
+    base_wh, running_wh = energy_wh(devices, start, hour, hour + HOUR)
+    return Measured(home, devices, home.contract_on(today), cycle, start, hour, end, base_wh / 1000, running_wh / 1000)
 
 
 def outlook_of(home: Home, now: datetime) -> Outlook:
-    """Return where the running cycle of a home stands and leads (at most 13 queries). Raises PricesMissing, NoContract."""
+    """Return where the running cycle of a home stands and leads (at most 11 queries). Raises PricesMissing, NoContract."""
     return outlook_from(measured_of(home, now))
 
 
 def outlook_from(measured: Measured) -> Outlook:
-    """Return where a cycle leads (2 queries, 9 where nothing is kept). Raises PricesMissing."""
+    """Return where a cycle leads (2 queries, 7 where nothing is kept). Raises PricesMissing."""
     contract, cycle, kwh, base_kwh = measured.contract, measured.cycle, measured.kwh, measured.base_kwh
     billers = billers_for(contract, cycle, {contract.tariff, DAC, base_tariff(contract)} - {""})
     biller, rest = billers[contract.tariff], _rest(measured)
@@ -85,17 +90,17 @@ def base_tariff(contract: Contract) -> str:
 
 
 def _rest(measured: Measured) -> Forecast | TooLittle:
-    """Return what the cycle will use from the running hour on, kept for KEPT_S: until then only late readings change it (0–3 queries)."""
-    home, hour, end = measured.home, measured.hour, measured.end
-    key = f"tariffs:rest:{home.pk}:{home.time_zone}:{hour.timestamp():.0f}:{end.timestamp():.0f}"
-    found: Forecast | TooLittle = kept(key, KEPT_S, lambda: _forecast(home, hour, end))
+    """Return what the cycle will use from the running hour on, kept for KEPT_S: until then only late readings change it (0–1 query)."""
+    key = key_of("tariffs:rest", measured.home.time_zone, measured.devices, measured.hour, measured.end)
+    found: Forecast | TooLittle = kept(key, KEPT_S, lambda: _forecast(measured))
     return found
 
 
-def _forecast(home: Home, hour: datetime, end: datetime) -> Forecast | TooLittle:
-    past = home_hours(home, hour - HISTORY_DAYS * DAY, hour)
+def _forecast(measured: Measured) -> Forecast | TooLittle:
+    hour, zone = measured.hour, ZoneInfo(measured.home.time_zone)
+    past = home_hours(measured.devices, hour - HISTORY_DAYS * DAY, hour, zone)
     energy = [each.wh if each.is_known else float("nan") for each in past]
-    coming = Window(hour, end, "1h", ZoneInfo(home.time_zone)).steps()
+    coming = Window(hour, measured.end, "1h", zone).steps()
     return forecast([each.start for each in past], energy, list(coming))
 
 
@@ -122,10 +127,10 @@ def _dac(measured: Measured, ahead: Ahead | None, billers: dict[str, Biller]) ->
 
 def _last_year(measured: Measured) -> list[tuple[date, date, int]]:
     """Return the uses before the cycle, kept for KEPT_S: only readings that come late change what was measured (1–5 queries)."""
-    home, contract, start = measured.home, measured.contract, measured.cycle.start
-    bills = home.paper_bills.aggregate(count=Count("id"), newest=Max("id"))
-    asked = (home.pk, home.time_zone, start, contract.billing_day, contract.billing_months, *bills.values())
-    key = "tariffs:year:" + ":".join(map(str, asked)).replace(" ", "")
+    home, start = measured.home, measured.cycle.start
+    papers = home.paper_bills.aggregate(Count("id"), Max("id"), Sum("kwh"))
+    readings = [(each.valid_from, each.billing_day, each.billing_months, each.last_reading) for each in home.contract_versions]
+    key = key_of("tariffs:year", home.pk, home.time_zone, measured.devices, start, papers, readings)
     found: list[tuple[date, date, int]] = kept(key, KEPT_S, lambda: [use[:3] for use in kwh_of_last_year(home, start)])
     return found
 

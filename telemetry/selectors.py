@@ -35,13 +35,21 @@ def last_readings(device_id: int) -> list[tuple[int, datetime, float, float | No
         return list(cursor.fetchall())
 
 
-def home_energy_wh(home: Home, *edges: datetime) -> list[float]:
-    """Return the Wh that the home drew from the grid between each two consecutive edges, which are whole hours (at most 3 queries).
+def counting_ids(home: Home) -> list[int]:
+    """Return the devices that make the home's total: those that measure the whole house where there are some, else all (2 queries)."""
+    return list(Device.objects.counting_for(home).order_by("id").values_list("id", flat=True))
 
-    Its mains alone where it has a device that measures the whole house, else all circuits. Two edges may be one: in the first hour of
-    a cycle there is no whole hour of it yet.
+
+def home_energy_wh(home: Home, *edges: datetime) -> list[float]:
+    """Return the Wh that the home drew from the grid between each two consecutive edges, which are whole hours (3 queries)."""
+    return energy_wh(counting_ids(home), *edges)
+
+
+def energy_wh(devices: Sequence[int], *edges: datetime) -> list[float]:
+    """Return the Wh that the devices drew between each two consecutive edges, which are whole hours (1 query).
+
+    Two edges may be one: in the first hour of a cycle there is no whole hour of it yet.
     """
-    devices = list(Device.objects.counting_for(home).values_list("id", flat=True))
     hours = Hour.objects.filter(device_id__in=devices, start__gte=edges[0], start__lt=edges[-1])
     energy = F("measured_wh") + F("recovered_wh")
     spans = {f"span_{number}": Q(start__gte=start, start__lt=end) for number, (start, end) in enumerate(pairwise(edges))}

@@ -82,7 +82,7 @@ def test_readings_of_every_circuit_become_kwh_and_pesos(
     used = [(first, 1_000.0), (now - timedelta(seconds=1), 51_900.0)]
     readings_store((meter.pk, Sample(0, at, 100.0, 127.0, 1.0, counter, None)) for meter in meters for at, counter in used)
     rollup()
-    with django_assert_num_queries(16):  # and prices, whether there are bills, the forecast's three and the year's four
+    with django_assert_num_queries(14):  # and prices, what bills there are, the forecast's hours and the year's four
         body = api.get(URL).json()
     assert body["kwh_consumed_cycle"] == pytest.approx(3 * 50.9, abs=0.01)
     bill = bill_for(home.contract, current_cycle(home, now), 152)

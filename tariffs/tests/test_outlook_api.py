@@ -178,9 +178,9 @@ def test_the_outlook_is_the_same_few_queries_whatever_the_circuits(
     for number in range(circuits):
         meter = Device.objects.create(home=home, hardware_id=f"a8032412c3e{number}", name="Circuito")
         used_hourly(meter, hour_of(now) - 10 * DAY, hour_of(now), lambda _hour: 400.0)
-    # user, home, contract, mains, devices, energy, prices, whether there are bills; for the forecast mains, devices, hours; for the
-    # year bills, mains, devices, hours
-    with django_assert_num_queries(15):
+    # user, home, contract, mains, devices, energy, prices, what bills there are; for the forecast hours; for the year bills, mains,
+    # devices, hours
+    with django_assert_num_queries(13):
         api.get(URL)
     with django_assert_num_queries(8):  # forecast and year are kept
         api.get(URL)
@@ -194,6 +194,22 @@ def test_a_paper_bill_counts_towards_dac_at_once(home: Home, steady: Device) -> 
     assert after is not None
     assert before.dac.average is None  # five weeks are no whole cycle before the running one but May
     assert after.dac.average == 900
+
+
+def test_another_meter_or_reading_changes_what_is_kept_at_once(home: Home, steady: Device) -> None:
+    assert outlook_of(home, NOW).ahead is not None
+    mains = Device.objects.create(home=home, hardware_id="a8032412c3ee", name="Casa", is_main=True)
+    used_hourly(mains, hour_of(NOW) - 56 * DAY, hour_of(NOW), lambda _hour: 1_000.0)
+    outlook = outlook_of(home, NOW)
+    assert outlook.ahead is not None
+    assert outlook.dac is not None
+    assert outlook.ahead.kwh.expected == pytest.approx(720, rel=0.02)
+    assert outlook.dac.dac.months_known == 1
+    contract_change(home=home, valid_from=date(2025, 1, 1), tariff="1", billing_months=2, last_reading=date(2026, 4, 1))
+    contract_change(home=home, valid_from=date(2026, 6, 1), billing_months=1)
+    outlook = outlook_of(home, NOW)
+    assert outlook.dac is not None
+    assert outlook.dac.dac.average is None  # the cycle before is April and May now, of which not enough is measured
 
 
 def test_the_outlook_goes_on_without_a_cache(home: Home, steady: Device, settings: Any) -> None:

@@ -15,7 +15,7 @@ from devices.models import Device
 from ecowatt.conditional import conditional
 from ecowatt.schema import NEEDS_LOGIN, answer, invalid, refusals
 from telemetry.api.serializers import DaysSerializer, GraphQuery, GraphSerializer, HistoryQuery
-from telemetry.selectors import Step, history
+from telemetry.selectors import Step, counting_ids, history
 
 ERRORS = NEEDS_LOGIN | refusals(
     {404: ("Dispositivo no encontrado o no pertenece al usuario.", "Tu cuenta no pertenece a ningún hogar.")}
@@ -55,7 +55,7 @@ def _asked(request: Request, query_class: type[HistoryQuery]) -> tuple[dict[str,
 def _device_ids(home: Home, device_id: int | None) -> list[int]:
     """Return the one device that is asked for, or those that make the home's total."""
     if device_id is None:
-        return list(Device.objects.counting_for(home).values_list("id", flat=True))
+        return counting_ids(home)
     if not Device.objects.filter(home=home, pk=device_id).exists():
         raise DeviceNotFound
     return [device_id]
