@@ -18,6 +18,8 @@ from tariffs.seasons import DAY, Stretch, stretches
 # rule is confirmed by bills, the monthly one is only cited.
 DAYS_BEFORE_END = {1: timedelta(days=15), 2: timedelta(days=30)}
 
+MOST_KWH = 1_000_000  # no household uses so much; where the state pays all of it, no sum would be too small
+
 
 class Section(NamedTuple):
     """A part of a bill with one season: its days, how many months of tiers it gets, the month whose prices it should pay and its prices."""
@@ -132,11 +134,11 @@ class Biller:
         return self.bill(kwh + 1).grand_total - self.bill(kwh).grand_total
 
     def kwh_within(self, amount_mxn: Decimal) -> int:
-        """Return the most kWh whose bill is not above the amount; 0 where even the minimum costs more."""
+        """Return the most kWh, up to MOST_KWH, whose bill is not above the amount; 0 where even the minimum costs more."""
         most = 1
-        while self.bill(most).grand_total <= amount_mxn:
+        while most <= MOST_KWH and self.bill(most).grand_total <= amount_mxn:
             most *= 2
-        return max(bisect_right(range(most), amount_mxn, key=lambda kwh: self.bill(kwh).grand_total) - 1, 0)
+        return max(bisect_right(range(min(most, MOST_KWH + 1)), amount_mxn, key=lambda kwh: self.bill(kwh).grand_total) - 1, 0)
 
     def standing(self, kwh: int) -> Standing:
         """Return where a use stands; of a mixed bill, in the season of most of its days."""

@@ -94,13 +94,16 @@ def ahead_of(biller: Biller, kwh: float, base_kwh: float, rest: Forecast | TooLi
 
 
 def next_tier_of(now: Now, base_kwh: float, rest: Forecast | TooLittle, days_left: float) -> NextTier | None:
-    """Return the tier that follows, or None in the last one. Without a forecast nobody knows when."""
+    """Return the tier that follows, or None in the last one. Without a forecast nobody knows when.
+
+    It is avoided by what ends at the limit: one kWh more, spread over the days, would reach it.
+    """
     standing = now.standing
     if standing.kwh_left is None or standing.next_tier is None:
         return None
     limit = whole_kwh(now.kwh) + standing.kwh_left
     found = None if isinstance(rest, TooLittle) else crossing(rest, limit + 1 - base_kwh)
-    return NextTier(standing.next_tier, limit, found, per_day(limit + 1 - now.kwh, days_left))
+    return NextTier(standing.next_tier, limit, found, per_day(limit - now.kwh, days_left))
 
 
 def per_day(kwh: float, days_left: float) -> float | None:

@@ -50,7 +50,7 @@ def test_the_next_tier_begins_on_a_date_with_an_interval() -> None:
     # the 76th kWh: 26 more than the 50 of the whole hours, at 4 a day, 4.8 or 3.2
     assert tier.crossing == Crossing(date(2026, 11, 17), date(2026, 11, 16), date(2026, 11, 19))
     assert (tier.tier, tier.begins_after_kwh) == (Tier.MIDDLE, 75)
-    assert tier.kwh_per_day_to_avoid == pytest.approx(25.5 / 20)
+    assert tier.kwh_per_day_to_avoid == pytest.approx(24.5 / 20)
 
 
 def test_a_tier_that_is_not_reached_has_no_date_and_the_last_tier_none_after_it() -> None:
@@ -65,7 +65,7 @@ def test_without_a_forecast_nothing_is_guessed() -> None:
     tier = next_tier_of(now_of(BILLER, 10.0), 10.0, TooLittle(1.5), 20.0)
     assert tier is not None
     assert tier.crossing is None
-    assert tier.kwh_per_day_to_avoid == pytest.approx(66 / 20)
+    assert tier.kwh_per_day_to_avoid == pytest.approx(65 / 20)
 
 
 def test_kwh_a_day_of_what_is_left() -> None:

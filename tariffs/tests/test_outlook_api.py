@@ -57,7 +57,7 @@ def test_the_next_tier_has_a_date_before_the_home_is_in_it(home: Home, steady: D
     assert tier.crossing is not None
     assert (tier.tier, tier.begins_after_kwh) == ("intermedio_bajo", 150)
     assert tier.crossing.expected == date(2026, 6, 13)  # 126 kWh so far, 12 a day: noon of the second day
-    assert tier.kwh_per_day_to_avoid == pytest.approx((151 - 126) / (20 - 12 / 24))
+    assert tier.kwh_per_day_to_avoid == pytest.approx((150 - 126) / (20 - 12 / 24))
 
 
 def test_dac_is_reached_at_this_pace_and_what_it_adds_is_told(home: Home, steady: Device) -> None:
