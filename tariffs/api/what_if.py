@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.contracts import TermsSerializer
-from accounts.api.fields import sentences
+from accounts.api.fields import RateField, sentences
 from accounts.api.serializers import validated
 from accounts.authentication import caller
 from accounts.models import Home
@@ -73,7 +73,7 @@ class SideSerializer(serializers.Serializer[Any]):
 
     period_start = serializers.DateField()
     period_end = serializers.DateField()
-    tariff = serializers.CharField()
+    tariff = RateField()
     billing_months = serializers.IntegerField()
     mxn_per_month = serializers.FloatField()
     bill = serializers.DictField(help_text="The bill as `manage.py cfe_bill --json` prints it.")
@@ -101,7 +101,7 @@ BILL = {
 SIDE = {
     "period_start": "2026-04-18",
     "period_end": "2026-06-19",
-    "tariff": "1B",
+    "tariff": "1b",
     "billing_months": 2,
     "mxn_per_month": 202.46,
     "bill": BILL,

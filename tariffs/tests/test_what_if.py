@@ -98,7 +98,7 @@ def test_the_api_puts_both_bills_side_by_side(api: APIClient, home: Home, meter:
     now = timezone.now()
     used_hourly(meter, hour_of(now) - 20 * DAY, hour_of(now), lambda _hour: 400.0)
     body = api.post(URL, {"base_kwh": 300, "tariff": "1c", "device": {"device_id": meter.pk, "cut": 0.25}}, format="json").json()
-    assert (body["base"]["tariff"], body["other"]["tariff"], body["note"]) == ("1F", "1C", None)
+    assert (body["base"]["tariff"], body["other"]["tariff"], body["note"]) == ("1f", "1c", None)
     assert body["saved_kwh"] > 0
     for side in (body["base"], body["other"]):
         assert side["bill"]["grand_total"] == pytest.approx(side["mxn_per_month"])
