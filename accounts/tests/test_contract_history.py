@@ -3,6 +3,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from accounts.models import Contract, Home, User
+from accounts.services.contracts import TERMS
 
 
 def _told(home: Home) -> list[tuple[str, str, User | None]]:
@@ -23,6 +24,7 @@ def test_a_change_in_the_home_s_own_page_is_kept_with_who_made_it(home: Home) ->
     staff.force_login(admin)
     page = reverse("admin:accounts_home_change", args=[home.pk])
     (form,) = staff.get(page).context["inline_admin_formsets"][0].formset.initial_forms
+    assert set(TERMS) <= set(form.fields)
     values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()} | {"tariff": "1B"}
     body = {f"contracts-0-{name}": "" if value is None else str(value) for name, value in values.items()}
     body |= {"name": home.name, "time_zone": home.time_zone, "contracts-TOTAL_FORMS": "1", "contracts-INITIAL_FORMS": "1"}
