@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from accounts.models import Contract, Home
 from tariffs.bill import Bill
+from tariffs.billing import Biller
 from tariffs.cycles import Cycle, cycle_containing
 from tariffs.outlook import whole_kwh
 from tariffs.outlooks import outlook_of
@@ -38,10 +39,14 @@ class DeviceHours(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What is different: terms of the contract by their names, the kWh of the whole period, a device's hours. None: nothing."""
+    """What is different: terms of the contract by their names, and the kWh.
+
+    These are given for the whole period, or as what a sum buys, or as a device's hours; None of them: as they are.
+    """
 
     terms: dict[str, object]
     kwh: int | None = None
+    budget_mxn: Decimal | None = None
     device: DeviceHours | None = None
 
 
@@ -74,24 +79,31 @@ def compare(home: Home, now: datetime, change: Change, base_kwh: int | None = No
     """
     today = local_date(home, now)
     contract, cycle = home.contract_on(today), cycle_on(home, today)
-    base = _side(contract, cycle, whole_kwh(_expected_kwh(home, now)) if base_kwh is None else base_kwh)
+    base = _side(contract, cycle, biller_for(contract, cycle).bill(_expected_kwh(home, now) if base_kwh is None else base_kwh))
     other_contract = copy.copy(contract)
     for name, value in change.terms.items():
         setattr(other_contract, name, value)
     other_cycle = _cycle_from(cycle, other_contract) if "billing_months" in change.terms else cycle
     same = base.bill.kwh * other_cycle.day_count / cycle.day_count
     saved = None if change.device is None else min(_daily_kwh(home, now, change.device) * other_cycle.day_count, same)
-    kwh = whole_kwh(same - (saved or 0.0)) if change.kwh is None else change.kwh
-    return Comparison(base, _side(other_contract, other_cycle, kwh), saved)
+    biller = biller_for(other_contract, other_cycle)
+    kwh = _kwh(change, biller, otherwise=same - (saved or 0.0))
+    return Comparison(base, _side(other_contract, other_cycle, biller.bill(kwh)), saved)
 
 
-def _expected_kwh(home: Home, now: datetime) -> float:
+def _kwh(change: Change, biller: Biller, otherwise: float) -> int:
+    if change.budget_mxn is not None:
+        return biller.kwh_within(change.budget_mxn)
+    return whole_kwh(otherwise) if change.kwh is None else change.kwh
+
+
+def _expected_kwh(home: Home, now: datetime) -> int:
     outlook = outlook_of(home, now)
-    return outlook.ahead.kwh.expected if outlook.ahead else outlook.now.kwh
+    return whole_kwh(outlook.ahead.kwh.expected if outlook.ahead else outlook.now.kwh)
 
 
-def _side(contract: Contract, cycle: Cycle, kwh: int) -> Side:
-    return Side(cycle, contract.tariff, contract.billing_months, biller_for(contract, cycle).bill(kwh))
+def _side(contract: Contract, cycle: Cycle, bill: Bill) -> Side:
+    return Side(cycle, contract.tariff, contract.billing_months, bill)
 
 
 def _cycle_from(cycle: Cycle, contract: Contract) -> Cycle:

@@ -32,6 +32,7 @@ def _whole(text: Any, low: int, high: int, **options: Any) -> serializers.Intege
 
 KWH, HOUR = _("El consumo es un número entero de kWh, de 0 a 1,000,000."), _("La hora es un número entero de 0 a 23.")
 CUT = _("El recorte es una fracción de 0 a 1, como 0.5 para la mitad.")
+BUDGET = _("El presupuesto es un número de pesos, con dos decimales a lo más.")
 DEVICE = _("El dispositivo y el canal son números enteros.")
 
 
@@ -59,12 +60,24 @@ class WhatIfSerializer(TermsSerializer):
 
     base_kwh = _whole(KWH, 0, MAX_KWH, required=False, help_text="Of the running cycle, in place of the forecast.")
     kwh = _whole(KWH, 0, MAX_KWH, required=False, help_text="Of the other bill's whole period.")
+    budget_mxn = serializers.DecimalField(
+        9,
+        2,
+        min_value=0,
+        required=False,
+        coerce_to_string=False,
+        help_text="What the other bill may come to: it gets the most kWh that this buys, 0 where even the minimum costs more.",
+        error_messages=sentences(missing=BUDGET, wrong=BUDGET) | {"max_digits": BUDGET, "max_decimal_places": BUDGET},
+    )
     device = DeviceHoursSerializer(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse kWh beside hours of a device, which are kWh already. Raises ValidationError."""
-        if "kwh" in attrs and "device" in attrs:
-            raise serializers.ValidationError({"kwh": _("Indica los kWh o las horas de un dispositivo, no ambos.")})
+        """Refuse more than one word on how much is used. Raises ValidationError."""
+        given = [name for name in ("kwh", "budget_mxn", "device") if name in attrs]
+        if len(given) > 1:
+            raise serializers.ValidationError(
+                {given[0]: _("Indica los kWh, un presupuesto o las horas de un dispositivo: solo uno.")}
+            )
         return attrs
 
 
@@ -118,7 +131,7 @@ class WhatIfView(APIView):
         summary="Compare the cycle's bill with another one",
         description=(
             "Two bills side by side: that of the running cycle as forecast (or of `base_kwh`), and the one that would come with other "
-            "kWh, other terms of the contract, or a device's hours cut or moved. Nothing is stored."
+            "kWh (or those that a sum buys), other terms of the contract, or a device's hours cut or moved. Nothing is stored."
         ),
         request=WhatIfSerializer,
         responses={
@@ -145,7 +158,7 @@ class WhatIfView(APIView):
         asked = validated(WhatIfSerializer, request)
         home = caller(request).home
         terms = {name: asked[name] for name in TERMS if name in asked}
-        change = Change(terms, asked.get("kwh"), _device_hours(home, asked.get("device")))
+        change = Change(terms, asked.get("kwh"), asked.get("budget_mxn"), _device_hours(home, asked.get("device")))
         comparison = compare(home, timezone.now(), change, asked.get("base_kwh"))
         return Response(ComparisonSerializer(_json(comparison, is_moved=bool(asked.get("device", {}).get("move")))).data)
 

@@ -89,6 +89,14 @@ def test_moving_a_device_s_hours_saves_nothing(home: Home, boiler: Device) -> No
     assert found.other.bill == found.base.bill
 
 
+def test_a_budget_buys_the_most_kwh_whose_bill_is_within_it(home: Home, boiler: Device) -> None:
+    found = compare(home, NOW, Change({}, budget_mxn=Decimal(500)), base_kwh=300)
+    assert found.other.bill.grand_total <= 500
+    more = compare(home, NOW, Change({}, kwh=found.other.bill.kwh + 1), base_kwh=300)
+    assert more.other.bill.grand_total > 500
+    assert compare(home, NOW, Change({}, budget_mxn=Decimal(1)), base_kwh=300).other.bill.kwh == 0
+
+
 def test_a_device_without_data_saves_nothing(home: Home, boiler: Device) -> None:
     idle = Device.objects.create(home=home, hardware_id="a8032412c3d9", name="Nuevo")
     assert compare(home, NOW, Change({}, device=DeviceHours(idle.pk, None, 0, 0, Decimal(1)))).saved_kwh == 0
@@ -133,6 +141,9 @@ def test_another_home_s_device_is_a_404_like_one_that_is_not_there(stranger_api:
         ({"device": {}}, ["device", "device_id"]),
         ({"device": 7}, ["device"]),
         ({"kwh": 5, "device": {"device_id": 1}}, ["kwh"]),
+        ({"kwh": 5, "budget_mxn": 100}, ["kwh"]),
+        ({"budget_mxn": "mucho"}, ["budget_mxn"]),
+        ({"budget_mxn": 1.001}, ["budget_mxn"]),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused(api: APIClient, body: dict[str, Any], place: list[str]) -> None:
@@ -145,7 +156,18 @@ def test_what_if_needs_a_login(anonymous_api: APIClient) -> None:
     assert anonymous_api.post(URL, {}, format="json").status_code == 401
 
 
-FIELDS = ["base_kwh", "kwh", "device", "tariff", "billing_months", "summer_start_month", "dac_region", "dap_share", "dap_mxn"]
+FIELDS = [
+    "base_kwh",
+    "kwh",
+    "budget_mxn",
+    "device",
+    "tariff",
+    "billing_months",
+    "summer_start_month",
+    "dac_region",
+    "dap_share",
+    "dap_mxn",
+]
 plausible = st.sampled_from([0, 1, 2, 300, 0.5, "1c", "DAC", "central", 4, {"device_id": 1}, {"device_id": 1, "cut": 0.1}])
 json_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(st.integers(), max_size=3)
 
