@@ -3,9 +3,16 @@
 import gc
 import os
 
+from django.apps import apps
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecowatt.settings")
+# Under ASGI each request has a thread of its own, and connections belong to threads: without a pool each request would open one. Where
+# Django is set up already, as in tests, this is no web process.
+if not apps.ready:
+    database = settings.DATABASES["default"]
+    database |= {"CONN_MAX_AGE": 0, "OPTIONS": database.get("OPTIONS", {}) | {"pool": settings.DATABASE_POOL}}
 django_application = get_asgi_application()
 
 # Imported after Django is set up, for they use its models.

@@ -114,6 +114,14 @@ SQL_URL = env.address(
 DATABASES = {"default": Env.db_url_config(f"postgresql:{SQL_URL.partition(':')[2]}", engine="django.db.backends.postgresql")}
 DATABASES["default"]["CONN_MAX_AGE"] = env.integer("DATABASE_CONN_MAX_AGE_SECONDS", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Connections of a web process (`ecowatt.asgi`), which keeps them in a pool: a request that finds none free waits, and then gets a 503.
+# What the database refused is asked for anew by the next request, so that all goes on soon after it is back.
+DATABASE_POOL = {
+    "min_size": 1,
+    "max_size": env.integer("DATABASE_WEB_CONNECTIONS", 20, at_least=1, at_most=1_000),
+    "timeout": 5,
+    "reconnect_timeout": 1,
+}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
