@@ -100,10 +100,11 @@ def test_a_broker_that_is_gone_for_a_while_is_found_again(ingest: Any, meters: l
     with mosquitto() as port:
         process = ingest(port)
     await_true("the loss is told", lambda: process.said("trying again"))
-    with mosquitto(f"listener {port} 127.0.0.1"), device(port) as client:
+    with mosquitto(f"listener {port} 127.0.0.1"):
         await_true("ingest is back", lambda: process.log.read_text().count("connected to the broker") == 2)
-        send(client, range(1))
-        await_true("readings arrive again", lambda: stored() == len(MACS))
+        with device(port) as client:
+            send(client, range(1))
+            await_true("readings arrive again", lambda: stored() == len(MACS))
 
 
 @needed
