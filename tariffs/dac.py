@@ -8,18 +8,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from tariffs.cycles import Cycle
-
 LIMITS_KWH_MONTH = {"1": 250, "1A": 300, "1B": 400, "1C": 850, "1D": 1000, "1E": 2000, "1F": 2500}
 MONTHS = 12
-
-
-class Pace(NamedTuple):
-    """The running cycle, what it will have used when it ends, and what a later cycle uses at this pace, kWh."""
-
-    cycle: Cycle
-    kwh: float
-    kwh_per_cycle: float
 
 
 class Dac(NamedTuple):
@@ -41,19 +31,19 @@ class Dac(NamedTuple):
 
 
 def standing(
-    *, tariff: str, is_in: bool, past_kwh: Sequence[float], so_far_kwh: float, pace: Pace, later_ends: Sequence[date], months: int
+    *, tariff: str, is_in: bool, past_kwh: Sequence[float], so_far_kwh: float, cycle_kwh: float, ends: Sequence[date], months: int
 ) -> Dac:
     """Return where a home stands.
 
     `tariff` is the locality's, never DAC; `is_in` tells whether the home is in DAC. `past_kwh` holds the bills before the running
-    cycle, the newest first; `later_ends` the reading dates after the running cycle's; `months` is 1 or 2 a bill.
+    cycle, the newest first; `cycle_kwh` is what that will have used when it ends, and what each later one uses at this pace; `ends` are
+    the reading dates of all of them, the running one's first; `months` is 1 or 2 a bill.
     """
     limit, count = LIMITS_KWH_MONTH[tariff], MONTHS // months
     past = list(past_kwh[:count])
-    fill = sum(past) / len(past) if past else pace.kwh
+    fill = sum(past) / len(past) if past else cycle_kwh
     window = (past + [fill] * count)[: count - 1]  # the bills that stay in the average when the running cycle ends
-    ends = [pace.cycle.end, *later_ends]
-    averages = _averages(window, pace, len(ends))
+    averages = _averages(window, cycle_kwh, len(ends))
     crossed = next((n for n, x in enumerate(averages) if (x < limit if is_in else x > limit)), None)
     return Dac(
         limit_kwh_month=limit,
@@ -66,11 +56,10 @@ def standing(
     )
 
 
-def _averages(window: Sequence[float], pace: Pace, count: int) -> list[float]:
-    """Return the average of twelve months at the end of the running cycle and of each that follows it at the same pace."""
-    bills = [pace.kwh, *window]
-    averages = [sum(bills) / MONTHS]
-    for _ in range(count - 1):
-        bills = [pace.kwh_per_cycle, *bills[:-1]]
+def _averages(window: Sequence[float], cycle_kwh: float, count: int) -> list[float]:
+    """Return the average of twelve months at the end of each of so many cycles, each of which takes the oldest bill's place."""
+    bills, averages = list(window), []
+    for _ in range(count):
+        bills = [cycle_kwh, *bills[: len(window)]]
         averages.append(sum(bills) / MONTHS)
     return averages

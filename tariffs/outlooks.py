@@ -11,11 +11,11 @@ from accounts.models import Contract, Home
 from ecowatt.kept import kept, key_of
 from tariffs.billing import Biller
 from tariffs.constants import DAC
-from tariffs.cycles import Cycle, cycle_containing
-from tariffs.dac import MONTHS, Pace, standing
+from tariffs.cycles import Cycle
+from tariffs.dac import MONTHS, standing
 from tariffs.forecast import HISTORY_DAYS, Forecast, TooLittle, forecast
 from tariffs.outlook import Ahead, DacOutlook, Outlook, ahead_of, kwh_per_bill, next_tier_of, now_of, per_day, whole_kwh
-from tariffs.selectors import billers_for, cycle_bounds, cycle_on, local_date
+from tariffs.selectors import billers_for, cycle_bounds, cycle_of, cycle_on, local_date
 from tariffs.use import kwh_of_last_year
 from telemetry.history import Window
 from telemetry.hours import HOUR, home_hours, hour_of
@@ -117,8 +117,8 @@ def _dac(measured: Measured, ahead: Ahead | None, billers: dict[str, Biller]) ->
         is_in=contract.tariff == DAC,
         past_kwh=past,
         so_far_kwh=kwh,
-        pace=Pace(cycle, expected, expected),
-        later_ends=_ends_after(cycle, contract, MONTHS // months - 1),
+        cycle_kwh=expected,
+        ends=_ends(cycle, contract, MONTHS // months),
         months=months,
     )
     stay = per_day(found.kwh_until_limit, measured.days_left)
@@ -142,10 +142,9 @@ def _added_mxn(billers: dict[str, Biller], tariff: str, kwh: float) -> Decimal |
     return dac - locality
 
 
-def _ends_after(cycle: Cycle, contract: Contract, count: int) -> list[date]:
-    """Return the reading dates of the cycles that follow."""
-    ends = []
-    for _ in range(count):
-        cycle = cycle_containing(cycle.end, contract.billing_day, contract.billing_months, contract.cycle_month)
-        ends.append(cycle.end)
+def _ends(cycle: Cycle, contract: Contract, count: int) -> list[date]:
+    """Return the reading dates of so many cycles, this one's first."""
+    ends = [cycle.end]
+    while len(ends) < count:
+        ends.append(cycle_of(contract, ends[-1]).end)
     return ends

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tariffs.cycles import Cycle
-from tariffs.dac import LIMITS_KWH_MONTH, Dac, Pace, standing
+from tariffs.dac import LIMITS_KWH_MONTH, Dac, standing
 
 CYCLE = Cycle(date(2026, 6, 20), date(2026, 8, 20))
 ENDS = [date(2026, 10, 20), date(2026, 12, 20), date(2027, 2, 20), date(2027, 4, 20), date(2027, 6, 20)]
 
 
 def _standing(past: list[float], kwh: float, **more: Any) -> Dac:
-    given = {"tariff": "1C", "is_in": False, "so_far_kwh": 0.0, "later_ends": ENDS, "months": 2}
-    return standing(past_kwh=past, pace=Pace(CYCLE, kwh, more.pop("later", kwh)), **(given | more))
+    given = {"tariff": "1C", "is_in": False, "so_far_kwh": 0.0, "ends": [CYCLE.end, *ENDS], "months": 2}
+    return standing(past_kwh=past, cycle_kwh=kwh, **(given | more))
 
 
 def test_the_average_is_of_six_bills_of_two_months_the_running_one_in_place_of_the_oldest() -> None:
@@ -72,5 +72,5 @@ def test_whoever_uses_no_more_than_the_limit_allows_stays_out_at_this_reading(
 ) -> None:
     dac = _standing(past, kwh, tariff=tariff, months=months)
     if past and dac.kwh_until_limit >= 0:
-        crosses_now = _standing(past, dac.kwh_until_limit * (1 - 1e-9), tariff=tariff, months=months, later_ends=[])
+        crosses_now = _standing(past, dac.kwh_until_limit * (1 - 1e-9), tariff=tariff, months=months, ends=[CYCLE.end])
         assert crosses_now.crosses_on is None
