@@ -7,25 +7,11 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from telemetry.coverage_sql import HOME_HOURS
 from telemetry.history import Window
 
 HOUR = timedelta(hours=1)
 KNOWN_S = 3_240  # nine tenths of an hour
-
-# The Wh that circuits used in each hour, and whether every circuit that has been heard of before and after is known: covered, or
-# counted across a gap (flag 1, which old hours don't have, or its energy). Parameters: seconds that make an hour known, device_id[],
-# start, end.
-HOME_HOURS = """
-WITH bucket AS (
-    SELECT device_id, channel, start, measured_wh + recovered_wh AS wh,
-        covered_s >= %s OR flags & 1 <> 0 OR recovered_wh <> 0 AS is_known
-    FROM telemetry_bucket_1h WHERE device_id = ANY(%s) AND start >= %s AND start < %s
-), life AS (
-    SELECT min(start) AS first, max(start) AS last FROM bucket GROUP BY device_id, channel
-)
-SELECT start, sum(wh), count(*) FILTER (WHERE is_known) = (SELECT count(*) FROM life WHERE b.start BETWEEN first AND last)
-FROM bucket b GROUP BY start
-"""
 
 
 class HourOfHome(NamedTuple):
