@@ -14,6 +14,7 @@ from accounts.models import Contract
 from tariffs.cycles import Cycle
 from tariffs.exceptions import PricesMissing
 from tariffs.models.paper_bills import MAX_DAYS, MAX_KWH
+from tariffs.outlook import whole_kwh
 from tariffs.rendering import bill_paper
 from tariffs.selectors import bill_for, cycle_bounds, cycle_of
 from telemetry.selectors import home_energy_wh
@@ -94,5 +95,5 @@ def _running_cycle(contract: Contract) -> Cycle:
 
 def _measured_kwh(contract: Contract, cycle: Cycle) -> int | None:
     """Return the whole kWh that the home drew, None where nothing was measured (2 queries)."""
-    whole_wh = round(sum(home_energy_wh(contract.home, *cycle_bounds(contract.home, cycle))))
-    return whole_wh // 1000 if whole_wh > 0 else None
+    measured_wh = sum(home_energy_wh(contract.home, *cycle_bounds(contract.home, cycle)))
+    return whole_kwh(measured_wh / 1000) if round(measured_wh) > 0 else None

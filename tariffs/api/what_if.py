@@ -1,6 +1,6 @@
 """Two bills side by side."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
@@ -19,6 +19,7 @@ from accounts.models import Home
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
+from tariffs.bill import to_cents
 from tariffs.models.paper_bills import MAX_KWH
 from tariffs.rendering import bill_json
 from tariffs.what_if import Change, Comparison, DeviceHours, Side, compare
@@ -179,7 +180,7 @@ def _json(comparison: Comparison, *, is_moved: bool) -> dict[str, Any]:
     return {
         "base": _side(base),
         "other": _side(other),
-        "difference_mxn_per_month": _cents(other.mxn_per_month - base.mxn_per_month),
+        "difference_mxn_per_month": to_cents(other.mxn_per_month - base.mxn_per_month),
         "saved_kwh": None if saved is None else round(saved, 1),
         "note": str(note) if is_moved else None,
     }
@@ -191,10 +192,6 @@ def _side(side: Side) -> dict[str, Any]:
         "period_end": side.cycle.last_day,
         "tariff": side.tariff,
         "billing_months": side.months,
-        "mxn_per_month": _cents(side.mxn_per_month),
+        "mxn_per_month": to_cents(side.mxn_per_month),
         "bill": bill_json(side.bill),
     }
-
-
-def _cents(amount: Decimal) -> Decimal:
-    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
