@@ -12,7 +12,7 @@ from tariffs.billing import Biller
 from tariffs.cycles import Cycle, cycle_containing
 from tariffs.outlook import whole_kwh
 from tariffs.outlooks import outlook_of
-from tariffs.selectors import biller_for, cycle_on, local_date
+from tariffs.selectors import bill_for, biller_for, cycle_on, local_date
 from telemetry.history import Window, days_window
 from telemetry.selectors import history
 
@@ -79,7 +79,7 @@ def compare(home: Home, now: datetime, change: Change, base_kwh: int | None = No
     """
     today = local_date(home, now)
     contract, cycle = home.contract_on(today), cycle_on(home, today)
-    base = _side(contract, cycle, biller_for(contract, cycle).bill(_expected_kwh(home, now) if base_kwh is None else base_kwh))
+    base = _side(contract, cycle, _expected(home, now) if base_kwh is None else bill_for(contract, cycle, base_kwh))
     other_contract = copy.copy(contract)
     for name, value in change.terms.items():
         setattr(other_contract, name, value)
@@ -97,9 +97,9 @@ def _kwh(change: Change, biller: Biller, otherwise: float) -> int:
     return whole_kwh(otherwise) if change.kwh is None else change.kwh
 
 
-def _expected_kwh(home: Home, now: datetime) -> int:
+def _expected(home: Home, now: datetime) -> Bill:
     outlook = outlook_of(home, now)
-    return whole_kwh(outlook.ahead.kwh.expected if outlook.ahead else outlook.now.kwh)
+    return outlook.ahead.bill if outlook.ahead else outlook.now.bill
 
 
 def _side(contract: Contract, cycle: Cycle, bill: Bill) -> Side:
