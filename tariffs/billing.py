@@ -10,15 +10,13 @@ from decimal import Decimal
 from typing import NamedTuple, Self
 
 from tariffs.bill import ZERO, Bill, Doubt, Line, Terms, to_cents
-from tariffs.constants import MINIMUM_KWH_PER_MONTH, Provenance, Season, Tier
+from tariffs.constants import MAX_KWH, MINIMUM_KWH_PER_MONTH, Provenance, Season, Tier
 from tariffs.prices import PriceBook, Rate
 from tariffs.seasons import DAY, Stretch, stretches
 
 # The price month is the one that holds the day this long before the period's end, by the months of the period. The bimonthly
 # rule is confirmed by bills, the monthly one is only cited.
 DAYS_BEFORE_END = {1: timedelta(days=15), 2: timedelta(days=30)}
-
-MOST_KWH = 1_000_000  # no household uses so much; where the state pays all of it, no sum would be too small
 
 
 class Section(NamedTuple):
@@ -134,11 +132,11 @@ class Biller:
         return self.bill(kwh + 1).grand_total - self.bill(kwh).grand_total
 
     def kwh_within(self, amount_mxn: Decimal) -> int:
-        """Return the most kWh, up to MOST_KWH, whose bill is not above the amount; 0 where even the minimum costs more."""
-        most = 1
-        while most <= MOST_KWH and self.bill(most).grand_total <= amount_mxn:
+        """Return the most kWh, up to MAX_KWH, whose bill is not above the amount; 0 where even the minimum costs more."""
+        most = 1  # where the state pays all of it, no sum is too small
+        while most <= MAX_KWH and self.bill(most).grand_total <= amount_mxn:
             most *= 2
-        return max(bisect_right(range(min(most, MOST_KWH + 1)), amount_mxn, key=lambda kwh: self.bill(kwh).grand_total) - 1, 0)
+        return max(bisect_right(range(min(most, MAX_KWH + 1)), amount_mxn, key=lambda kwh: self.bill(kwh).grand_total) - 1, 0)
 
     def standing(self, kwh: int) -> Standing:
         """Return where a use stands; of a mixed bill, in the season of most of its days."""

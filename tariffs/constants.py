@@ -8,6 +8,11 @@ PRICES_FILE = Path(__file__).resolve().parent.parent / "fixtures" / "cfe_prices.
 DAC = "DAC"
 NATIONAL = "nacional"  # the region of every price but DAC's
 
+# What no bill of a household is beyond.
+MAX_KWH = 1_000_000
+MAX_DAYS = 100  # a bimonthly bill has about 61; readings that were left out make some longer
+MAX_MXN = 10_000_000
+
 # A bill charges at least this much energy for each month of its period (rule 4 of the bill: 25 kWh at the first tier, DAC too).
 MINIMUM_KWH_PER_MONTH = 25
 

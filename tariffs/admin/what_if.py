@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Contract
+from tariffs.constants import MAX_DAYS, MAX_KWH
 from tariffs.cycles import Cycle
 from tariffs.exceptions import PricesMissing
-from tariffs.models.paper_bills import MAX_DAYS, MAX_KWH
 from tariffs.outlook import whole_kwh
 from tariffs.rendering import bill_paper
 from tariffs.selectors import bill_for, cycle_bounds, cycle_of

@@ -16,7 +16,7 @@ from accounts.authentication import caller
 from accounts.selectors import home_to_change
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 from tariffs import services
-from tariffs.models.paper_bills import MAX_DAYS, MAX_KWH, MAX_MXN
+from tariffs.constants import MAX_DAYS, MAX_KWH, MAX_MXN
 from tariffs.selectors import paper_bill_get, paper_bills_of
 
 

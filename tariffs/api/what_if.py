@@ -20,7 +20,7 @@ from devices.exceptions import DeviceNotFound
 from devices.models import Device
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 from tariffs.bill import to_cents
-from tariffs.models.paper_bills import MAX_KWH
+from tariffs.constants import MAX_KWH
 from tariffs.rendering import bill_json
 from tariffs.what_if import Change, Comparison, DeviceHours, Side, compare
 

@@ -12,11 +12,8 @@ from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Home
+from tariffs.constants import MAX_DAYS, MAX_KWH, MAX_MXN
 from tariffs.cycles import billing_months
-
-MAX_DAYS = 100  # a bimonthly bill has about 61; readings that were left out make some longer
-MAX_KWH = 1_000_000  # no household uses so much
-MAX_MXN = 10_000_000
 
 
 class PaperBill(models.Model):

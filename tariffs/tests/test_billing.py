@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tariffs.bill import Bill, Certainty, Doubt, Levy, Terms, to_cents
-from tariffs.billing import MOST_KWH, Biller, price_month
-from tariffs.constants import NATIONAL, Season, Tier
+from tariffs.billing import Biller, price_month
+from tariffs.constants import MAX_KWH, NATIONAL, Season, Tier
 from tariffs.tests.helpers import book_of
 
 PAPER = json.loads((Path(__file__).parent / "data" / "bills.json").read_text())
@@ -290,4 +290,4 @@ def test_what_a_sum_buys_costs_no_more_and_one_kwh_more_does(
 
 def test_of_what_is_free_a_sum_buys_no_more_than_any_home_uses() -> None:
     free = Terms(iva_rate=Decimal(0), discount=Levy(share=Decimal(1)))
-    assert _biller(("1", NATIONAL), free, date(2026, 6, 20)).kwh_within(Decimal(0)) == MOST_KWH
+    assert _biller(("1", NATIONAL), free, date(2026, 6, 20)).kwh_within(Decimal(0)) == MAX_KWH

@@ -12,9 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.models import Contract
 from tariffs.bill import Levy, Terms, to_cents
 from tariffs.billing import Biller
-from tariffs.constants import DAC, Season
+from tariffs.constants import DAC, MAX_DAYS, MAX_KWH, MAX_MXN, Season
 from tariffs.models import Price
-from tariffs.models.paper_bills import MAX_DAYS, MAX_KWH, MAX_MXN
 from tariffs.prices import NoPrices, PriceBook
 from tariffs.rendering import bill_json, bill_paper
 
