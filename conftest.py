@@ -16,6 +16,8 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import Contract, Home, Membership, User
 from devices.models import Device
+from tariffs.services import prices_load
+from tariffs.tests.helpers import all_rates
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -76,6 +78,12 @@ def member(home: Home) -> User:
 @pytest.fixture
 def stranger(db: None) -> User:
     return make_user("ajeno@example.com")
+
+
+@pytest.fixture
+def prices(db: None) -> None:
+    """Every price that the project knows, in the database."""
+    prices_load(rates=all_rates())
 
 
 def client_of(user: User | None) -> APIClient:

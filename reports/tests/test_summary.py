@@ -11,19 +11,12 @@ from reports.api.serializers import SummarySerializer
 from reports.selectors import Summary, dashboard_summary
 from tariffs.cycles import Cycle
 from tariffs.exceptions import PricesMissing
-from tariffs.services import prices_load
-from tariffs.tests.helpers import all_rates
 from tariffs.tests.homes import used_hourly
 from telemetry.hours import HOUR, hour_of
 from telemetry.models import Hour
 
 pytestmark = pytest.mark.django_db
 JUNE = Cycle(date(2026, 6, 1), date(2026, 7, 1))
-
-
-@pytest.fixture
-def prices() -> None:
-    prices_load(rates=all_rates())
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ from django.utils import timezone
 from accounts.models import Contract, Home, User
 from devices.models import Device
 from tariffs.selectors import current_cycle, cycle_bounds
-from tariffs.services import prices_load
-from tariffs.tests.helpers import all_rates
 from telemetry.models import Hour
 
 LIST = reverse_lazy("admin:accounts_contract_changelist")
@@ -47,17 +45,12 @@ def contract(home: Home) -> Contract:
     return contract
 
 
-@pytest.fixture
-def _prices(db: None) -> None:
-    prices_load(rates=all_rates())
-
-
 def _papers(answer: HttpResponse) -> list[list[str]]:
     texts = re.findall(r"<pre[^>]*>(.*?)</pre>", answer.content.decode(), re.DOTALL)
     return [[" ".join(line.split()) for line in text.splitlines()] for text in texts]
 
 
-@pytest.mark.usefixtures("_prices")
+@pytest.mark.usefixtures("prices")
 def test_the_action_shows_a_real_bill_as_on_paper(staff: Client, contract: Contract) -> None:
     chosen = {"action": "what_would_they_bill", ACTION_CHECKBOX_NAME: [contract.pk]}
     page = staff.post(LIST, chosen)["Location"]
@@ -67,7 +60,7 @@ def test_the_action_shows_a_real_bill_as_on_paper(staff: Client, contract: Contr
     assert "tarifa 1B · del 2026-04-18 al 2026-06-20" in answer.content.decode()
 
 
-@pytest.mark.usefixtures("_prices")
+@pytest.mark.usefixtures("prices")
 def test_the_contract_s_own_page_leads_to_its_bill(staff: Client, contract: Contract) -> None:
     page = staff.get(reverse("admin:accounts_contract_change", args=[contract.pk])).content.decode()
     link = re.search(r'href="([^"]*/bill[^"]*)"', page)
@@ -75,7 +68,7 @@ def test_the_contract_s_own_page_leads_to_its_bill(staff: Client, contract: Cont
     assert staff.get(link[1])["Location"] == f"{BILL}?pk={contract.pk}"
 
 
-@pytest.mark.usefixtures("_prices")
+@pytest.mark.usefixtures("prices")
 def test_by_default_it_is_the_running_cycle_with_the_kwh_measured_in_it(
     staff: Client, contract: Contract, meter: Device, stranger: User
 ) -> None:
@@ -91,7 +84,7 @@ def test_by_default_it_is_the_running_cycle_with_the_kwh_measured_in_it(
     assert "No hay medición en el periodo: escribe los kWh." in text
 
 
-@pytest.mark.usefixtures("_prices")
+@pytest.mark.usefixtures("prices")
 def test_the_form_of_one_contract_begins_with_its_running_cycle(staff: Client, contract: Contract, meter: Device) -> None:
     contract.home.refresh_from_db(fields=["contracts"])
     cycle = current_cycle(contract.home, timezone.now())
@@ -102,7 +95,7 @@ def test_the_form_of_one_contract_begins_with_its_running_cycle(staff: Client, c
     assert f"del {cycle.start} al {cycle.end}" in other
 
 
-@pytest.mark.usefixtures("_prices")
+@pytest.mark.usefixtures("prices")
 def test_each_contract_bills_by_its_own_terms(staff: Client, contract: Contract, stranger: User) -> None:
     other = stranger.home.contract
     query = {"pk": [contract.pk, other.pk], "start": "2026-04-18", "end": "2026-06-20", "kwh": "328"}
@@ -181,7 +174,7 @@ def test_who_may_not_see_contracts_gets_nothing_of_them(staff_with: Callable[...
     assert [staff.get(page).status_code for page in pages] == [403] * len(pages)
 
 
-@pytest.mark.usefixtures("_prices")
+@pytest.mark.usefixtures("prices")
 def test_who_may_see_contracts_sees_their_bills(staff_with: Callable[..., Client], contract: Contract) -> None:
     staff = staff_with("view_contract")
     query = {"pk": contract.pk, "start": "2026-04-18", "end": "2026-06-20", "kwh": "328"}

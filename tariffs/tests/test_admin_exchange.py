@@ -11,8 +11,6 @@ from accounts.models import User
 from tariffs.constants import PRICES_FILE
 from tariffs.models import Price
 from tariffs.price_file import COLUMNS
-from tariffs.services import prices_load
-from tariffs.tests.helpers import all_rates
 
 IMPORT = reverse_lazy("admin:tariffs_price_import")
 CONFIRM = reverse_lazy("admin:tariffs_price_process_import")
@@ -23,11 +21,6 @@ MAY = [
     "1B,verano,intermedio,2026-05,1.163,125,225,nacional,,published",
     "1B,verano,excedente,2026-05,3.984,225,,nacional,,published",
 ]
-
-
-@pytest.fixture
-def _prices(db: None) -> None:
-    prices_load(rates=all_rates())
 
 
 def _upload(staff: Client, lines: list[str] | bytes) -> HttpResponse:
@@ -48,7 +41,7 @@ def _stored() -> list[tuple[object, ...]]:
     return sorted(Price.objects.values_list())
 
 
-@pytest.mark.usefixtures("_prices")
+@pytest.mark.usefixtures("prices")
 def test_the_export_is_laid_out_as_the_project_s_own_file_and_importing_it_changes_nothing(staff: Client) -> None:
     answer = staff.get(EXPORT)
     assert answer["Content-Type"] == "text/csv"
@@ -60,14 +53,14 @@ def test_the_export_is_laid_out_as_the_project_s_own_file_and_importing_it_chang
     assert "El archivo no cambia nada" in _text(preview)
 
 
-@pytest.mark.usefixtures("_prices")
+@pytest.mark.usefixtures("prices")
 def test_the_export_holds_what_the_list_shows(staff: Client) -> None:
     lines = staff.get(EXPORT, {"tariff": "1B", "month": "2026-05-01"}).content.decode().splitlines()
     assert len(lines) == 7
     assert all(line.startswith("1B,") and ",2026-05," in line for line in lines[1:])
 
 
-@pytest.mark.usefixtures("_prices")
+@pytest.mark.usefixtures("prices")
 def test_the_preview_shows_old_and_new_and_writes_nothing_until_it_is_confirmed(staff: Client, admin_user: User) -> None:
     before = _stored()
     changed = [MAY[0], MAY[1].replace("1.004", "1.005"), MAY[3].replace("225,", "125,")]
@@ -98,13 +91,13 @@ def test_new_prices_come_in(staff: Client) -> None:
     assert Price.objects.count() == 3
 
 
-@pytest.mark.usefixtures("_prices")
+@pytest.mark.usefixtures("prices")
 def test_an_odd_price_is_pointed_out_in_the_preview(staff: Client) -> None:
     text = _text(_upload(staff, [*MAY[:2], MAY[2].replace("1.163", "3.163"), MAY[3]]))
     assert "Línea 3: 3.163 es +173 % respecto al mes anterior (1.159)" in text
 
 
-@pytest.mark.usefixtures("_prices")
+@pytest.mark.usefixtures("prices")
 def test_a_bad_file_is_refused_line_by_line_and_writes_nothing(staff: Client) -> None:
     before = _stored()
     answer = _upload(staff, [MAY[0], MAY[1].replace("1.004", "1.900"), MAY[2].replace("1.163", "mucho"), "", "1B", MAY[3]])

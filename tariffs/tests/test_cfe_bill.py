@@ -7,18 +7,11 @@ from django.core.management import CommandError, call_command
 from django.utils import translation
 
 from tariffs.models import Price
-from tariffs.services import prices_load
-from tariffs.tests.helpers import all_rates
 from tariffs.tests.test_billing import PAPER
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]
 PLAYA = ["--billing-months", "2", "--summer-start", "4", "--dap", "2.5%"]
 MAY = ["--tariff", "1b", "--from", "2026-04-18", "--to", "2026-06-20", "--kwh", "328", *PLAYA]
-
-
-@pytest.fixture(autouse=True)
-def _prices() -> None:
-    prices_load(rates=all_rates())
 
 
 def _print(*arguments: str) -> str:

@@ -15,20 +15,13 @@ from tariffs.api.outlook import outlook_json
 from tariffs.dac import LIMITS_KWH_MONTH
 from tariffs.models import PaperBill, Price
 from tariffs.outlooks import outlook_of
-from tariffs.services import prices_load
-from tariffs.tests.helpers import all_rates
 from tariffs.tests.homes import used_hourly
 from telemetry.hours import hour_of
 
 URL = "/api/v1/tariffs/outlook"
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]
 NOW = datetime(2026, 6, 11, 18, 30, tzinfo=UTC)  # noon in Mexico City, ten days into a cycle of June
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def _prices() -> None:
-    prices_load(rates=all_rates())
 
 
 @pytest.fixture

@@ -5,16 +5,9 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from tariffs.selectors import mexican_today
-from tariffs.services import prices_load
-from tariffs.tests.helpers import all_rates
 
 URL = "/api/v1/tariffs"
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _prices() -> None:
-    prices_load(rates=all_rates())
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]
 
 
 def _get(api: APIClient, **query: str) -> dict[str, Any]:

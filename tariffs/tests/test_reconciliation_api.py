@@ -15,8 +15,7 @@ from devices.models import Device
 from tariffs.cycles import Cycle
 from tariffs.models import PaperBill, Price
 from tariffs.selectors import cycle_bounds
-from tariffs.services import paper_bill_add, prices_load
-from tariffs.tests.helpers import all_rates
+from tariffs.services import paper_bill_add
 from telemetry.models import Hour
 
 URL = "/api/v1/bills"
@@ -24,12 +23,7 @@ HOUR = timedelta(hours=1)
 PERIOD = Cycle(date(2026, 4, 18), date(2026, 6, 20))
 B01: dict[str, Any] = {"period_start": "2026-04-18", "period_end": "2026-06-20", "kwh": 328, "total_mxn": 404}
 PLAYA: dict[str, Any] = {"tariff": "1B", "billing_months": 2, "summer_start_month": 4, "dap_share": Decimal("0.025")}
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _prices() -> None:
-    prices_load(rates=all_rates())
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]
 
 
 @pytest.fixture

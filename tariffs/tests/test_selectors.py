@@ -9,16 +9,9 @@ from tariffs.bill import Certainty
 from tariffs.cycles import Cycle
 from tariffs.exceptions import PricesMissing
 from tariffs.selectors import bill_for, current_cycle, cycle_bounds
-from tariffs.services import prices_load
-from tariffs.tests.helpers import all_rates
 
 pytestmark = pytest.mark.django_db
 JUNE = Cycle(date(2026, 6, 1), date(2026, 7, 1))
-
-
-@pytest.fixture
-def prices() -> None:
-    prices_load(rates=all_rates())
 
 
 def test_the_cycle_follows_the_home_s_own_date(home: Home) -> None:

@@ -14,22 +14,15 @@ from accounts.models import Contract, Home
 from accounts.services import contract_change
 from conftest import client_of
 from devices.models import Device
-from tariffs.services import prices_load
-from tariffs.tests.helpers import all_rates
 from tariffs.tests.homes import used_hourly
 from tariffs.what_if import Change, DeviceHours, compare
 from telemetry.hours import hour_of
 
 URL = "/api/v1/tariffs/what-if"
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]
 NOW = datetime(2026, 6, 11, 18, 30, tzinfo=UTC)  # noon in Mexico City, ten days into a cycle of June
 DAY = timedelta(days=1)
 NOTHING = Change({})
-
-
-@pytest.fixture(autouse=True)
-def _prices() -> None:
-    prices_load(rates=all_rates())
 
 
 @pytest.fixture
