@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+import redis
 
 from ecowatt import testing
 
 testing.start()  # before anything below imports a model
 
+from django.conf import settings as django_settings
 from django.core.cache import cache
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
@@ -18,6 +20,8 @@ from accounts.models import Contract, Home, Membership, User
 from devices.models import Device
 from tariffs.services import prices_load
 from tariffs.tests.helpers import all_rates
+from telemetry.memory import PREFIXES, STATUS
+from telemetry.notified import NOTIFIED
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -53,6 +57,14 @@ def make_user(email: str, home: Home | None = None, role: str = Membership.Role.
         Contract.objects.create(home=home)
     Membership.objects.create(user=user, home=home, role=role)
     return user
+
+
+@pytest.fixture(autouse=True)
+def _devices_are_new() -> Iterator[None]:
+    """Redis is the session's own, and so are the MACs: what one test's device said is nothing that another's did."""
+    yield
+    with redis.Redis.from_url(django_settings.REDIS_URL) as store:
+        store.delete(NOTIFIED, PREFIXES, *store.scan_iter(f"{STATUS}*"))
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """A batch of notices laid over what is known of their devices: readings, and what is known from then on. No Django, no clock, no I/O."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from telemetry.frames import Notice
-from telemetry.overlay import UNHEARD, Remembered, lay_over
+from telemetry.frames import Notice, Origin
+from telemetry.overlay import UNHEARD, Known, Remembered, lay_over
 from telemetry.rows import trusted_time
 from telemetry.samples import PayloadError, Sample
 
@@ -13,6 +13,9 @@ from telemetry.samples import PayloadError, Sample
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 # Answers tell their time in whole seconds, notifications in hundredths.
 WHOLE_SECOND_S = 1.0
+# What goes by our clock goes by the device's where that says that the message was kept back: a counter's minute is up to 60 s old, and
+# the clock may be behind.
+KEPT_BACK = timedelta(seconds=90)
 
 Refuse = Callable[[str, str], None]
 # By channel and time.
@@ -42,17 +45,38 @@ def lay(heard: list[Heard], known: Mapping[str, Remembered], *, max_power_w: flo
         if not notice.components:
             continue
         before = laid.changed.get(mac) or known.get(mac, UNHEARD)
-        time = trusted_time(notice.time, datetime.fromtimestamp(at, UTC))
+        time, is_own = _time_of(notice, before, datetime.fromtimestamp(at, UTC))
         try:
             after, samples = lay_over(before.known, notice, time, max_power_w=max_power_w)
         except UNREADABLE as error:
             refuse(mac, reason(error))
             continue
-        own_s = time.timestamp() if time is notice.time else None
-        if not _is_late(own_s, notice, before):
-            laid.changed[mac] = Remembered(after, max(own_s or 0.0, before.device_time), at)
-        _add(laid.readings[mac], samples)
+        if not (is_own and _is_late(time.timestamp(), notice, before)):
+            laid.changed[mac] = _remembered(after, notice, before, at, time.timestamp(), is_own=is_own)
+        if not (is_own and time.timestamp() <= before.by_arrival):
+            _add(laid.readings[mac], samples)
     return laid
+
+
+def _time_of(notice: Notice, before: Remembered, arrival: datetime) -> tuple[datetime, bool]:
+    """Return the time that counts, and whether it is the device's own.
+
+    Status topics go by our clock, and then answers do so, too: one meter has one clock.
+    """
+    time = trusted_time(notice.time, arrival)
+    is_own = time is notice.time
+    is_ours = notice.origin is Origin.TOPIC or (notice.origin is Origin.ANSWER and before.by_arrival and not before.notified)
+    if is_own and is_ours and arrival - time <= KEPT_BACK:
+        return arrival, False
+    return time, is_own
+
+
+def _remembered(known: Known, notice: Notice, before: Remembered, at: float, time_s: float, *, is_own: bool) -> Remembered:
+    """Return what to remember after a notice; the readings of its device's own clock wait until that has passed those of ours."""
+    notified = {Origin.NOTIFICATION: at, Origin.TOPIC: 0.0, Origin.ANSWER: before.notified}[notice.origin]
+    if is_own:
+        return Remembered(known, max(time_s, before.device_time), at, notified, before.by_arrival)
+    return Remembered(known, before.device_time, at, notified, max(time_s, before.by_arrival))
 
 
 def reason(error: Exception) -> str:
@@ -66,9 +90,9 @@ def power_w(readings: Readings) -> float | None:
     return sum(last.values()) if last else None
 
 
-def _is_late(own_s: float | None, notice: Notice, before: Remembered) -> bool:
+def _is_late(own_s: float, notice: Notice, before: Remembered) -> bool:
     """Tell whether what is known is newer, by the device's own clock: then the notice makes readings and changes nothing known."""
-    return own_s is not None and own_s + (WHOLE_SECOND_S if notice.is_full else 0.0) < before.device_time
+    return own_s + (WHOLE_SECOND_S if notice.is_full else 0.0) < before.device_time
 
 
 def _add(readings: Readings, samples: Iterable[Sample]) -> None:

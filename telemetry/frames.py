@@ -5,6 +5,7 @@ Source: the maker's description of notifications, status topics and RPC over MQT
 
 import re
 from datetime import datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,13 +27,25 @@ class Speaker(NamedTuple):
     prefix: str
 
 
+class Origin(Enum):
+    """What kind of message something was said in: a topic without a frame, a notification, or an answer to a question of ours."""
+
+    TOPIC = "topic"
+    NOTIFICATION = "notification"
+    ANSWER = "answer"
+
+
 class Notice(NamedTuple):
-    """What a device said: components with the fields that it named, all of them where `is_full`. Empty for a mere sign of life."""
+    """What a device said: components with the fields that it named, all of them where `is_full`. Empty for a mere sign of life.
+
+    time: by the device's clock; of a status topic, which has no time, the start of the minute that its counter was in, if it says so.
+    """
 
     speaker: Speaker
     components: dict[str, dict[str, Any]]
     time: datetime | None
     is_full: bool
+    origin: Origin
     is_online: bool = True
 
 
@@ -43,7 +56,8 @@ def parse_message(topic: str, payload: bytes) -> Notice | None:
     """
     prefix, _, rest = topic.partition("/")
     if rest == "online":
-        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False, is_online=payload.strip().lower() != b"false")
+        is_online = payload.strip().lower() != b"false"
+        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False, origin=Origin.TOPIC, is_online=is_online)
     body = _object(payload)
     if rest.startswith("status/"):
         return _status(prefix, rest.removeprefix("status/"), body)
@@ -77,8 +91,13 @@ def _speaker_of_prefix(prefix: str) -> Speaker:
 
 def _status(prefix: str, component: str, body: dict[str, Any]) -> Notice | None:
     if not _is_metered(component):
-        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False)
-    return Notice(_speaker_of_prefix(prefix), {component: body}, None, is_full=False)
+        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False, origin=Origin.TOPIC)
+    return Notice(_speaker_of_prefix(prefix), {component: body}, _minute_of(body), is_full=False, origin=Origin.TOPIC)
+
+
+def _minute_of(body: dict[str, Any]) -> datetime | None:
+    counter = body.get("aenergy")
+    return device_time(counter.get("minute_ts")) if isinstance(counter, dict) else None
 
 
 def _notification(prefix: str, body: dict[str, Any]) -> Notice:
@@ -86,8 +105,8 @@ def _notification(prefix: str, body: dict[str, Any]) -> Notice:
     is_full = NOTIFICATIONS.get(str(body.get("method")))
     params = body.get("params")
     if is_full is None or not isinstance(params, dict):
-        return Notice(speaker, {}, None, is_full=False)
-    return Notice(speaker, _metered(params), device_time(params.get("ts")), is_full=is_full)
+        return Notice(speaker, {}, None, is_full=False, origin=Origin.NOTIFICATION)
+    return Notice(speaker, _metered(params), device_time(params.get("ts")), is_full=is_full, origin=Origin.NOTIFICATION)
 
 
 def _answer(body: dict[str, Any]) -> Notice:
@@ -95,8 +114,8 @@ def _answer(body: dict[str, Any]) -> Notice:
     speaker = _speaker(body.get("src"), "")
     result = body.get("result")
     if not isinstance(result, dict) or not isinstance(system := result.get("sys"), dict):
-        return Notice(speaker, {}, None, is_full=False)
-    return Notice(speaker, _metered(result), device_time(system.get("unixtime")), is_full=True)
+        return Notice(speaker, {}, None, is_full=False, origin=Origin.ANSWER)
+    return Notice(speaker, _metered(result), device_time(system.get("unixtime")), is_full=True, origin=Origin.ANSWER)
 
 
 @lru_cache(1024)

@@ -12,9 +12,10 @@ from django.conf import settings
 
 from accounts.addresses import client_address, household_of
 from devices.strangers import Stranger
+from telemetry.notified import HEARD_S, KEPT_S, notified
 from telemetry.returns import returns
 from telemetry.rows import trusted_time
-from telemetry.samples import PayloadError
+from telemetry.samples import PayloadError, Sample
 from telemetry.shelly import parse_status
 from telemetry.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
 
@@ -66,8 +67,9 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
         return unprocessable(error)
     now = datetime.now(UTC)
     timed = [sample._replace(time=trusted_time(sample.time, now)) for sample in returns().honest(mac, samples)]
+    stored = _beside_frames(timed, samples, now.timestamp() - await notified().last(mac))
     try:
-        outcomes = await writer().store([(mac, timed)])
+        outcomes = await writer().store([(mac, stored)], [] if stored else [(mac, timed)])
     except Refused:
         return unprocessable(IMPOSSIBLE)
     except DatabaseAway:
@@ -81,6 +83,22 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
         writer().presence.alive(mac, now.timestamp())
         returns().note(mac, timed)
     return OUTCOMES[outcomes[mac]]
+
+
+def _beside_frames(timed: list[Sample], said: list[Sample], silent_s: float) -> list[Sample]:
+    """Return what makes readings, of a device whose frames came so long ago over MQTT.
+
+    Its frames tell all that a script posts without the device's clock and counter. A counter on our clock beside one on the device's
+    would be energy that nobody used, also where frames are only late.
+    """
+    if silent_s > KEPT_S or all(one.time is own.time and one.energy_wh is not None for one, own in zip(timed, said, strict=True)):
+        return timed
+    if silent_s < HEARD_S:
+        return []
+    return [
+        one if one.time is own.time else one._replace(energy_wh=None, returned_wh=None)
+        for one, own in zip(timed, said, strict=True)
+    ]
 
 
 def _client(scope: Message) -> str | None:

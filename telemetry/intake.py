@@ -18,6 +18,7 @@ from telemetry.memory import Memory
 from telemetry.overlay import Remembered
 from telemetry.patience import LONGEST_RETRY_S, RETRY_S, store_patiently
 from telemetry.samples import PayloadError
+from telemetry.status_topics import StatusTopics
 from telemetry.writer import Outcome, writer
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ class Intake:
     def __init__(self, store: Redis) -> None:
         """Keep the client for memory."""
         self._memory = Memory(store)
+        self._status_topics = StatusTopics()
         self._last: Mapping[str, Remembered] = {}
         self.tally = Tally()
 
@@ -50,6 +52,7 @@ class Intake:
         heard = await self._attributed(self._read(messages))
         known = await self._memory.recall({one.mac for one in heard})
         known |= {mac: one for mac, one in self._last.items() if mac in known and one.kept > known[mac].kept}
+        heard = self._status_topics.heeded(heard, known)
         laid = lay(heard, known, max_power_w=settings.TELEMETRY_MAX_POWER_W, refuse=self.tally.refuse)
         self._last = laid.changed
         return laid

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from devices.asking import note_prefixes
 from devices.selectors import macs_by_whole_prefix
 from ecowatt.database import in_database
+from telemetry.notified import NotifiedTeller
 from telemetry.overlay import UNHEARD, Remembered, remembered
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,7 @@ class Memory:
         self._own: OrderedDict[str, Remembered] = OrderedDict()
         self._prefixes: OrderedDict[str, str] = OrderedDict()
         self._told: dict[str, str] = {}
+        self._teller = NotifiedTeller()
         self._told_since = time.monotonic()
         self._unknown: dict[str, float] = {}
         self._away_until = 0.0
@@ -83,6 +85,8 @@ class Memory:
             texts = [orjson.dumps(_written(one)) for one in changed.values()]
             sizes = "".join(f"{len(text):08}" for text in texts)
             await self._ask(lambda: self._write(args=[STATUS, KEPT_S, "".join(changed), sizes, b"".join(texts)]))
+        if notified := self._teller.fresh({mac: one.notified for mac, one in changed.items() if one.notified}):
+            await self._ask(lambda: self._teller.tell(self._store, notified))
         if time.monotonic() - self._told_since > PREFIXES_LIFE_S or len(self._told) > MOST_PREFIXES:
             self._told, self._told_since = {}, time.monotonic()
         if fresh := {mac: prefix for mac, prefix in prefixes.items() if self._told.get(mac) != prefix}:
@@ -143,7 +147,9 @@ def _keep_latest(kept: "OrderedDict[str, Any]", changed: Mapping[str, Any], most
 
 
 def _written(one: Remembered) -> dict[str, Any]:
-    return {"components": one.known.components, "counters": one.known.counters, "device_time": one.device_time, "kept": one.kept}
+    times = one._asdict()
+    known = times.pop("known")
+    return {"components": known.components, "counters": known.counters, **times}
 
 
 def _text(value: bytes | str) -> str:
@@ -151,4 +157,4 @@ def _text(value: bytes | str) -> str:
 
 
 def _read(raw: dict[str, Any]) -> Remembered:
-    return Remembered(remembered(raw), float(raw.get("device_time", 0.0)), float(raw.get("kept", 0.0)))
+    return Remembered(remembered(raw), *(float(raw.get(name, 0.0)) for name in Remembered._fields[1:]))

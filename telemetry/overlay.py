@@ -33,11 +33,17 @@ NOTHING = Known({}, {})
 
 
 class Remembered(NamedTuple):
-    """A device's last known status, the newest time on the device's own clock that it holds, and when it was kept (both Unix time)."""
+    """A device's last known status and how old it is; all times are Unix time, 0 for never.
+
+    device_time: the newest on the device's own clock. kept: when it was kept. notified: when a notification with a frame last came.
+    by_arrival: the newest that a reading got from our clock, since the message had no time of its own.
+    """
 
     known: Known = NOTHING
     device_time: float = 0.0
     kept: float = 0.0
+    notified: float = 0.0
+    by_arrival: float = 0.0
 
 
 UNHEARD = Remembered()

@@ -51,6 +51,7 @@ Readings = Sequence[tuple[str, Sequence[Sample]]]
 
 class _Entry(NamedTuple):
     readings: Readings
+    shown: Readings
     size: int
     answer: "asyncio.Future[dict[str, Outcome]]"
 
@@ -67,9 +68,10 @@ class Writer:
         self.presence = PresenceOutlet()
         self._task = asyncio.create_task(self._run())
 
-    async def store(self, readings: Readings) -> dict[str, Outcome]:
+    async def store(self, readings: Readings, shown: Readings = ()) -> dict[str, Outcome]:
         """Store samples, each with a time, by MAC; return what became of each MAC's after the commit.
 
+        Those of `shown`, which is for MACs among these, go to phones and are not stored.
         Raises Overloaded, DatabaseAway, Refused: then nothing of it may be taken as stored, and storing it again is harmless.
         """
         if self._task.done():
@@ -78,7 +80,7 @@ class Writer:
         if self._waiting + size > settings.TELEMETRY_QUEUE_LIMIT and self._waiting:
             raise Overloaded
         self._waiting += size
-        entry = _Entry(readings, size, asyncio.get_running_loop().create_future())
+        entry = _Entry(readings, shown, size, asyncio.get_running_loop().create_future())
         self._queue.put_nowait(entry)
         return await entry.answer
 
@@ -130,7 +132,7 @@ class Writer:
         for entry in batch:
             if not entry.answer.done():  # a sender that hung up no longer waits
                 entry.answer.set_result({mac: _outcome(known.get(mac)) for mac, _samples in entry.readings})
-            for mac, samples in entry.readings:
+            for mac, samples in (*entry.readings, *entry.shown):
                 if (device := known.get(mac)) is None:
                     continue
                 if device.is_active:

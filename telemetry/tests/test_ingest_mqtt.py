@@ -36,7 +36,7 @@ def test_readings_arrive_over_the_sessions_broker_and_sigterm_ends_it(ingest: An
         publish(client, f"shellyplus1pm-{MACS[0]}/events/rpc", b"not json")
         publish(client, *frame(MACS[0], 0, 60.0))
         status = {"id": 0, "apower": 90.0, "voltage": 126.0, "current": 0.7, "aenergy": {"total": 101.0}}
-        publish(client, f"shellyplus1pm-{MACS[0]}/status/switch:0", orjson.dumps(status))
+        publish(client, f"shellyplus1pm-{MACS[1]}/status/switch:0", orjson.dumps(status))
         await_true("both are stored", lambda: stored() == 2)
     began = time.monotonic()
     assert process.end() == 0
