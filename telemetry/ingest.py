@@ -13,7 +13,6 @@ from django.conf import settings
 from accounts.addresses import client_address, household_of
 from devices.strangers import Stranger
 from telemetry.notified import HEARD_S, KEPT_S, notified
-from telemetry.returns import returns
 from telemetry.rows import trusted_time
 from telemetry.samples import PayloadError, Sample
 from telemetry.shelly import parse_status
@@ -66,7 +65,7 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
     except PayloadError as error:
         return unprocessable(error)
     now = datetime.now(UTC)
-    timed = [sample._replace(time=trusted_time(sample.time, now)) for sample in returns().honest(mac, samples)]
+    timed = [sample._replace(time=trusted_time(sample.time, now)) for sample in samples]
     stored = _beside_frames(timed, samples, now.timestamp() - await notified().last(mac))
     try:
         outcomes = await writer().store([(mac, stored)], [] if stored else [(mac, timed)])
@@ -81,7 +80,6 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
         writer().presence.stranger(Stranger(mac, "", power_w, household_of(_client(scope))))
     else:
         writer().presence.alive(mac, now.timestamp())
-        returns().note(mac, timed)
     return OUTCOMES[outcomes[mac]]
 
 

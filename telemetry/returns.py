@@ -1,38 +1,38 @@
 """Which channels return energy to the grid: their one counter counts both directions, and says nothing without the other."""
 
-import asyncio
-from collections.abc import Iterable
-from weakref import WeakKeyDictionary
+from collections.abc import Awaitable, Callable, Sequence
 
 from telemetry.samples import Sample
 
-MOST = 100_000
+MOST = 200_000
+
+Series = tuple[int, int]
+Rows = list[tuple[int, Sample]]
+Fetch = Callable[[Sequence[Series]], Awaitable[dict[Series, bool]]]
 
 
 class Returns:
-    """Channels whose stored messages told this process of returned energy."""
+    """Channels, by device id and number, of which it is known whether they return energy."""
 
     def __init__(self) -> None:
         """Know of none."""
-        self._known: set[tuple[str, int]] = set()
+        self._known: dict[Series, bool] = {}
 
-    def note(self, mac: str, samples: Iterable[Sample]) -> None:
-        """Remember the channels that tell of returned energy; without any, both readings of the counter are the same."""
-        if len(self._known) > MOST:
-            self._known.clear()
-        self._known.update((mac, sample.channel) for sample in samples if sample.returned_wh)
+    async def honest(self, rows: Rows, fetch: Fetch) -> Rows:
+        """Return the rows, without the counter where a message leaves out the returned energy in it; the next one has it all.
 
-    def honest(self, mac: str, samples: Iterable[Sample]) -> list[Sample]:
-        """Return the samples, without the counter where this message leaves out the returned energy in it; the next one has it all."""
+        What was stored before this process began is asked of `fetch`, once for each channel.
+        """
+        bare = [(key, one.channel) for key, one in rows if one.returned_wh is None and one.energy_wh is not None]
+        if len(bare) < len(rows):
+            self._known |= {(key, one.channel): True for key, one in rows if one.returned_wh}
+        if unknown := set(bare) - self._known.keys():
+            if len(self._known) > MOST:
+                self._known = {series: True for series, returns in self._known.items() if returns}
+            self._known |= await fetch(list(unknown))
+        if not any(map(self._known.get, bare)):
+            return rows
         return [
-            sample._replace(energy_wh=None) if sample.returned_wh is None and (mac, sample.channel) in self._known else sample
-            for sample in samples
+            (key, one._replace(energy_wh=None)) if one.returned_wh is None and self._known.get((key, one.channel)) else (key, one)
+            for key, one in rows
         ]
-
-
-_returns: "WeakKeyDictionary[asyncio.AbstractEventLoop, Returns]" = WeakKeyDictionary()
-
-
-def returns() -> Returns:
-    """Return what the running event loop knows: one a process in production."""
-    return _returns.setdefault(asyncio.get_running_loop(), Returns())

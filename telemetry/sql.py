@@ -33,6 +33,16 @@ WITH fresh AS MATERIALIZED (
 SELECT count(*) FROM stored
 """
 
+# Whether channels return energy, as the last reading that had a counter says. Parameters: device_id[], channel[].
+RETURNING_CHANNELS = """
+SELECT s.device_id, s.channel, coalesce(last.returned_wh > 0, false)
+FROM unnest(%s::int[], %s::smallint[]) AS s (device_id, channel) LEFT JOIN LATERAL (
+    SELECT returned_wh FROM telemetry_reading r
+    WHERE r.device_id = s.device_id AND r.channel = s.channel AND r.energy_wh IS NOT NULL AND r.time > now() - interval '7 days'
+    ORDER BY time DESC LIMIT 1
+) last ON true
+"""
+
 # The last known reading of each channel of a device. Parameter: device_id.
 LAST_READINGS = """
 SELECT channel, time, power_w, voltage_v, current_a FROM telemetry_series s CROSS JOIN LATERAL (

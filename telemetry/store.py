@@ -18,6 +18,7 @@ from psycopg.pq import Conninfo
 from devices.registry import Entry, registry
 from telemetry import sql
 from telemetry.constants import SURELY_RECENT
+from telemetry.returns import Returns, Series
 from telemetry.rows import columns
 from telemetry.samples import Sample
 
@@ -53,7 +54,8 @@ class Store:
         """Connect to nothing yet."""
         self._conninfo = database_conninfo()
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
-        self._series: set[tuple[int, int]] = set()
+        self._series: set[Series] = set()
+        self._returns = Returns()
         self._database_time: tuple[datetime, float] | None = None  # and when it was that, by time.monotonic()
 
     async def save(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> dict[str, Entry]:
@@ -100,6 +102,7 @@ class Store:
             if (device := known.get(mac)) is not None and device.is_active
             for sample in samples
         ]
+        rows = await self._returns.honest(rows, self._returning)
         if rows and not (self._is_plain(rows, now) and await self._copy(rows)):
             await self._connection.execute(sql.STORE_BY_ID, columns(rows))
             self._series |= {(device_id, sample.channel) for device_id, sample in rows}
@@ -109,6 +112,12 @@ class Store:
         assert self._connection is not None
         cursor = await self._connection.execute(sql.DEVICES_BY_MAC, [macs])
         return {mac: Entry(device_id, is_active) for mac, device_id, is_active in await cursor.fetchall()}
+
+    async def _returning(self, series: Sequence[Series]) -> dict[Series, bool]:
+        assert self._connection is not None
+        device_ids, channels = map(list, zip(*series, strict=True))
+        cursor = await self._connection.execute(sql.RETURNING_CHANNELS, [device_ids, channels])
+        return {(device_id, channel): returns for device_id, channel, returns in await cursor.fetchall()}
 
     async def _database_now(self, database: psycopg.AsyncConnection[tuple[Any, ...]]) -> datetime:
         """Return the database's time, asked once a minute: this machine's clock may be wrong."""

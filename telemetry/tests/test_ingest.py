@@ -30,6 +30,7 @@ from telemetry.tests.test_shelly import EXPECTED, status_of
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/api/v1/ingest/shelly"
 MAC = "A8032412C3D4"
+RETURNED = {"aenergy": {"total": 100.0}, "ret_aenergy": {"total": 40.0}}
 
 
 @pytest.fixture
@@ -66,6 +67,16 @@ async def test_a_counter_without_the_returned_energy_in_it_is_left_out(
     stored = await readings()
     assert [one.energy_wh for one in stored if one.device_id == meter.pk] == [60.0, None, 62.0]
     assert [one.energy_wh for one in stored if one.device_id == other.pk] == [100.0, 101.0, 102.0]
+
+
+async def test_a_fresh_process_knows_of_the_returned_energy_that_another_stored(shelly: httpx.AsyncClient, meter: Device) -> None:
+    start = int(datetime.now(UTC).timestamp()) - 10
+    for second, counters in enumerate((RETURNED, {"aenergy": {"total": 101.0}}, {"aenergy": {"total": 102.0}}, RETURNED)):
+        message = body(unixtime=start + second)
+        message["switch:0"] |= counters
+        assert (await shelly.post(PATH, json=message)).status_code == 200
+        await writing.writer().close()
+    assert [one.energy_wh for one in await readings()] == [60.0, None, None, 60.0]
 
 
 async def test_a_reading_is_stored_before_the_answer(shelly: httpx.AsyncClient, meter: Device) -> None:

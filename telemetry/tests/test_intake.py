@@ -123,6 +123,14 @@ async def test_a_batch_that_comes_again_changes_nothing(intake: Intake, meter: D
     assert (await rows())[-1] == (-2, 70, 126, None)
 
 
+async def test_a_process_that_remembers_nothing_does_not_take_returned_energy_for_used(intake: Intake, meter: Device) -> None:
+    await intake.take([full(-5, 60.0, 100.0, ret_aenergy={"total": 40.0})])
+    await writing.writer().close()
+    await intake._memory._store.delete(STATUS + MAC)
+    await Intake(intake._memory._store).take([notify(-4, apower=60.0, aenergy={"total": 101.0})])
+    assert await rows() == [(-5, 60, 127, 60.0), (-4, 60, None, None)]
+
+
 async def test_two_facts_of_one_moment_are_one_reading_with_both(intake: Intake, meter: Device) -> None:
     await intake.take([full(-5, 60.0, 100.0), notify(-4, aenergy={"total": 101.0}), notify(-4, apower=90.0)])
     assert await rows() == [(-5, 60, 127, 100.0), (-4, 90, 127, 101.0)]
