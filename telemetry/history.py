@@ -30,6 +30,10 @@ class Window(NamedTuple):
                 yield step.astimezone(self.zone)
                 step += RESOLUTIONS[self.resolution]
 
+    def label(self, step: datetime) -> datetime:
+        """Return the time that names a step: its start, for a whole day its local noon, which is that day on any phone in America."""
+        return step.replace(hour=12) if self.resolution == "1d" else step
+
     def step_count(self) -> int:
         """Return about how many steps there are, without making them."""
         return int((self.end - self.start) / RESOLUTIONS[self.resolution]) + 1

@@ -93,7 +93,8 @@ class GraphQuery(HistoryQuery):
 class PointSerializer(serializers.Serializer[Any]):
     """Energy of one step."""
 
-    timestamp = serializers.DateTimeField(help_text="Start of the step, in local time with its offset.")
+    timestamp = serializers.DateTimeField(help_text="Start of the step, but noon of a whole day; local time with its offset.")
+    date = serializers.DateField(help_text="The local day of the step.")
     value = serializers.FloatField(allow_null=True, help_text="kWh; null where there is no data, which is not the same as zero.")
 
 
@@ -109,7 +110,10 @@ class GraphSerializer(serializers.Serializer[Any]):
 class DaysSerializer(serializers.Serializer[Any]):
     """Parallel arrays, oldest first; null where there is no data."""
 
-    labels = serializers.ListField(child=serializers.DateTimeField())
+    labels = serializers.ListField(
+        child=serializers.DateTimeField(), help_text="Start of each step, but noon of a whole day; local time with its offset."
+    )
+    dates = serializers.ListField(child=serializers.DateField(), help_text="The local day of each step.")
     watts = serializers.ListField(child=serializers.FloatField(allow_null=True))
     volts = serializers.ListField(child=serializers.FloatField(allow_null=True))
     amps = serializers.ListField(child=serializers.FloatField(allow_null=True))

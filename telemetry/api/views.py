@@ -15,6 +15,7 @@ from devices.models import Device
 from ecowatt.conditional import conditional
 from ecowatt.schema import NEEDS_LOGIN, answer, invalid, refusals
 from telemetry.api.serializers import DaysSerializer, GraphQuery, GraphSerializer, HistoryQuery
+from telemetry.history import Window
 from telemetry.selectors import Step, counting_ids, history
 
 ERRORS = NEEDS_LOGIN | refusals(
@@ -29,12 +30,13 @@ GRAPH = {
     "unit": "kWh",
     "resolution": "1d",
     "data_points": [
-        {"timestamp": "2026-11-22T00:00:00-06:00", "value": 7.412},
-        {"timestamp": "2026-11-23T00:00:00-06:00", "value": None},
+        {"timestamp": "2026-11-22T12:00:00-06:00", "date": "2026-11-22", "value": 7.412},
+        {"timestamp": "2026-11-23T12:00:00-06:00", "date": "2026-11-23", "value": None},
     ],
 }
 DAYS = {
-    "labels": ["2026-11-22T00:00:00-06:00", "2026-11-23T00:00:00-06:00"],
+    "labels": ["2026-11-22T12:00:00-06:00", "2026-11-23T12:00:00-06:00"],
+    "dates": ["2026-11-22", "2026-11-23"],
     "watts": [308.83, None],
     "volts": [126.91, None],
     "amps": [2.581, None],
@@ -80,12 +82,17 @@ class GraphView(APIView):
         """Return kWh by hour or local day: every circuit of the home, or one of them."""
         asked, steps = _asked(request, GraphQuery)
         custom = bool({"from", "to", "resolution"} & asked.keys())
+        window: Window = asked["window"]
         points = [
-            {"timestamp": start.isoformat(), "value": None if step is None else round(step.drawn_wh / 1000, 4)}
+            {
+                "timestamp": window.label(start).isoformat(),
+                "date": start.date().isoformat(),
+                "value": None if step is None else round(step.drawn_wh / 1000, 4),
+            }
             for start, step in steps
         ]
         period = "custom" if custom else asked["period"]
-        return Response({"period": period, "unit": "kWh", "resolution": asked["window"].resolution, "data_points": points})
+        return Response({"period": period, "unit": "kWh", "resolution": window.resolution, "data_points": points})
 
 
 @conditional
@@ -105,7 +112,8 @@ class LastSevenDaysView(APIView):
         known = [step for _start, step in steps]
         return Response(
             {
-                "labels": [start.isoformat() for start, _step in steps],
+                "labels": [asked["window"].label(start).isoformat() for start, _step in steps],
+                "dates": [start.date().isoformat() for start, _step in steps],
                 "watts": [step and _rounded(step.power_w, 2) for step in known],
                 "volts": [step and _rounded(step.voltage_v, 2) for step in known],
                 "amps": [step and _rounded(step.current_a, 3) for step in known],

@@ -43,6 +43,10 @@ def today() -> datetime:
     return datetime.now(CITY).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+def last_dates(days: int) -> list[str]:
+    return [f"{today() - timedelta(days=day):%Y-%m-%d}" for day in range(days - 1, -1, -1)]
+
+
 def test_the_daily_graph_has_24_hours_and_sums_the_circuits(api: APIClient, meter: Device, home: Home) -> None:
     other = Device.objects.create(home=home, hardware_id="b8032412c3d4", name="Sala")
     add(meter, this_hour(), 400)
@@ -62,8 +66,17 @@ def test_longer_graphs_go_by_local_day(api: APIClient, meter: Device, period: st
     points = api.get(GRAPH, {"period": period}).json()["data_points"]
     assert [point["value"] for point in points[-3:]] == [None, 0.25, 0.7]
     assert len(points) == days
-    assert points[-1]["timestamp"] == today().isoformat()
-    assert points[-1]["timestamp"].endswith("T00:00:00-06:00")
+    assert points[-1]["timestamp"].endswith("T12:00:00-06:00")
+    assert [point["timestamp"][:10] for point in points] == [point["date"] for point in points] == last_dates(days)
+
+
+def test_an_hour_is_labelled_by_its_start_and_says_its_local_day(api: APIClient, home: Home) -> None:
+    query = {"from": "2026-11-22T23:00:00-06:00", "to": "2026-11-23T01:00:00-06:00", "resolution": "1h"}
+    points = api.get(GRAPH, query).json()["data_points"]
+    assert [(point["timestamp"], point["date"]) for point in points] == [
+        ("2026-11-22T23:00:00-06:00", "2026-11-22"),
+        ("2026-11-23T00:00:00-06:00", "2026-11-23"),
+    ]
 
 
 def test_days_are_those_of_the_homes_zone(api: APIClient, meter: Device, home: Home) -> None:
@@ -82,7 +95,23 @@ def test_a_day_of_daylight_saving_is_25_hours_long(api: APIClient, meter: Device
         add(meter, start + timedelta(hours=hour), 100)
     points = api.get(GRAPH, {"from": "2026-11-01", "to": "2026-11-02", "resolution": "1d"}).json()["data_points"]
     assert [point["value"] for point in points] == [2.5, 0.1]
-    assert [point["timestamp"] for point in points] == ["2026-11-01T00:00:00-07:00", "2026-11-02T00:00:00-08:00"]
+    assert [point["timestamp"] for point in points] == ["2026-11-01T12:00:00-08:00", "2026-11-02T12:00:00-08:00"]
+
+
+@pytest.mark.parametrize(
+    ("query", "labels"),
+    [
+        (("2026-10-31", "2026-11-02"), ["10-31T12:00:00-07:00", "11-01T12:00:00-08:00", "11-02T12:00:00-08:00"]),
+        (("2026-03-07", "2026-03-09"), ["03-07T12:00:00-08:00", "03-08T12:00:00-07:00", "03-09T12:00:00-07:00"]),
+    ],
+)
+def test_days_at_the_border_are_labelled_by_noon_with_the_offset_of_that_day(
+    api: APIClient, home: Home, query: tuple[str, str], labels: list[str]
+) -> None:
+    Home.objects.filter(pk=home.pk).update(time_zone="America/Tijuana")
+    body = api.get(DAYS, {"from": query[0], "to": query[1], "resolution": "1d"}).json()
+    assert body["labels"] == [f"2026-{label}" for label in labels]
+    assert body["dates"] == [label[:10] for label in body["labels"]]
 
 
 @pytest.mark.parametrize("start", ["2026-11-01T00:00:00-07:00", "2026-11-01"])
@@ -144,7 +173,8 @@ def test_the_last_seven_days_are_means_of_power_and_voltage_and_sums_of_circuits
     add(meter, today() + timedelta(hours=1), 500)
     add(other, today(), 127)
     body = api.get(DAYS).json()
-    assert body["labels"] == [(today() - timedelta(days=day)).isoformat() for day in range(6, -1, -1)]
+    assert body["dates"] == [label[:10] for label in body["labels"]] == last_dates(7)
+    assert {label[10:] for label in body["labels"]} == {"T12:00:00-06:00"}
     assert body["watts"] == [None] * 6 + [527.0]
     assert body["volts"] == [None] * 6 + [127.0]
     assert body["amps"] == [None] * 6 + [pytest.approx(400 / 127 + 1, abs=1e-3)]
