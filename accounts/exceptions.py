@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from ecowatt.exceptions import BadRequest, Conflict, DomainError, NotAuthenticated, NotFound, TooManyRequests, Unavailable
+from ecowatt.exceptions import BadRequest, Conflict, Forbidden, NotAuthenticated, NotFound, TooManyRequests, Unavailable
 
 
 class EmailTaken(Conflict):
@@ -47,10 +47,8 @@ class NoContract(NotFound):
         super().__init__(_("Tu hogar no tiene un contrato de suministro."))
 
 
-class NotAllowed(DomainError):
+class NotAllowed(Forbidden):
     """The caller's role in the home, or the lack of one, does not allow it."""
-
-    status = 403
 
 
 class TooManyAttempts(TooManyRequests):

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from ecowatt.exceptions import Conflict, NotFound
+from ecowatt.exceptions import Conflict, Forbidden, NotFound
 
 
 class DeviceNotFound(NotFound):
@@ -13,7 +13,14 @@ class DeviceNotFound(NotFound):
 
 
 class DeviceTaken(Conflict):
-    """A home has claimed the hardware already."""
+    """The home has claimed the hardware already."""
 
     def __init__(self) -> None:
         super().__init__(_("El ID de hardware ya está registrado."))
+
+
+class DeviceOfAnotherHome(Forbidden):
+    """Another home has claimed the hardware: the app takes a conflict for a device of the caller's own."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Otra cuenta tiene este dispositivo. Pide a su dueño que lo elimine."))

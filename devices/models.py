@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Home
 from devices import shelly
 from devices.querysets import DeviceQuerySet
-from devices.validators import hardware_id_validator, mqtt_prefix_validator
+from devices.validators import channel_validator, hardware_id_validator, mqtt_prefix_validator
 
 
 class Device(models.Model):
@@ -54,7 +54,7 @@ class Channel(models.Model):
     """A named circuit of a device; a channel without a row bears the device's name."""
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="channels", verbose_name=_("dispositivo"))
-    number = models.PositiveSmallIntegerField(_("canal"))
+    number = models.PositiveSmallIntegerField(_("canal"), validators=[channel_validator])
     name = models.CharField(_("nombre"), max_length=100)
 
     class Meta:

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from accounts.models import Home
 from devices import shelly
-from devices.exceptions import DeviceNotFound, DeviceTaken
+from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken
 from devices.models import Channel, Device
 
 
@@ -25,7 +25,7 @@ def device_register(
     """Claim a device for a home and name its channels.
 
     The id is a MAC in any spelling, or a Shelly's full id, whose prefix then says the model. Without one the topic prefix does;
-    a prefix of the owner's own leaves the model unknown (empty). Raises DeviceTaken if a home has the device, also in a race.
+    a prefix of the owner's own leaves the model unknown (empty). Raises DeviceTaken or DeviceOfAnotherHome, also in a race.
     """
     bare, prefix = shelly.identity_of(hardware_id)
     mqtt_prefix = shelly.bare_prefix(mqtt_prefix or "", bare) or prefix or shelly.DEFAULT_PREFIX
@@ -42,7 +42,7 @@ def device_register(
         },
     )
     if not is_new:
-        raise DeviceTaken
+        raise DeviceTaken if device.home_id == home.pk else DeviceOfAnotherHome
     channels_fill(device=device, names=channel_names)
     return device
 

@@ -7,6 +7,8 @@ Component = Literal["switch", "pm1", "em1", "em"]
 
 DEFAULT_PREFIX = "shellyplus1pm"
 BRAND = "Shelly"
+# The highest number of a component that is heard: beyond what any model has, add-ons and virtual components included.
+MAX_CHANNEL = 31
 
 
 class Model(NamedTuple):

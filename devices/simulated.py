@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from accounts.models import Home
-from devices.exceptions import DeviceTaken
+from devices.exceptions import DeviceOfAnotherHome, DeviceTaken
 from devices.models import Device
 from devices.services import device_register
 from devices.shelly import model_of
@@ -22,7 +22,7 @@ def missing_register(*, home: Home, macs: Iterable[str]) -> list[Device]:
         label = KINDS[ROOMS[room]].label
         try:
             found.append(device_register(home=home, hardware_id=mac, name=f"{label} {turn + 1}" if turn else label))
-        except DeviceTaken:
+        except (DeviceTaken, DeviceOfAnotherHome):
             continue
     return found
 

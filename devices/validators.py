@@ -1,7 +1,9 @@
-"""What a hardware id and a topic prefix may look like; for the API and the admin alike."""
+"""What a hardware id, a topic prefix and a channel number may look like; for the API and the admin alike."""
 
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.utils.translation import gettext_lazy as _
+
+from devices.shelly import MAX_CHANNEL
 
 hardware_id_validator = RegexValidator(
     r"^(?=.*[0-9A-Za-z])[ -~]+\Z", _("El ID de hardware solo lleva letras sin acento, números y signos comunes.")
@@ -11,3 +13,4 @@ mqtt_prefix_validator = RegexValidator(
     r"^[^$+#\s\x00-\x1f][^+#\x00-\x1f]*\Z",
     _("El prefijo MQTT no puede empezar con «$» ni llevar «+», «#» o caracteres de control."),
 )
+channel_validator = MaxValueValidator(MAX_CHANNEL, _("El número de canal va de 0 a 31."))

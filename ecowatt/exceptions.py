@@ -19,6 +19,12 @@ class NotAuthenticated(DomainError):
     status = 401
 
 
+class Forbidden(DomainError):
+    """Somebody else may, the caller may not."""
+
+    status = 403
+
+
 class NotFound(DomainError):
     """It isn't there, or isn't the caller's."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from devices.shelly import normalised_hardware_id
+from devices.shelly import MAX_CHANNEL, normalised_hardware_id
 
 KEY = ("resolution", "hardware_id", "channel")
 TIMES = {"raw": "time", "5m": "start", "1h": "start", "1d": "date"}
@@ -166,7 +166,7 @@ HARDWARE_ID = Kind(_hardware_id, "a hardware id")
 TIME = Kind(_time, "an ISO 8601 time with an offset, from the year 2000 on")
 DOUBLE = Kind(_double, "a number")
 REAL = Kind(_real, "a number that single precision holds")
-CHANNEL = _whole(255)
+CHANNEL = _whole(MAX_CHANNEL)
 KINDS = {
     **dict.fromkeys(("power_w", "covered_s"), REAL),
     **dict.fromkeys(("power_min_w", "power_mean_w", "power_max_w", "voltage_v", "current_a"), REAL.or_nothing()),

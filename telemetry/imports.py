@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from accounts.models import Home
-from devices.exceptions import DeviceTaken
+from devices.exceptions import DeviceOfAnotherHome
 from devices.models import Device
 from devices.services import device_register
 from devices.shelly import displayed_hardware_id
@@ -106,7 +106,7 @@ def _registered(home: Home, hardware_id: str) -> int:
         return device_register(home=home, hardware_id=hardware_id, name=shown[:100]).pk
     except ValidationError as error:
         raise FileProblem(f"{shown!r} is no hardware id.") from error
-    except DeviceTaken as error:
+    except DeviceOfAnotherHome as error:
         raise FileProblem(f"{shown} is registered in another home. Nothing was imported.") from error
 
 

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from devices.shelly import MAX_CHANNEL
 from telemetry.samples import PayloadError, Sample
 
 MAX_VOLTAGE_V = 500.0
 MAX_CURRENT_A = 1000.0
 MAX_COUNTER_WH = 1e12
-MAX_CHANNEL = 31
 PHASES = ("a", "b", "c")
 COMPONENT = re.compile(r"(switch|cover|pm1|em|em1):(0|[1-9][0-9]{0,2})")
 # An energy meter numbers its channels from 0, and so do the relays beside it: where both measure, the meter's word counts.

@@ -32,18 +32,19 @@ EXAMPLE: dict[str, Any] = {
     "is_main": False,
     "channels": [{"number": 0, "name": "Cocina"}],
 }
-SHORT_NAME = "Asegúrese de que este campo tenga al menos 3 caracteres."
+GUEST = "Como invitado puedes ver lo que hay en el hogar, pero no cambiarlo."
 ERRORS: Responses = {
     **NEEDS_LOGIN,
     **refusals(
         {
-            403: "Como invitado puedes ver lo que hay en el hogar, pero no cambiarlo.",
+            403: GUEST,
             404: "Dispositivo no encontrado o no pertenece al usuario.",
             409: "El ID de hardware ya está registrado.",
         }
     ),
-    **invalid("dev_name", SHORT_NAME, value="TV", kind="min_length"),
+    **invalid("dev_name", "El nombre debe tener de 1 a 100 caracteres.", value="", kind="blank"),
 }
+ANOTHER_HOME = refusals({403: (GUEST, "Otra cuenta tiene este dispositivo. Pide a su dueño que lo elimine.")})
 
 
 def _errors(*codes: int) -> Responses:
@@ -73,7 +74,7 @@ device_create = _described(
     "Register a device",
     request=DeviceRegisterSerializer,
     examples=asking({"dev_hardware_id": "A8032412C3D4", "dev_name": "Cocina"}),
-    responses={201: _device("Registered")} | _errors(401, 403, 409, 422),
+    responses={201: _device("Registered")} | _errors(401, 409, 422) | ANOTHER_HOME,
 )
 device_retrieve = _described(
     "retrieve",

@@ -3,22 +3,32 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from accounts.api.fields import TextField, sentences
 from devices.models import Channel, Device
-from devices.shelly import DEFAULT_PREFIX, displayed_hardware_id, is_mac, normalised_hardware_id
+from devices.shelly import DEFAULT_PREFIX, MAX_CHANNEL, displayed_hardware_id, is_mac, normalised_hardware_id
 from devices.strangers import Stranger
 from devices.validators import hardware_id_validator, mqtt_prefix_validator
 
-MAX_CHANNEL = 15
+NUMBER = _("El número de canal va de 0 a 31.")
+NAME = _("El nombre debe tener de 1 a 100 caracteres.")
+FLAG = _("Debe ser verdadero o falso (true o false).")
+
+
+class DeviceNameField(TextField):
+    """What people call a device or a circuit: "TV", "1"."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=100, error_messages=sentences(missing=NAME, wrong=NAME), **options)
 
 
 class ChannelSerializer(serializers.ModelSerializer[Channel]):
     """A named circuit."""
 
-    number = serializers.IntegerField(min_value=0, max_value=MAX_CHANNEL)
-    name = serializers.CharField(min_length=1, max_length=100)
+    number = serializers.IntegerField(min_value=0, max_value=MAX_CHANNEL, error_messages=sentences(missing=NUMBER, wrong=NUMBER))
+    name = DeviceNameField()
 
     class Meta:
         model = Channel
@@ -97,7 +107,7 @@ class NearbySerializer(serializers.Serializer[Any]):
 class DeviceChangeSerializer(serializers.Serializer[Any]):
     """What may be changed; null and a missing field leave it as it is."""
 
-    dev_name = serializers.CharField(source="name", min_length=3, max_length=100, required=False, allow_null=True)
+    dev_name = DeviceNameField(source="name", required=False, allow_null=True)
     dev_mqtt_prefix = serializers.CharField(
         source="mqtt_prefix",
         max_length=100,
@@ -107,7 +117,7 @@ class DeviceChangeSerializer(serializers.Serializer[Any]):
         validators=[mqtt_prefix_validator],
         help_text=f"Topic prefix without the MAC. At registration `{DEFAULT_PREFIX}` by default; null changes nothing later.",
     )
-    is_main = serializers.BooleanField(required=False, allow_null=True)
+    is_main = serializers.BooleanField(required=False, allow_null=True, error_messages=sentences(missing=FLAG, wrong=FLAG))
     channels = ChannelSerializer(many=True, required=False, allow_null=True)
 
     def validate_channels(self, rows: list[dict[str, Any]] | None) -> dict[int, str] | None:
@@ -131,7 +141,8 @@ class DeviceRegisterSerializer(DeviceChangeSerializer):
         source="hardware_id",
         min_length=12,
         max_length=255,
+        error_messages={"min_length": _("El ID de hardware debe tener al menos 12 caracteres.")},
         validators=[hardware_id_validator],
         help_text="The MAC, with or without separators, or the Shelly's full id (`shellypro4pm-34987ae4d353`).",
     )
-    dev_name = serializers.CharField(source="name", min_length=3, max_length=100)
+    dev_name = DeviceNameField(source="name")

@@ -72,3 +72,12 @@ def test_staff_who_change_a_device_leave_its_online_state_alone(staff: Client, h
     page = staff.get(f"/admin/devices/device/{device.pk}/change/").content.decode()
     assert 'name="is_online"' not in page
     assert 'name="hardware_id"' not in page
+
+
+def test_staff_name_a_channel_up_to_31(staff: Client, home: Home, device: Device) -> None:
+    channel = {"channels-TOTAL_FORMS": "1", "channels-0-device": str(device.pk), "channels-0-name": "Bomba"}
+    url = f"/admin/devices/device/{device.pk}/change/"
+    page = staff.post(url, form(home) | channel | {"channels-0-number": "32"})
+    assert "El número de canal va de 0 a 31." in page.content.decode()
+    assert staff.post(url, form(home) | channel | {"channels-0-number": "31"}).status_code == 302
+    assert device.channels.filter(number=31, name="Bomba").exists()

@@ -10,7 +10,7 @@ from devices.models import Device
 from devices.services import device_register
 
 NOT_FOUND = {"detail": "Dispositivo no encontrado o no pertenece al usuario."}
-TAKEN = {"detail": "El ID de hardware ya está registrado."}
+ANOTHER_HOMES = {"detail": "Otra cuenta tiene este dispositivo. Pide a su dueño que lo elimine."}
 BODY = {"dev_hardware_id": "A8032412C3D4", "dev_name": "Cocina"}
 CALLS = [
     ("get", "/api/v1/devices/{}"),
@@ -93,10 +93,33 @@ def test_a_prefix_of_ones_own_leaves_the_model_unknown(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize("spelling", ["a8032412c3d4", "A8:03:24:12:C3:D4", "a8-03-24-12-c3-d4", "shellypro4pm-a8032412c3d4"])
-def test_a_registered_id_is_taken_in_every_spelling(stranger_api: APIClient, device: Device, spelling: str) -> None:
-    answer = post(stranger_api, dev_hardware_id=spelling)
-    assert (answer.status_code, answer.json()) == (409, TAKEN)
-    assert Device.objects.count() == 1
+def test_a_registered_id_is_taken_in_every_spelling_and_the_app_learns_by_whom(
+    api: APIClient, stranger_api: APIClient, device: Device, spelling: str
+) -> None:
+    own, others = (post(client, dev_hardware_id=spelling) for client in (api, stranger_api))
+    assert (own.status_code, own.json()) == (409, {"detail": "El ID de hardware ya está registrado."})
+    assert (others.status_code, others.json()) == (403, ANOTHER_HOMES)
+    assert Device.objects.get() == device
+    assert set(others.json()["detail"]).isdisjoint("0123456789")
+
+
+@pytest.mark.parametrize("name", ["TV", "1", "x" * 100])
+def test_a_name_may_have_one_to_a_hundred_characters(api: APIClient, name: str) -> None:
+    body = post(api, dev_name=name).json()
+    assert (body["dev_name"], body["channels"]) == (name, [{"number": 0, "name": name}])
+
+
+@pytest.mark.parametrize("name", ["", " ", None, "x" * 101, 5])
+def test_another_name_is_refused_in_one_sentence(api: APIClient, name: Any) -> None:
+    (item,) = post(api, dev_name=name).json()["detail"]
+    assert item["msg"] == "El nombre debe tener de 1 a 100 caracteres."
+
+
+@pytest.mark.parametrize(("number", "code"), [(0, 201), (31, 201), (32, 422), (-1, 422)])
+def test_channels_go_from_0_to_31(api: APIClient, number: int, code: int) -> None:
+    answer = post(api, channels=[{"number": number, "name": "Bomba"}])
+    assert answer.status_code == code
+    assert code == 201 or answer.json()["detail"][0]["msg"] == "El número de canal va de 0 a 31."
 
 
 @pytest.mark.parametrize(
@@ -110,7 +133,6 @@ def test_a_registered_id_is_taken_in_every_spelling(stranger_api: APIClient, dev
         ("dev_hardware_id", "a8032412\x00c3d4"),
         ("dev_hardware_id", None),
         ("dev_hardware_id", ["A8032412C3D4"]),
-        ("dev_name", "TV"),
         ("dev_name", "x" * 101),
         ("dev_name", None),
         ("dev_mqtt_prefix", "casa/#"),
@@ -118,7 +140,7 @@ def test_a_registered_id_is_taken_in_every_spelling(stranger_api: APIClient, dev
         ("dev_mqtt_prefix", "$SYS"),
         ("dev_mqtt_prefix", "x" * 101),
         ("is_main", "quizás"),
-        ("channels", [{"number": 16, "name": "Bomba"}]),
+        ("channels", [{"number": 32, "name": "Bomba"}]),
         ("channels", [{"number": 0, "name": "Bomba"}, {"number": 0, "name": "Tinaco"}]),
         ("channels", "Bomba"),
     ],
@@ -197,7 +219,7 @@ def test_an_empty_change_changes_nothing(api: APIClient, device: Device) -> None
     assert api.patch(url, {}, format="json").json() == api.patch(url, nothing, format="json").json() == before
 
 
-@pytest.mark.parametrize("changes", [{"dev_name": "TV"}, {"dev_mqtt_prefix": "a#"}, {"dev_name": ""}, [], "x"])
+@pytest.mark.parametrize("changes", [{"dev_name": "x" * 101}, {"dev_mqtt_prefix": "a#"}, {"dev_name": ""}, [], "x"])
 def test_a_bad_change_is_refused(api: APIClient, device: Device, changes: Any) -> None:
     answer = api.patch(f"/api/v1/devices/{device.pk}", changes, format="json")
     assert answer.status_code == 422

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from accounts.models import Contract, Home
-from devices.exceptions import DeviceNotFound, DeviceTaken
+from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome
 from devices.models import Device
 from devices.services import device_register, device_toggle, device_update
 
@@ -17,7 +17,7 @@ def test_of_many_who_claim_a_device_at_once_one_gets_it() -> None:
     def claim(home: Home) -> bool:
         try:
             device_register(home=home, hardware_id="A8:03:24:12:C3:D4", name="Cocina", mqtt_prefix="shellypro4pm")
-        except DeviceTaken:
+        except DeviceOfAnotherHome:
             return False
         else:
             return True

@@ -101,12 +101,12 @@ def test_the_api_speaks_spanish_unless_english_is_asked_for(
 
 
 def test_what_frameworks_say_about_a_field_follows_the_language(api: APIClient) -> None:
-    body = {"dev_hardware_id": "A8032412C3D4", "dev_name": "TV"}
+    body = {"dev_hardware_id": "A" * 256, "dev_name": "TV"}
     said = [
         api.post("/api/v1/devices/", body, format="json", headers={"accept-language": language}).json()["detail"][0]["msg"]
         for language in ("es-MX", "en")
     ]
     assert said == [
-        "Asegúrese de que este campo tenga al menos 3 caracteres.",
-        "Ensure this field has at least 3 characters.",
+        "Asegúrese de que este campo no tenga más de 255 caracteres.",
+        "Ensure this field has no more than 255 characters.",
     ]

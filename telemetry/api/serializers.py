@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from devices.shelly import MAX_CHANNEL
 from telemetry.history import PERIODS, RESOLUTIONS, Window, days_window, floored, instant, period_window
 
 MAX_STEPS = 10_000
@@ -42,7 +43,7 @@ class HistoryQuery(serializers.Serializer[Any]):
     """Which circuits, and which time in which steps. Without `from`, `to` and `resolution` it is the endpoint's own period."""
 
     device_id = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1, help_text="This device alone.")
-    channel = serializers.IntegerField(required=False, min_value=0, max_value=255, help_text="This channel alone.")
+    channel = serializers.IntegerField(required=False, min_value=0, max_value=MAX_CHANNEL, help_text="This channel alone.")
     resolution = serializers.ChoiceField(choices=list(RESOLUTIONS), required=False, help_text="Width of each step.")
 
     def get_fields(self) -> dict[str, Any]:
