@@ -4,26 +4,30 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+import structlog
 from django.conf import settings
 
 from accounts.models import Home
 from analysis.selectors import latest_recommendation
 from reports.carbon import Footprint, footprint
 from tariffs.cycles import Cycle
+from tariffs.exceptions import PricesMissing
 from tariffs.outlook import Outlook
-from tariffs.outlooks import measured_of, outlook_from
+from tariffs.outlooks import Measured, measured_of, outlook_from
 from tariffs.selectors import local_date
+
+log = structlog.get_logger(__name__)
 
 
 class Summary(NamedTuple):
     """The running cycle of a home; dates are local, the end inclusive, money is pesos with IVA, street lighting and discounts.
 
-    The cost is the bill that CFE would print if the meter were read now. Without one (nothing measured yet) it is 0, and nothing is
-    said of its certainty or of where the cycle leads.
+    The cost is the bill that CFE would print if the meter were read now. Without a bill nothing is said of its certainty or of where
+    the cycle leads: where nothing is measured yet the cost is 0, and where the operator has not loaded the prices it is None.
     """
 
     kwh_consumed_cycle: Decimal
-    estimated_cost_mxn: Decimal
+    estimated_cost_mxn: Decimal | None
     billing_cycle_start: date
     billing_cycle_end: date
     days_in_cycle: int
@@ -53,7 +57,7 @@ def summary_of(
     bill = outlook.now.bill if outlook else None
     return Summary(
         kwh_consumed_cycle=kwh,
-        estimated_cost_mxn=bill.grand_total if bill else Decimal(0),
+        estimated_cost_mxn=bill.grand_total if bill else _cost_without_bill(kwh),
         billing_cycle_start=cycle.start,
         billing_cycle_end=cycle.last_day,
         days_in_cycle=cycle.days_elapsed(today),
@@ -66,18 +70,29 @@ def summary_of(
     )
 
 
-def dashboard_summary(home: Home, now: datetime) -> Summary:
-    """Return the summary of the cycle that the home is in (at most 12 queries). Raises PricesMissing, NoContract.
+def _cost_without_bill(kwh: Decimal) -> Decimal | None:
+    return None if kwh else Decimal(0)
 
-    Without energy in the cycle – no meter, or no reading yet – nothing is billed, and no price is asked for.
-    """
+
+def _outlook_of(measured: Measured) -> Outlook | None:
+    """Return where the cycle leads; None where nothing has been used yet, or where prices are missing: the kWh are shown without."""
+    if round(measured.kwh * 1000) <= 0:
+        return None
+    try:
+        return outlook_from(measured)
+    except PricesMissing:
+        log.warning("dashboard without cost: prices are not loaded", tariff=measured.contract.tariff)
+        return None
+
+
+def dashboard_summary(home: Home, now: datetime) -> Summary:
+    """Return the summary of the cycle that the home is in (at most 12 queries). Raises NoContract."""
     measured = measured_of(home, now)
-    energy_wh = measured.kwh * 1000
     return summary_of(
         home,
         cycle=measured.cycle,
         today=local_date(home, now),
-        energy_wh=energy_wh,
-        outlook=outlook_from(measured) if round(energy_wh) > 0 else None,
+        energy_wh=measured.kwh * 1000,
+        outlook=_outlook_of(measured),
         recommendation=latest_recommendation(home),
     )

@@ -12,8 +12,8 @@ from tariffs.api.outlook import OutlookSerializer, outlook_json
 from tariffs.bill import CERTAINTIES
 
 
-def _two_decimals() -> serializers.DecimalField:
-    return serializers.DecimalField(max_digits=None, decimal_places=2, rounding=ROUND_HALF_UP)
+def _two_decimals(**options: Any) -> serializers.DecimalField:
+    return serializers.DecimalField(max_digits=None, decimal_places=2, rounding=ROUND_HALF_UP, **options)
 
 
 class CarbonFootprintSerializer(serializers.Serializer[Any]):
@@ -27,7 +27,7 @@ class SummarySerializer(serializers.Serializer[Any]):
     """The running cycle: kWh, pesos with all taxes, local dates (the end inclusive), days elapsed."""
 
     kwh_consumed_cycle = _two_decimals()
-    estimated_cost_mxn = _two_decimals()
+    estimated_cost_mxn = _two_decimals(allow_null=True, help_text="0 while nothing is used; null where prices are missing.")
     billing_cycle_start = serializers.DateField()
     billing_cycle_end = serializers.DateField()
     days_in_cycle = serializers.IntegerField()

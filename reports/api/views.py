@@ -39,17 +39,15 @@ class DashboardSummaryView(APIView):
         description=(
             "The running billing cycle of the caller's home, in its local dates. The cost is the bill, with all taxes, that CFE would "
             "print if the cycle closed with the whole kWh used so far, its minimum charge included. It is 0 while the cycle has "
-            "no reading. `cost_certainty` says whether the bill is `exact`, `provisional` (a price is derived or of another "
-            "month) or an `estimate`; `price_month` is the month whose prices were used. Both are null without a bill, as is "
-            "`outlook`, which is what `/tariffs/outlook` answers."
+            "no reading, and null where the prices of the tariff are missing. `cost_certainty` says whether the bill is `exact`, "
+            "`provisional` (a price is derived or of another month) or an `estimate`; `price_month` is the month whose prices were "
+            "used. Both are null without a bill, as is `outlook`, which is what `/tariffs/outlook` answers."
         ),
         request=None,
         responses={
             200: answer(SummarySerializer, EXAMPLE, "The running cycle"),
             **NEEDS_LOGIN,
-            **refusals(
-                {404: "Tu cuenta no pertenece a ningún hogar.", 503: "Los precios de CFE de esta tarifa no están cargados."}
-            ),
+            **refusals({404: "Tu cuenta no pertenece a ningún hogar."}),
         },
     )
     def get(self, request: Request) -> Response:

@@ -10,6 +10,8 @@ from analysis.models import Recommendation
 from conftest import client_of
 from devices.models import Device
 from tariffs.selectors import bill_for, current_cycle, cycle_bounds
+from tariffs.tests.homes import used_hourly
+from telemetry.hours import HOUR, hour_of
 from telemetry.rollups import rollup
 from telemetry.samples import Sample
 from telemetry.services import readings_store
@@ -90,8 +92,23 @@ def test_readings_of_every_circuit_become_kwh_and_pesos(
     assert body["cost_certainty"] == bill.certainty
 
 
+def test_the_home_screen_stands_without_prices(api: APIClient, meter: Device) -> None:
+    hour = hour_of(timezone.now())
+    used_hourly(meter, hour, hour + HOUR, lambda _hour: 1_500.0)
+    answer = api.get(URL)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["kwh_consumed_cycle"] == 1.5
+    assert [body[name] for name in ("estimated_cost_mxn", "cost_certainty", "price_month", "outlook")] == [None] * 4
+    for refused in (
+        api.get("/api/v1/tariffs/outlook"),
+        api.post("/api/v1/tariffs/what-if", {"base_kwh": 50, "kwh": 100}, format="json"),
+    ):
+        assert (refused.status_code, refused.json()) == (503, {"detail": "Los precios de CFE de esta tarifa no están cargados."})
+
+
 def test_the_schema_describes_the_dashboard(anonymous_api: APIClient) -> None:
     paths = anonymous_api.get("/openapi.json", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()["paths"]
     operation = next(operations["get"] for path, operations in paths.items() if path.rstrip("/") == URL)
-    assert set(operation["responses"]) == {"200", "401", "404", "503"}
+    assert set(operation["responses"]) == {"200", "401", "404"}
     assert operation["responses"]["200"]["content"]["application/json"]["examples"]

@@ -10,7 +10,6 @@ from devices.models import Device
 from reports.api.serializers import SummarySerializer
 from reports.selectors import Summary, dashboard_summary
 from tariffs.cycles import Cycle
-from tariffs.exceptions import PricesMissing
 from tariffs.tests.homes import used_hourly
 from telemetry.hours import HOUR, hour_of
 from telemetry.models import Hour
@@ -84,9 +83,10 @@ def test_a_price_that_is_not_printed_makes_the_cost_provisional(home: Home, pric
     assert (summary.cost_certainty, summary.price_month, summary.current_tariff) == ("provisional", "2026-08", "DAC")
 
 
-def test_energy_without_any_price_is_an_error_that_can_be_shown(home: Home) -> None:
-    with pytest.raises(PricesMissing):
-        _summary(home, 1000.0)
+def test_without_any_price_the_kwh_are_shown_and_the_cost_is_unknown(home: Home) -> None:
+    summary = _summary(home, 1000.0)
+    assert (summary.kwh_consumed_cycle, summary.carbon_footprint.co2_emitted_kg > 0) == (Decimal(1), True)
+    assert (summary.estimated_cost_mxn, summary.cost_certainty, summary.price_month, summary.outlook) == (None,) * 4
 
 
 def test_settings_replace_the_grid_s_factor_and_the_tree(home: Home, prices: None, settings: Any) -> None:
