@@ -61,11 +61,11 @@ class Doubt(StrEnum):
 
 
 class Line(NamedTuple):
-    """The energy of one tier, and the month whose price it has."""
+    """The energy of one tier, and the month whose price it has; kWh are whole but in a mixed bill, whose tiers end in between."""
 
     tier: Tier
     season: Season
-    kwh: int
+    kwh: int | Decimal
     price: Decimal
     amount: Decimal
     price_month: date

@@ -4,6 +4,7 @@ kWh are whole numbers, money is Decimal pesos, every rounding is half up to the 
 """
 
 from bisect import bisect_right
+from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -12,7 +13,7 @@ from typing import NamedTuple, Self
 from tariffs.bill import ZERO, Bill, Doubt, Line, Terms, to_cents
 from tariffs.constants import MAX_KWH, MINIMUM_KWH_PER_MONTH, Provenance, Season, Tier
 from tariffs.prices import PriceBook, Rate
-from tariffs.seasons import DAY, Stretch, stretches
+from tariffs.seasons import DAY, Stretch, Summer, stretches
 
 # The price month is the one that holds the day this long before the period's end, by the months of the period. The bimonthly
 # rule is confirmed by bills, the monthly one is only cited.
@@ -20,33 +21,53 @@ DAYS_BEFORE_END = {1: timedelta(days=15), 2: timedelta(days=30)}
 
 
 class Section(NamedTuple):
-    """A part of a bill with one season: its days, how many months of tiers it gets, the month whose prices it should pay and its prices."""
+    """A part of a bill with one season: how many months of tiers it gets, the month whose prices it should pay and its prices.
 
-    day_count: int
+    The months are the fraction `months / over`: of a mixed bill the season's days over those of its month at the edge.
+    """
+
     months: int
+    over: int
     month: date
     tiers: Sequence[Rate]
 
-    @property
-    def fixed_charge(self) -> Decimal:
-        """Return DAC's charge, which does not depend on use."""
-        return to_cents((self.tiers[0].fixed_charge_mxn_month or ZERO) * self.months)
-
-    def lines(self, kwh: int) -> Iterator[Line]:
-        """Split kWh over the tiers that they reach; limits hold for one month and are multiplied, never prorated by days."""
+    def lines(self, kwh: int, *, is_whole: bool = True) -> Iterator[Line]:
+        """Split kWh, or the minimum if that is more, over the tiers that they reach; limits are those of a month times the months."""
+        parts = kwh * self.over
+        if is_whole:
+            parts = max(parts, MINIMUM_KWH_PER_MONTH * self.months)
         for rate in self.tiers:
             lower = rate.lower_kwh_month * self.months
-            if kwh <= lower:
+            if parts <= lower:
                 return
-            used = (kwh if rate.upper_kwh_month is None else min(kwh, rate.upper_kwh_month * self.months)) - lower
-            amount = to_cents(used * rate.price_mxn_per_kwh)
-            yield Line(rate.tier, rate.season, used, rate.price_mxn_per_kwh, amount, rate.month)
+            used = (parts if rate.upper_kwh_month is None else min(parts, rate.upper_kwh_month * self.months)) - lower
+            amount = used * rate.price_mxn_per_kwh
+            if self.over == 1:
+                yield Line(rate.tier, rate.season, used, rate.price_mxn_per_kwh, to_cents(amount), rate.month)
+            else:  # the exact product is divided, for a limit that was rounded before could move half a cent
+                yield Line(
+                    rate.tier,
+                    rate.season,
+                    Decimal(used) / self.over,
+                    rate.price_mxn_per_kwh,
+                    to_cents(amount / self.over),
+                    rate.month,
+                )
+
+    def tiers_from(self, kwh: int) -> list[Rate]:
+        """Return the tier of the next kWh and those after it; a kWh that is split between two stands in the second."""
+        return [rate for rate in self.tiers if rate.upper_kwh_month is None or kwh < self.limit_kwh(rate.upper_kwh_month)]
+
+    def limit_kwh(self, kwh_month: int) -> int:
+        """Return the whole kWh below a limit."""
+        return kwh_month * self.months // self.over
 
 
 class Standing(NamedTuple):
     """Where a use stands: the tier of the next kWh, the kWh left in it and the tier after it (None: it has no end).
 
-    The price is that of a kWh of this tier with tax, unrounded.
+    In a mixed bill a kWh is shared by both seasons: the tier is the one that ends first. The price is that of the next kWh with tax,
+    unrounded; in a mixed bill the mean of both seasons' by their days.
     """
 
     tier: Tier
@@ -59,13 +80,13 @@ class Biller:
     """The bill of one period as a function of its kWh."""
 
     def __init__(self, sections: Sequence[Section], terms: Terms) -> None:
-        """Take the sections in the order of time."""
+        """Take the one section, or the two of a mixed bill in the order of time."""
         self.terms = terms
         self._sections = sections
-        self._days = sum(section.day_count for section in sections)
-        self._main = max(range(len(sections)), key=lambda index: (sections[index].day_count, index))
-        self._fixed_charge = sum((section.fixed_charge for section in sections), ZERO)
-        self._minimum = MINIMUM_KWH_PER_MONTH * terms.billing_months
+        self._days = sum(section.months for section in sections)
+        self._main = 0 if sections[0].months > sections[-1].months else len(sections) - 1
+        charges = sum((section.tiers[0].fixed_charge_mxn_month or ZERO for section in sections), ZERO)
+        self._fixed_charge = to_cents(charges * (terms.billing_months // len(sections)))
 
     @classmethod
     def of_period(cls, start: date, end: date, *, terms: Terms, prices: PriceBook) -> Self:
@@ -78,19 +99,23 @@ class Biller:
             raise ValueError(f"the period {start}–{end} has no day")
         found: tuple[Stretch, ...] = (Stretch(Season.ALL_YEAR, start, end),)
         if prices.has_seasons:
-            found = stretches(start, end, summer_start_month=terms.summer_start_month, billing_months=terms.billing_months)
+            found = stretches(start, end, summer=Summer(terms.summer_start_month), billing_months=terms.billing_months)
         if len(found) == 1:
-            month = price_month(end, terms.billing_months)
-            return cls([_section(found[0].season, month, prices, found[0].day_count, terms.billing_months)], terms)
-        # A mixed bill is best estimated as one month of each season, at the prices of the months on both sides of the edge.
-        old, new = found
-        months = (old.end - DAY).replace(day=1), new.start
-        return cls([_section(x.season, month, prices, x.day_count, 1) for x, month in zip(found, months, strict=True)], terms)
+            return cls.of_month(price_month(end, terms.billing_months), found[0].season, terms=terms, prices=prices)
+        # Each season of a mixed bill is priced by its own month at the edge, and its days are so many months as they are of that one.
+        edges = [(found[0].end - DAY).replace(day=1), found[1].start]
+        return cls(
+            [
+                _section(x.season, month, prices, x.day_count, monthrange(month.year, month.month)[1])
+                for x, month in zip(found, edges, strict=True)
+            ],
+            terms,
+        )
 
     @classmethod
     def of_month(cls, month: date, season: Season, *, terms: Terms, prices: PriceBook) -> Self:
         """Prepare a bill whose price month and season are known. Raises NoPrices."""
-        return cls([_section(season, month, prices, 1, terms.billing_months)], terms)
+        return cls([_section(season, month, prices, terms.billing_months, 1)], terms)
 
     def bill(self, kwh: int, *, carried: Decimal = ZERO, other: Decimal = ZERO, is_whole: bool = True) -> Bill:
         """Return the bill of so many kWh; while the period still runs (not `is_whole`), without the minimum of energy.
@@ -101,7 +126,7 @@ class Biller:
             raise ValueError(f"a bill can't be made of {kwh} kWh")
         if not 0 <= carried < 1:
             raise ValueError(f"{carried} pesos are not what cutting a bill to whole pesos leaves")
-        lines = tuple(self._lines(max(kwh, self._minimum) if is_whole else kwh))
+        lines = tuple(self._lines(kwh, is_whole=is_whole))
         subtotal = sum((line.amount for line in lines), self._fixed_charge)
         iva, dap = to_cents(subtotal * self.terms.iva_rate), self.terms.lighting.on(subtotal)
         discount = min(self.terms.discount.on(subtotal), subtotal + iva + dap)
@@ -139,27 +164,32 @@ class Biller:
         return max(bisect_right(range(min(most, MAX_KWH + 1)), amount_mxn, key=lambda kwh: self.bill(kwh).grand_total) - 1, 0)
 
     def standing(self, kwh: int) -> Standing:
-        """Return where a use stands; of a mixed bill, in the season of most of its days."""
-        main, used = self._sections[self._main], list(self._split(kwh))[self._main]
-        rates = [x for x in main.tiers if x.upper_kwh_month is None or used < x.upper_kwh_month * main.months]
-        upper = rates[0].upper_kwh_month
-        left = None if upper is None else (upper * main.months - used) * self._days // main.day_count
+        """Return where a use stands: the kWh left are those until any season's price changes."""
+        found = [section.tiers_from(used) for section, used in zip(self._sections, self._split(kwh), strict=True)]
+        ends = [(self._end_of(index, rates[0], kwh), index) for index, rates in enumerate(found) if len(rates) > 1]
+        end, index = min(ends, default=(None, self._main))
+        price = sum((rates[0].price_mxn_per_kwh * each.months for rates, each in zip(found, self._sections, strict=True)), ZERO)
         factor = 1 + self.terms.iva_rate + self.terms.lighting.share - self.terms.discount.share
-        after = rates[1].tier if len(rates) > 1 else None
-        return Standing(rates[0].tier, left, after, rates[0].price_mxn_per_kwh * factor)
+        after = None if end is None else found[index][1].tier
+        return Standing(found[index][0].tier, None if end is None else end - kwh, after, price * factor / self._days)
 
-    def _split(self, kwh: int) -> Iterator[int]:
-        """Yield each section's kWh, by its share of the days; together they are all."""
-        days = done = 0
-        for section in self._sections:
-            days += section.day_count
-            reached = (2 * kwh * days + self._days) // (2 * self._days)
-            yield reached - done
-            done = reached
+    def _end_of(self, index: int, rate: Rate, kwh: int) -> int:
+        """Return the most kWh, from so many on, that leave a section in a tier which has an end."""
+        section = self._sections[index]
+        limit = section.limit_kwh(rate.upper_kwh_month or 0)
+        beyond = (limit + 1) * self._days // section.months + 2
+        return bisect_right(range(beyond), limit, lo=kwh, key=lambda each: self._split(each)[index]) - 1
 
-    def _lines(self, kwh: int) -> Iterator[Line]:
+    def _split(self, kwh: int) -> list[int]:
+        """Return each section's kWh, by its share of the days; together they are all."""
+        if len(self._sections) == 1:
+            return [kwh]
+        old = (2 * kwh * self._sections[0].months + self._days) // (2 * self._days)
+        return [old, kwh - old]
+
+    def _lines(self, kwh: int, *, is_whole: bool) -> Iterator[Line]:
         for section, used in zip(self._sections, self._split(kwh), strict=True):
-            yield from section.lines(used)
+            yield from section.lines(used, is_whole=is_whole)
 
     def _doubts(self, lines: Sequence[Line]) -> Iterator[Doubt]:
         if len(self._sections) > 1:
@@ -176,5 +206,5 @@ def price_month(end: date, billing_months: int) -> date:
     return (end - DAYS_BEFORE_END[billing_months]).replace(day=1)
 
 
-def _section(season: Season, month: date, prices: PriceBook, day_count: int, months: int) -> Section:
-    return Section(day_count, months, month, prices.tiers(season, prices.known_month(season, month)))
+def _section(season: Season, month: date, prices: PriceBook, months: int, over: int) -> Section:
+    return Section(months, over, month, prices.tiers(season, prices.known_month(season, month)))

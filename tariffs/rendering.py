@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tariffs.bill import Bill, Doubt
+from tariffs.bill import Bill, Doubt, Line
 from tariffs.constants import TIER_NAMES, Season
 
 SEASONS: Mapping[Season, Promise] = {
@@ -18,7 +18,7 @@ SEASONS: Mapping[Season, Promise] = {
 }
 _DOUBTS: Mapping[Doubt, Promise] = {
     Doubt.MIXED_SEASON: gettext_lazy(
-        "El periodo cruza el cambio de temporada y ninguna regla conocida reproduce siempre el recibo: es una estimación."
+        "El periodo cruza el cambio de temporada y la regla de CFE se dedujo de pocos recibos: es una estimación."
     ),
     Doubt.UNKNOWN_MONTH: gettext_lazy("No se conocen los precios del mes que corresponde: se usan los de %(month)s."),
     Doubt.DERIVED_PRICE: gettext_lazy("Un precio no se ha visto impreso: se dedujo de otro con el factor mensual del año."),
@@ -41,7 +41,7 @@ def bill_json(bill: Bill) -> dict[str, Any]:
         {
             "tier": line.tier,
             "season": line.season,
-            "kwh": line.kwh,
+            "kwh": float(round(line.kwh, 6)) if isinstance(line.kwh, Decimal) else line.kwh,
             "price": float(line.price),
             "amount": float(line.amount),
             "price_month": f"{line.price_month:%Y-%m}",
@@ -69,7 +69,7 @@ def bill_paper(bill: Bill) -> str:
     table = [f"{item:<34}{'kWh':>8}{price:>10}{amount:>12}"]
     for line in bill.lines:
         name = f"{TIER_NAMES[line.tier]} ({SEASONS[line.season]})"
-        table.append(f"{name:<34}{line.kwh:>8}{line.price:>10.3f}{line.amount:>12.2f}")
+        table.append(f"{name:<34}{_kwh(line):>8}{line.price:>10.3f}{line.amount:>12.2f}")
     sums: list[tuple[str, Decimal, bool]] = [
         (_("Cargo fijo"), bill.fixed_charge, False),
         (_("Energía"), bill.energy_subtotal, True),
@@ -85,3 +85,8 @@ def bill_paper(bill: Bill) -> str:
     to_pay, carried, certainty = _("TOTAL A PAGAR"), _("Centavos para el próximo recibo"), _("Certeza")
     table += [f"{to_pay:<52}{f'${bill.amount_to_pay:,}':>12}", f"{carried:<52}{bill.carried_out:>12.2f}"]
     return "\n".join([head, "", *table, "", f"{certainty}: {certainty_word(bill)}", *(f"- {text}" for text in reasons(bill))])
+
+
+def _kwh(line: Line) -> str:
+    """Return the kWh of a line; those of a mixed bill need not be whole."""
+    return f"{line.kwh:.2f}" if isinstance(line.kwh, Decimal) else str(line.kwh)

@@ -1,16 +1,25 @@
-"""Summer and the rest of the year, as a bill sees them. Pure."""
+"""Summer and the rest of the year, as a bill sees them. Pure.
+
+CFE counts the days of a period without its first date and with its last: the reading that starts it belongs to the bill before.
+"""
 
 from datetime import date, timedelta
 from typing import NamedTuple
 
 from tariffs.constants import Season
 
-SUMMER_MONTHS = 6
 # Up to this many days in the new season a bill stays in the old one …
 DAYS_THAT_KEEP_THE_OLD_SEASON = 15
 # … and above this many a bimonthly bill is all in the new one; between them it is mixed.
 DAYS_THAT_END_A_MIXED_BILL = 45
 DAY = timedelta(days=1)
+
+
+class Summer(NamedTuple):
+    """The months that a tariff counts as summer, from `first_month` (1–12) on, over the new year where they reach it."""
+
+    first_month: int
+    months: int = 6
 
 
 class Stretch(NamedTuple):
@@ -26,31 +35,33 @@ class Stretch(NamedTuple):
         return (self.end - self.start).days
 
 
-def season_on(day: date, summer_start_month: int) -> Season:
-    """Return the season of a date: summer is six months long and starts in the given month (2–5, by locality)."""
-    return Season.SUMMER if (day.month - summer_start_month) % 12 < SUMMER_MONTHS else Season.NOT_SUMMER
+def season_on(day: date, summer: Summer) -> Season:
+    """Return the season of a date."""
+    return Season.SUMMER if (day.month - summer.first_month) % 12 < summer.months else Season.NOT_SUMMER
 
 
-def _edge_before(day: date, summer_start_month: int) -> date:
+def _edge_before(day: date, summer: Summer) -> date:
     """Return the first day of the season that the date is in."""
-    months_in = (day.month - summer_start_month) % SUMMER_MONTHS
+    months_in = (day.month - summer.first_month) % 12
+    if months_in >= summer.months:
+        months_in -= summer.months
     index = day.year * 12 + day.month - 1 - months_in
     return date(index // 12, index % 12 + 1, 1)
 
 
-def stretches(start: date, end: date, *, summer_start_month: int, billing_months: int) -> tuple[Stretch, ...]:
-    """Return the seasons that the bill of [start, end) is made in: one, or for a mixed bill the old and the new one.
+def stretches(start: date, end: date, *, summer: Summer, billing_months: int) -> tuple[Stretch, ...]:
+    """Return the seasons that the bill read on these two dates is made in: one, or for a mixed bill the old and the new one.
 
     A bimonthly bill with 16 to 45 days in the new season is mixed; every other bill has one season for all of its days.
     """
-    last = end - DAY
-    old, new = season_on(start, summer_start_month), season_on(last, summer_start_month)
+    first, after = start + DAY, end + DAY
+    old, new = season_on(first, summer), season_on(end, summer)
     if old == new:
-        return (Stretch(new, start, end),)
-    edge = _edge_before(last, summer_start_month)
-    days = (end - edge).days
+        return (Stretch(new, first, after),)
+    edge = _edge_before(end, summer)
+    days = (after - edge).days
     if days <= DAYS_THAT_KEEP_THE_OLD_SEASON:
-        return (Stretch(old, start, end),)
+        return (Stretch(old, first, after),)
     if billing_months == 1 or days > DAYS_THAT_END_A_MIXED_BILL:
-        return (Stretch(new, start, end),)
-    return Stretch(old, start, edge), Stretch(new, edge, end)
+        return (Stretch(new, first, after),)
+    return Stretch(old, first, edge), Stretch(new, edge, after)
