@@ -176,7 +176,8 @@ def test_dac_pays_a_fixed_charge_and_at_least_25_kwh_for_each_month(terms: Terms
 
 def test_dac_of_a_month_to_come_is_billed_at_the_last_known_price_and_says_so() -> None:
     bill = _bill(400, ("DAC", "sur_y_peninsular"), MONTHLY, date(2026, 12, 1))
-    assert (bill.price_month, bill.doubts, bill.certainty) == (date(2026, 8, 1), (Doubt.UNKNOWN_MONTH,), Certainty.PROVISIONAL)
+    assert (bill.price_month, bill.certainty) == (date(2026, 10, 1), Certainty.PROVISIONAL)
+    assert bill.doubts == (Doubt.UNKNOWN_MONTH, Doubt.DERIVED_PRICE)  # of October only Central's price was seen
 
 
 def test_a_bill_on_published_prices_is_exact_and_on_a_derived_one_provisional() -> None:

@@ -90,8 +90,8 @@ def test_a_doubtful_bill_says_why() -> None:
     assert mixed["certainty"] == "estimate"
     assert "cruza el cambio de temporada" in mixed["reasons"][0]
     later = _json("--tariff", "DAC", "--dac-region", "central", "--from", "2026-11-01", "--to", "2026-12-01", "--kwh", "300")
-    assert (later["certainty"], later["price_month"], later["fixed_charge"]) == ("provisional", "2026-08", 145.04)
-    assert "2026-08" in later["reasons"][0]
+    assert (later["certainty"], later["price_month"], later["fixed_charge"]) == ("provisional", "2026-10", 145.79)
+    assert "2026-10" in later["reasons"][0]
 
 
 def test_lighting_and_discount_may_be_sums() -> None:

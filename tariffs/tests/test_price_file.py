@@ -40,7 +40,7 @@ def _errors(lines: list[str], header: str = HEADER) -> list[str]:
 
 
 def test_the_project_s_own_prices_are_whole() -> None:
-    assert len(all_rates()) == 1429
+    assert len(all_rates()) == 1445
     found = {key: set[tuple[int | None, ...]]() for key in LIMITS}
     for tariff, season in LIMITS:
         by_month: dict[object, list[int | None]] = {}
