@@ -31,8 +31,9 @@ class PriceQuerySet(models.QuerySet["Price"]):
         return self.filter(tariff=tariff) if tariff else self
 
     def in_month(self, month: date) -> Self:
-        """Keep the prices of a month (its first day), or for a tariff and region without any those of the last month known before it."""
-        known = PriceQuerySet(self.model).filter(tariff=OuterRef("tariff"), region=OuterRef("region"), month__lte=month)
+        """Keep the prices of a month (its first day), or of a tariff, region and season without any those of the last month before it."""
+        same = {name: OuterRef(name) for name in ("tariff", "region", "season")}
+        known = PriceQuerySet(self.model).filter(**same, month__lte=month)
         return self.filter(month=Subquery(known.order_by("-month").values("month")[:1]))
 
     def with_price_before(self) -> Self:

@@ -41,7 +41,7 @@ def mexican_today() -> date:
 def prices_of(month: date, tariff: str | None = None) -> list[Rate]:
     """Return the rates of a month, of one tariff or all, by tariff, region, season and tier (1 query).
 
-    Where a tariff has none for the month, those of its last known month before it.
+    Where a season of a tariff has none for the month, those of its last known month before it.
     """
     return Price.objects.of_tariff(tariff).in_month(month).order_by("tariff", "region", "season", "lower_kwh_month").rates()
 

@@ -92,8 +92,8 @@ class PricesView(OpenView):
         tags=["tariffs"],
         summary="Read CFE's prices",
         description=(
-            "The prices of the month of a date, before IVA. Where a month of a tariff is not known, `price_month` names the last one "
-            "before it, whose prices stand in. Needs no login, and anybody may keep the answer for an hour."
+            "The prices of the month of a date, before IVA, in each season. Where a season has none in that month, `price_month` "
+            "names the last one before it, whose prices stand in. Needs no login, and anybody may keep the answer for an hour."
         ),
         parameters=[
             OpenApiParameter("date", OpenApiTypes.DATE, description="Any date of the month; today if it is missing."),

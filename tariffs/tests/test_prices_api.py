@@ -46,7 +46,7 @@ def test_without_a_question_it_is_every_tariff_of_today(anonymous_api: APIClient
 
 def test_a_month_without_prices_gets_the_last_ones_known_and_their_month(anonymous_api: APIClient) -> None:
     (dac, *_rest) = _get(anonymous_api, date="2026-11-05", tariff="dac")["tariffs"]
-    assert (dac["price_month"], dac["tiers"][0]["level_name"]) == ("2026-08", "Energía")
+    assert (dac["price_month"], dac["tiers"][0]["level_name"]) == ("2026-10", "Energía")
     assert dac["fixed_charge_mxn_month"] > 100
     assert _get(anonymous_api, date="2019-11-05")["tariffs"] == []
 
@@ -56,6 +56,14 @@ def test_a_question_that_makes_no_sense_is_refused(anonymous_api: APIClient, que
     answer = anonymous_api.get(URL, query)
     assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["query", field])
     assert "max-age" not in answer.get("Cache-Control", "")  # nobody keeps a refusal
+
+
+def test_each_season_of_a_date_to_come_has_the_last_prices_known_of_it(anonymous_api: APIClient) -> None:
+    tariffs = _get(anonymous_api, date="2027-06-15", tariff="1c")["tariffs"]
+    assert [(tariff["season"], tariff["price_month"]) for tariff in tariffs] == [
+        ("fuera_verano", "2026-12"),
+        ("verano", "2026-10"),
+    ]
 
 
 def test_anybody_may_keep_the_answer_and_ask_whether_it_still_holds(anonymous_api: APIClient) -> None:
