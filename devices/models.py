@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Home
 from devices import shelly
 from devices.querysets import DeviceQuerySet
-from devices.validators import channel_validator, hardware_id_validator, mqtt_prefix_validator
+from devices.validators import channel_validator, hardware_id_validator, mqtt_prefix_validators
 
 
 class Device(models.Model):
@@ -18,7 +18,7 @@ class Device(models.Model):
     hardware_id = models.CharField(_("ID de hardware"), max_length=255, unique=True, validators=[hardware_id_validator])
     name = models.CharField(_("nombre"), max_length=100)
     mqtt_prefix = models.CharField(
-        _("prefijo MQTT"), max_length=100, default=shelly.DEFAULT_PREFIX, validators=[mqtt_prefix_validator]
+        _("prefijo MQTT"), max_length=100, default=shelly.DEFAULT_PREFIX, validators=mqtt_prefix_validators
     )
     brand = models.CharField(_("marca"), max_length=50, default=shelly.BRAND)
     # The prefix of the model's ids, as in shelly.MODELS; empty if it is not known.

@@ -5,6 +5,9 @@ from django.utils.translation import gettext_lazy as _
 
 from devices.shelly import MAX_CHANNEL
 
+# Ingest subscribes to a prefix of each length: a wildcard for any number of levels may only stand at a topic's end.
+MAX_PREFIX_LEVELS = 3
+
 hardware_id_validator = RegexValidator(
     r"^(?=.*[0-9A-Za-z])[ -~]+\Z", _("El ID de hardware solo lleva letras sin acento, números y signos comunes.")
 )
@@ -14,3 +17,7 @@ mqtt_prefix_validator = RegexValidator(
     _("El prefijo MQTT no puede empezar con «$» ni llevar «+», «#» o caracteres de control."),
 )
 channel_validator = MaxValueValidator(MAX_CHANNEL, _("El número de canal va de 0 a 31."))
+mqtt_prefix_levels_validator = RegexValidator(
+    rf"^[^/]*(/[^/]*){{0,{MAX_PREFIX_LEVELS - 1}}}\Z", _("El prefijo MQTT lleva dos diagonales a lo más.")
+)
+mqtt_prefix_validators = [mqtt_prefix_validator, mqtt_prefix_levels_validator]

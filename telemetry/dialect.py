@@ -9,12 +9,15 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from devices.validators import MAX_PREFIX_LEVELS
 from telemetry.wire import WireClient
 
 log = structlog.get_logger(__name__)
 
 GROUP = "$share/ingest/"
-FILTERS = ("+/events/rpc", "+/status/+", "+/online")
+# An owner's prefix may have slashes in it, and each has a level of its own.
+PREFIXES = tuple("/".join("+" * levels) for levels in range(1, MAX_PREFIX_LEVELS + 1))
+FILTERS = tuple(f"{prefix}/{rest}" for prefix in PREFIXES for rest in ("events/rpc", "status/+", "online"))
 DROPPED = "$SYS/broker/publish/messages/dropped"
 V5, V3 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 # A broker that knows no MQTT 5 hangs up, or (the embedded one) says nothing. Two tries with the newer version, one with the older, then

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from telemetry.constants import RPC_REPLIES
 from telemetry.samples import PayloadError
 from telemetry.shelly import COMPONENT, device_time
 
 DEVICE_ID = re.compile(r"(?P<model>[A-Za-z0-9]+)-(?P<mac>[0-9A-Fa-f]{12})")
 DATA_COMPONENT = re.compile(r"(emdata|em1data):(0|[1-9][0-9]{0,2})")
+TOPIC = re.compile(rf"(?:{RPC_REPLIES}/[^/]*/)?(?P<prefix>.+?)/(?P<rest>events/rpc|status/[^/]+|online|rpc)")
 NOTIFICATIONS = {"NotifyStatus": False, "NotifyFullStatus": True}
 
 
@@ -54,7 +56,7 @@ def parse_message(topic: str, payload: bytes) -> Notice | None:
 
     None for what carries nothing of ours (events, scripts, answers without a status). Raises PayloadError, never anything else.
     """
-    prefix, _, rest = topic.partition("/")
+    prefix, rest = parts_of(topic)
     if rest == "online":
         is_online = payload.strip().lower() != b"false"
         return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False, origin=Origin.TOPIC, is_online=is_online)
@@ -64,6 +66,12 @@ def parse_message(topic: str, payload: bytes) -> Notice | None:
     if "result" in body or "error" in body:
         return _answer(body)
     return _notification(prefix, body)
+
+
+def parts_of(topic: str) -> tuple[str, str]:
+    """Return the device's prefix, which may have slashes in it, and what stands behind it; of an answer's topic, too."""
+    match = TOPIC.fullmatch(topic)
+    return (match["prefix"], match["rest"]) if match else (topic, "")
 
 
 def _object(payload: bytes) -> dict[str, Any]:

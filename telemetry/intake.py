@@ -12,8 +12,7 @@ from redis.asyncio import Redis
 from devices.strangers import Stranger
 from telemetry.batch import UNREADABLE, Heard, Laid, lay, power_w, reason
 from telemetry.complaints import Tally
-from telemetry.constants import RPC_REPLIES
-from telemetry.frames import DEVICE_ID, Notice, parse_message
+from telemetry.frames import DEVICE_ID, Notice, parse_message, parts_of
 from telemetry.memory import Memory
 from telemetry.overlay import Remembered
 from telemetry.patience import LONGEST_RETRY_S, RETRY_S, store_patiently
@@ -105,7 +104,7 @@ class Intake:
 
 def _named(topic: str) -> str:
     """Return the MAC in the topic's prefix, or the prefix, to count by."""
-    prefix = topic.removeprefix(f"{RPC_REPLIES}/").partition("/")[2 if topic.startswith(RPC_REPLIES) else 0].partition("/")[0]
+    prefix, _rest = parts_of(topic)
     match = DEVICE_ID.fullmatch(prefix)
     return match["mac"].lower() if match else prefix[:100]
 

@@ -10,7 +10,7 @@ from accounts.api.fields import TextField, sentences
 from devices.models import Channel, Device
 from devices.shelly import DEFAULT_PREFIX, MAX_CHANNEL, displayed_hardware_id, is_mac, normalised_hardware_id
 from devices.strangers import Stranger
-from devices.validators import hardware_id_validator, mqtt_prefix_validator
+from devices.validators import hardware_id_validator, mqtt_prefix_validators
 
 NUMBER = _("El número de canal va de 0 a 31.")
 NAME = _("El nombre debe tener de 1 a 100 caracteres.")
@@ -114,8 +114,11 @@ class DeviceChangeSerializer(serializers.Serializer[Any]):
         required=False,
         allow_null=True,
         allow_blank=True,
-        validators=[mqtt_prefix_validator],
-        help_text=f"Topic prefix without the MAC. At registration `{DEFAULT_PREFIX}` by default; null changes nothing later.",
+        validators=mqtt_prefix_validators,
+        help_text=(
+            "Topic prefix without the MAC, with two slashes at most. "
+            f"At registration `{DEFAULT_PREFIX}` by default; null changes nothing later."
+        ),
     )
     is_main = serializers.BooleanField(required=False, allow_null=True, error_messages=sentences(missing=FLAG, wrong=FLAG))
     channels = ChannelSerializer(many=True, required=False, allow_null=True)

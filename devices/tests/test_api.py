@@ -138,6 +138,7 @@ def test_channels_go_from_0_to_31(api: APIClient, number: int, code: int) -> Non
         ("dev_mqtt_prefix", "casa/#"),
         ("dev_mqtt_prefix", "+"),
         ("dev_mqtt_prefix", "$SYS"),
+        ("dev_mqtt_prefix", "casa/planta baja/cocina/enchufe"),
         ("dev_mqtt_prefix", "x" * 101),
         ("is_main", "quizás"),
         ("channels", [{"number": 32, "name": "Bomba"}]),

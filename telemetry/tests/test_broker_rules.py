@@ -19,21 +19,26 @@ from telemetry.tests.servers import Server, deployed_mosquitto
 pytestmark = needed
 OURS = "ecowatt"
 A, B = (f"shellyplus1pm-{mac}" for mac in MACS[:2])
-ACCOUNTS = {name: f"of-{name}" for name in (OURS, A, B)}
+C = "casa/planta baja/cocina"  # a prefix of the owner's own
+ACCOUNTS = {name: f"of-{name}" for name in (OURS, A, B, C)}
 REPLIES = "ecowatt/backend/rpc_response"
 # Who says something on a topic, and who of those that subscribe to everything hears it.
 RULES = [
     *((A, f"{A}/{rest}", {OURS}) for rest in ("events/rpc", "status/switch:0", "online")),
     *((A, f"{REPLIES}/{rest}", {OURS}) for rest in (A, f"{A}/rpc", f"ingest-1/{A}", f"ingest-1/{A}/rpc")),
+    *((C, f"{C}/{rest}", {OURS}) for rest in ("events/rpc", "status/switch:0", "online")),
+    *((C, f"{REPLIES}/{rest}", {OURS}) for rest in (f"ingest-1/{C}", f"ingest-1/{C}/rpc")),
+    *((C, topic, set()) for topic in (f"{A}/events/rpc", "casa/events/rpc", "casa/planta baja/otra/events/rpc")),
+    *((OURS, f"{C}/{rest}", {C}) for rest in ("rpc", "command", "command/switch:0")),
     *((A, f"{B}/{rest}", set()) for rest in ("events/rpc", "status/switch:0", "online", "rpc", "command", "command/switch:0")),
     *((A, f"{REPLIES}/{rest}", set()) for rest in (B, f"{B}/rpc", f"ingest-1/{B}", f"ingest-1/{B}/rpc", f"{A}/{B}/rpc")),
     *((A, topic, set()) for topic in ("shellies/command", "something/else", f"{A}", f"{A}x/online", f"{A}/announce")),
     *((OURS, f"{A}/{rest}", {A}) for rest in ("rpc", "command", "command/switch:0")),
-    (OURS, "shellies/command", {OURS, A, B}),
-    *((OURS, topic, set()) for topic in (f"{A}/events/rpc", f"{A}/online")),
+    (OURS, "shellies/command", {OURS, A, B, C}),
+    *((OURS, topic, set()) for topic in (f"{A}/status/switch:0", f"{A}/online")),
     # The last word to each, so that it is known to have heard all before.
     (A, f"{A}/status/last", {OURS}),
-    *((OURS, f"{name}/command/last", {name}) for name in (A, B)),
+    *((OURS, f"{name}/command/last", {name}) for name in (A, B, C)),
 ]
 
 

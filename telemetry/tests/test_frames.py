@@ -52,6 +52,15 @@ def test_a_device_is_known_by_its_src_when_its_prefix_is_the_owners_own() -> Non
     assert parsed("mqtt_status-plus2pm-switch0").speaker == (None, "", "shellyplus2pm-garage")
 
 
+@pytest.mark.parametrize("prefix", ["x", "casa/cocina", "casa/planta baja/cocina", "a/status/b", "casa//cocina"])
+def test_a_prefix_may_have_slashes(prefix: str) -> None:
+    assert said(f"{prefix}/status/switch:0", FULL).speaker == (None, "", prefix)
+    assert said(f"{prefix}/events/rpc", {"src": "shellyplus1pm-a8032412c3d4", "method": "NotifyStatus"}).speaker.prefix == prefix
+    last_will = parse_message(f"{prefix}/online", b"false")
+    assert last_will is not None
+    assert (last_will.speaker.prefix, last_will.is_online) == (prefix, False)
+
+
 def test_a_full_status_makes_a_reading_of_each_channel() -> None:
     notice = parsed("mqtt_events_rpc-plus_plug_s-notifyfullstatus")
     assert notice.is_full

@@ -45,6 +45,15 @@ def test_readings_arrive_over_the_sessions_broker_and_sigterm_ends_it(ingest: An
     assert set(Reading.objects.values_list("power_w", "energy_wh")) == {(60.0, 100.0), (90.0, 101.0)}
 
 
+def test_a_device_whose_prefix_has_slashes_is_heard(ingest: Any, meters: list[Device]) -> None:
+    host, port = settings.MQTT_BROKER_HOST, settings.MQTT_BROKER_PORT
+    ingest(port, "--instance", "79", MQTT_BROKER_HOST=host)
+    with device(port, host=host) as client:
+        for mac, prefix in zip(MACS, ("cocina", "casa/cocina", "casa/planta baja/cocina"), strict=False):
+            publish(client, f"{prefix}/events/rpc", frame(mac, 0, 60.0)[1])
+        await_true("all are stored", lambda: stored() == 3)
+
+
 def test_the_brokers_password_is_never_logged(ingest: Any, meters: list[Device]) -> None:
     secret = "no-one-may-read-this"
     process = ingest(
