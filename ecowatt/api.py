@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from ecowatt.exceptions import DomainError, NotAuthenticated, TooManyRequests
-from ecowatt.parsers import NotAnObject, NotJSON
+from ecowatt.parsers import ContentTooLarge, NotAnObject, NotJSON
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +95,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, OperationalError | InterfaceError):
         log.error("database_unavailable", exc_info=error)
         return Response({"detail": _("El servicio no está disponible. Inténtalo de nuevo más tarde.")}, status=503)
+    if isinstance(error, RequestDataTooBig):
+        error = ContentTooLarge()
     if isinstance(error, exceptions.APIException) and type(error) in SENTENCES:
         error.detail = SENTENCES[type(error)]
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
@@ -107,6 +110,8 @@ def _error_view(code: int, message: str) -> JsonResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Answer what Django itself refused."""
+    if isinstance(exception, RequestDataTooBig):
+        return _error_view(ContentTooLarge.status_code, str(ContentTooLarge.default_detail))
     return _error_view(400, _("La petición no es válida."))
 
 
