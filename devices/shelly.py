@@ -3,7 +3,7 @@
 import re
 from typing import Literal, NamedTuple
 
-Component = Literal["switch", "pm1", "em1", "em"]
+Component = Literal["switch", "cover", "pm1", "em1", "em", "light", "cct"]
 
 DEFAULT_PREFIX = "shellyplus1pm"
 BRAND = "Shelly"
@@ -21,6 +21,11 @@ class Model(NamedTuple):
     has_relay: bool
 
 
+# Lights of several kinds stand side by side in one device, each numbered from 0, while a channel's number is one for all: `light:N` is
+# channel N, `rgb:0` or `rgbw:0` (never both) is 5, `cct:0` and `cct:1` are 6 and 7. No device has more of them.
+LIGHT_CHANNELS = {"light": range(5), "rgb": range(5, 6), "rgbw": range(5, 6), "cct": range(6, 8)}
+LED_CHANNELS = frozenset({*LIGHT_CHANNELS["rgb"], *LIGHT_CHANNELS["cct"]})
+
 # A 2PM may also run as one `cover:0`, by its profile; the three phases of an `em` count as three channels.
 MODELS = (
     Model("shellyplus1pm", ("SNSW-001P16EU",), "switch", 1, True),
@@ -36,9 +41,24 @@ MODELS = (
     Model("shelly1pmg4", ("S4SW-001P16EU",), "switch", 1, True),
     Model("shelly2pmg4", ("S4SW-002P16EU",), "switch", 2, True),
     Model("shelly1pmminig4", ("S4SW-001P8EU",), "switch", 1, True),
-    Model("shellyplusplugs", ("SNPL-00112EU",), "switch", 1, True),
+    Model("shellyplusplugs", ("SNPL-00112EU", "SNPL-10112EU"), "switch", 1, True),
+    Model("shellyplusplugit", ("SNPL-00110IT",), "switch", 1, True),
+    Model("shellypluspluguk", ("SNPL-00112UK",), "switch", 1, True),
+    Model("shellyplugus", ("SNPL-00116US",), "switch", 1, True),
     Model("shellyplugsg3", ("S3PL-00112EU",), "switch", 1, True),
+    Model("shellyazplug", ("S3PL-10112EU",), "switch", 1, True),
+    Model("shellyoutdoorsg3", ("S3PL-20112EU",), "switch", 1, True),
     Model("shellypstripg4", ("S4PL-00416EU",), "switch", 4, True),
+    Model("shellypro2cover", ("SPSH-002PE16EU",), "cover", 2, False),
+    Model("shellyshutter", ("S3SH-0A2P4EU",), "cover", 1, False),
+    Model("shellypluswdus", ("SNDM-0013US",), "light", 1, False),
+    Model("shellydimmerg3", ("S3DM-0A101WWL",), "light", 1, False),
+    Model("shelly0110dimg3", ("S3DM-0010WW",), "light", 1, False),
+    Model("shellyddimmerg3", ("S3DM-0A1WW",), "light", 1, False),
+    Model("shellyprodm1pm", ("SPDM-001PE01EU",), "light", 1, False),
+    Model("shellyprodm2pm", ("SPDM-002PE01EU",), "light", 2, False),
+    Model("shellyplusrgbwpm", ("SNDC-0D4P10WW",), "light", 4, False),
+    Model("shellyprorgbwwpm", ("SPDC-0D5PE16EU",), "light", 5, False),
     Model("shellyemg3", ("S3EM-002CXCEU",), "em1", 2, True),
     Model("shellyproem50", ("SPEM-002CEBEU50",), "em1", 2, True),
     Model("shellyemminig4", ("S4EM-001PXCEU16",), "em1", 1, False),

@@ -1,6 +1,7 @@
 """Shelly Gen2+ status payloads: bytes in, samples out, one exception. No Django, no clock.
 
-Source: the maker's description of `switch`, `cover`, `pm1`, `em`, `em1` and their data components, and status dumps of real devices.
+Source: the maker's description of `switch`, `cover`, `pm1`, `em`, `em1` and their data components, of `light`, `rgb`, `rgbw` and `cct`,
+and status dumps of real devices.
 """
 
 import math
@@ -12,16 +13,19 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from devices.shelly import MAX_CHANNEL
+from devices.shelly import LIGHT_CHANNELS, MAX_CHANNEL
 from telemetry.samples import PayloadError, Sample
 
 MAX_VOLTAGE_V = 500.0
 MAX_CURRENT_A = 1000.0
 MAX_COUNTER_WH = 1e12
+CHANNELS = range(MAX_CHANNEL + 1)
 PHASES = ("a", "b", "c")
-COMPONENT = re.compile(r"(switch|cover|pm1|em|em1):(0|[1-9][0-9]{0,2})")
+COMPONENT = re.compile(r"(switch|cover|pm1|em|em1|light|rgb|rgbw|cct):(0|[1-9][0-9]{0,2})")
 # An energy meter numbers its channels from 0, and so do the relays beside it: where both measure, the meter's word counts.
-RANK = {"em": 0, "em1": 1, "pm1": 2, "switch": 3, "cover": 4}
+RANK = {kind: rank for rank, kind in enumerate(("em", "em1", "pm1", "switch", "cover", "light", "rgb", "rgbw", "cct"))}
+# LEDs run on 12 to 48 V, which says nothing of the mains; below this it is not the mains' voltage.
+LEAST_MAINS_V = 60.0
 NUMERIC = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 # What no meter resolves; PostgreSQL refuses the products of much smaller numbers as an underflow.
 LEAST = 1e-6
@@ -58,7 +62,7 @@ def parse_status(raw: bytes, *, max_power_w: float) -> Status:
 def samples_of(components: dict[str, Any], time: datetime | None, *, max_power_w: float) -> list[Sample]:
     """Return a sample for each metered channel among the components of a status, by channel. Raises PayloadError.
 
-    Where several components measure a channel the meter of the highest rank counts: `em`, `em1`, `pm1`, `switch`, `cover`.
+    Where several components measure a channel the meter of the highest rank counts, as RANK has them.
     """
     by_channel: dict[int, Sample] = {}
     for sample in _samples(components, time, max_power_w):
@@ -85,13 +89,13 @@ def _samples(body: dict[str, Any], time: datetime | None, max_power_w: float) ->
         component = body[name]
         if not isinstance(component, dict):
             raise PayloadError("Se esperaba un objeto.", name)
-        if number > MAX_CHANNEL:
+        if (channel := _channel(kind, number)) is None:
             raise PayloadError("El número de canal es demasiado grande.", name)
         if kind == "em":
             yield from _three_phases(component, _data(body, f"emdata:{number}"), name, time, max_power_w)
         else:
             data = _data(body, f"em1data:{number}") if kind == "em1" else component
-            sample = _single(kind, component, data, name, number, time, max_power_w)
+            sample = _single(kind, component, data, name, channel, time, max_power_w)
             if sample is not None:
                 yield sample
 
@@ -104,10 +108,17 @@ def measured_by(components: dict[str, Any]) -> dict[int, str]:
         if kind == "em":
             channels = [channel for channel, phase in enumerate(PHASES) if fields.get(f"{phase}_act_power") is not None]
         else:
-            channels = [number] if fields.get(_power_key(kind)) is not None else []
+            channel = _channel(kind, number)
+            channels = [channel] if channel is not None and fields.get(_power_key(kind)) is not None else []
         for channel in channels:
             found.setdefault(channel, name)
     return found
+
+
+def _channel(kind: str, number: int) -> int | None:
+    """Return the channel that a component measures, None where there is no such component."""
+    channels = LIGHT_CHANNELS.get(kind, CHANNELS)
+    return channels[number] if number < len(channels) else None
 
 
 def _components(body: dict[str, Any]) -> list[tuple[str, int, str]]:
@@ -143,7 +154,10 @@ def _single(
         returned = _counter(data, "total_act_ret_energy", f"em1data:{channel}")
     else:
         drawn, returned = _shared_counters(component, name)
-    return Sample(channel, time, power, *_voltage_current(component, name), drawn, returned)
+    voltage, current = _voltage_current(component, name, power)
+    if voltage is not None and voltage < LEAST_MAINS_V and kind in LIGHT_CHANNELS:
+        voltage = None
+    return Sample(channel, time, power, voltage, current, drawn, returned)
 
 
 def _shared_counters(component: dict[str, Any], name: str) -> tuple[float | None, float | None]:
@@ -167,12 +181,20 @@ def _three_phases(
         if power is not None:
             drawn = _counter(data, f"{phase}_total_act_energy", "emdata:0")
             returned = _counter(data, f"{phase}_total_act_ret_energy", "emdata:0")
-            yield Sample(channel, time, power, *_voltage_current(component, name, f"{phase}_"), drawn, returned)
+            yield Sample(channel, time, power, *_voltage_current(component, name, power, f"{phase}_"), drawn, returned)
 
 
-def _voltage_current(component: dict[str, Any], name: str, prefix: str = "") -> tuple[float | None, float | None]:
+def _voltage_current(component: dict[str, Any], name: str, power: float, prefix: str = "") -> tuple[float | None, float | None]:
+    """Return voltage and current, None where they are not known.
+
+    Scripts send 0 for what the device does not know. A device that speaks has a voltage, so 0 V is never one; 0 A can be true, but not
+    beside a power and no voltage.
+    """
     voltage = _number(component, f"{prefix}voltage", name, low=0.0, high=MAX_VOLTAGE_V)
-    return voltage, _number(component, f"{prefix}current", name, low=-MAX_CURRENT_A, high=MAX_CURRENT_A)
+    current = _number(component, f"{prefix}current", name, low=-MAX_CURRENT_A, high=MAX_CURRENT_A)
+    if voltage == 0 and current == 0 and power:
+        current = None
+    return voltage or None, current
 
 
 def _counter(data: dict[str, Any], key: str, place: str) -> float | None:

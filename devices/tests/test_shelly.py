@@ -61,6 +61,13 @@ def test_a_mac_is_shown_in_capitals_and_other_ids_as_they_are() -> None:
         ("s3pm-001pceu16", "shellypmminig3", 1, "pm1"),
         ("SPEM-002CEBEU50", "shellyproem50", 2, "em1"),
         ("SPEM-003CEBEU", "shellypro3em", 3, "em"),
+        ("S3PL-10112EU", "shellyazplug", 1, "switch"),
+        ("shellyoutdoorsg3", "shellyoutdoorsg3", 1, "switch"),
+        ("shellyplusplugit", "shellyplusplugit", 1, "switch"),
+        ("SNPL-00112UK", "shellypluspluguk", 1, "switch"),
+        ("shellypro2cover", "shellypro2cover", 2, "cover"),
+        ("shellyshutter", "shellyshutter", 1, "cover"),
+        ("SNDC-0D4P10WW", "shellyplusrgbwpm", 4, "light"),
     ],
 )
 def test_a_model_is_known_by_prefix_and_by_code(name: str, prefix: str, channels: int, component: str) -> None:
@@ -79,7 +86,7 @@ def test_no_two_models_share_a_name() -> None:
 
 
 def test_meters_without_a_relay_say_so() -> None:
-    assert {model.prefix for model in MODELS if not model.has_relay} == {
+    assert {model.prefix for model in MODELS if not model.has_relay and model.component not in ("cover", "light")} == {
         "shellypmminig3",
         "shellyemminig4",
         "shellypro3em",

@@ -57,7 +57,9 @@ def test_a_real_payload_gives_its_watts_and_counters(name: str) -> None:
     assert [(s.channel, s.power_w, s.energy_wh) for s in status.samples] == EXPECTED[name]
     assert status.mac == body["sys"]["mac"].lower()
     assert {s.time for s in status.samples} == {datetime.fromtimestamp(body["sys"]["unixtime"], UTC)}
-    assert all(s.voltage_v is not None and s.current_a is not None for s in status.samples)
+    unconnected = 2 if name.startswith("shellypro3em") else 0  # phases without a wire say 0 V
+    assert [s.voltage_v for s in status.samples].count(None) == unconnected
+    assert all(s.current_a is not None for s in status.samples)
 
 
 def test_returned_energy_is_taken_out_of_a_switch_counter_but_not_of_an_em1() -> None:
@@ -145,6 +147,66 @@ def test_a_failed_meter_is_passed_over_and_the_others_are_kept() -> None:
     assert [(s.channel, s.power_w) for s in parse(body).samples] == [(1, 7.0)]
 
 
+LIGHT = {
+    "id": 0,
+    "output": True,
+    "brightness": 60.0,
+    "apower": 5.2,
+    "voltage": 119.4,
+    "current": 0.05,
+    "aenergy": {"total": 12.5},
+}
+
+
+def channels_of(**components: dict[str, Any]) -> list[tuple[int, float]]:
+    body = {name.replace("_", ":"): fields for name, fields in components.items()}
+    return [(one.channel, one.power_w) for one in parse({**body, "sys": {"mac": "AABBCCDDEEFF"}}).samples]
+
+
+def test_lights_are_meters_with_channels_of_their_own() -> None:
+    lights = {f"light_{number}": LIGHT | {"apower": float(number)} for number in range(5)}
+    assert channels_of(**lights) == [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]
+    assert channels_of(rgb_0=LIGHT, cct_0=LIGHT | {"apower": 7.0}) == [(5, 5.2), (6, 7.0)]
+    assert channels_of(rgb_0=LIGHT, light_0=LIGHT, light_1=LIGHT) == [(0, 5.2), (1, 5.2), (5, 5.2)]
+    assert channels_of(rgbw_0=LIGHT) == [(5, 5.2)]
+    assert channels_of(cct_0=LIGHT, cct_1=LIGHT) == [(6, 5.2), (7, 5.2)]
+    (sample,) = parse({"light:0": LIGHT, "sys": {"mac": "AABBCCDDEEFF"}}).samples
+    assert sample == (0, None, 5.2, 119.4, 0.05, 12.5, None)
+
+
+@pytest.mark.parametrize("name", ["light:5", "rgb:1", "rgbw:1", "cct:2"])
+def test_more_lights_than_a_device_has_are_refused(name: str) -> None:
+    with pytest.raises(PayloadError):
+        parse({name: LIGHT, "sys": {"mac": "AABBCCDDEEFF"}})
+
+
+def test_a_light_that_measures_nothing_is_passed_over() -> None:
+    assert channels_of(light_0={"id": 0, "output": True}, switch_1={"apower": 3.0}) == [(1, 3.0)]
+
+
+def test_the_voltage_of_a_strip_is_not_the_mains() -> None:
+    (sample,) = parse({"rgbw:0": LIGHT | {"voltage": 24.1}, "sys": {"mac": "AABBCCDDEEFF"}}).samples
+    assert (sample.voltage_v, sample.current_a) == (None, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("fields", "voltage", "current"),
+    [
+        ({"apower": 100.0, "voltage": 0, "current": 0}, None, None),
+        ({"apower": 0.0, "voltage": 0, "current": 0}, None, 0.0),
+        ({"apower": 100.0, "voltage": 0.0, "current": 0.8}, None, 0.8),
+        ({"apower": 100.0, "voltage": 127.0, "current": 0}, 127.0, 0.0),
+        ({"apower": 100.0, "voltage": "0"}, None, None),
+    ],
+)
+def test_no_voltage_is_an_unknown_one(fields: dict[str, Any], voltage: float | None, current: float | None) -> None:
+    (sample,) = parse({"switch:0": fields, "sys": {"mac": "AABBCCDDEEFF"}}).samples
+    assert (sample.voltage_v, sample.current_a) == (voltage, current)
+    phase = {f"a_{name.replace('apower', 'act_power')}": value for name, value in fields.items()}
+    (sample,) = parse({"em:0": phase, "sys": {"mac": "AABBCCDDEEFF"}}).samples
+    assert (sample.voltage_v, sample.current_a) == (voltage, current)
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -190,7 +252,8 @@ json_values = st.recursive(
     max_leaves=12,
 )
 bodies = st.dictionaries(
-    st.sampled_from(["switch:0", "pm1:3", "em:0", "emdata:0", "em1:99", "em1data:1", "cover:0"]), json_values
+    st.sampled_from(["switch:0", "pm1:3", "em:0", "emdata:0", "em1:99", "em1data:1", "cover:0", "light:1", "rgb:0", "cct:1"]),
+    json_values,
 )
 
 
