@@ -86,9 +86,10 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]
 
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         """Answer in the API's form what Daphne refuses by itself."""
-        headers = [(b"Content-Type", b"application/json")]
+        answer = orjson.dumps({"detail": SENTENCES[status]})
+        headers = [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(answer))]
         self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
-        self.handle_reply({"type": "http.response.body", "body": orjson.dumps({"detail": SENTENCES[status]})})
+        self.handle_reply({"type": "http.response.body", "body": answer})
 
     def _refuse(self, answer: bytes) -> None:
         self._is_refused = True
