@@ -1,9 +1,13 @@
-"""Unknown devices that spoke, remembered for an hour, so that an app can offer them to whom they belong."""
+"""Devices that spoke and that no home has proven to be its own, remembered for an hour.
 
-from collections.abc import Iterable
+Unknown ones, so that an app can offer them to whom they belong; and claimed ones, so that the claim can be proven (`devices.proofs`).
+"""
+
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
+import redis
 from redis.asyncio import Redis
 
 HEARD = "ecowatt:strangers"
@@ -13,16 +17,36 @@ MOST = 1_000
 # Who posts invented MACs pushes out those from the own address alone. Over MQTT, where the broker knows its clients, there is no share.
 SHARE = 20
 MAX_MODEL = 50
+# Of the public addresses that spoke for one MAC, and of its switchings, no more than these are kept.
+MOST_ADDRESSES = 4
+MOST_SWITCHINGS = 20
+PRIVATE = "private"
 
-# What a message does not say stays as an earlier one said it. Those with a public address, those that the broker brought (they have a
-# model) and the others can't push each other out.
+# What a message does not say stays as an earlier one said it; each address goes with the time at which it last spoke. Those with a public
+# address, those that the broker brought (they have a model) and the others can't push each other out.
 NOTE = """
 local heard, facts = KEYS[1], KEYS[2]
 local now, kept, most, share = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-for index = 5, #ARGV, 2 do
+local most_addresses, most_switchings = tonumber(ARGV[5]), tonumber(ARGV[6])
+for index = 7, #ARGV, 2 do
   local old = redis.call('HGET', facts, ARGV[index])
   local known = old and cjson.decode(old) or {}
-  for name, value in pairs(cjson.decode(ARGV[index + 1])) do known[name] = value end
+  local fresh = cjson.decode(ARGV[index + 1])
+  if known.is_on ~= nil and fresh.is_on ~= nil and fresh.is_on ~= known.is_on then
+    known.switched = known.switched or {}
+    table.insert(known.switched, now)
+    if #known.switched > most_switchings then table.remove(known.switched, 1) end
+  end
+  local addresses = {}
+  for address, at in pairs(known.addresses or {}) do
+    if at > now - kept then addresses[address] = at end
+  end
+  local place, count = fresh.place, 0
+  fresh.place = nil
+  for _ in pairs(addresses) do count = count + 1 end
+  if place and (addresses[place] or count < most_addresses) then addresses[place] = now end
+  for name, value in pairs(fresh) do known[name] = value end
+  known.addresses = next(addresses) and addresses or nil
   redis.call('HSET', facts, ARGV[index], cjson.encode(known))
   redis.call('ZADD', heard, now, ARGV[index])
 end
@@ -53,10 +77,15 @@ return {}
 
 
 class Stranger(NamedTuple):
-    """A device that no home has claimed.
+    """A device that no home has claimed, or none with a proof.
 
     mac: 12 hex digits in lower case. model: prefix of its id, empty if unknown. power_w: last power of all its channels. address: from
     which it posted by HTTP (`accounts.addresses.household_of`), None if it did not. seen: when it last spoke, Unix seconds.
+    has_account: it spoke below the topic prefix that the broker keeps for its account. is_on: whether it is switched on, None where the
+    message does not say. is_posted: whether the message came by HTTP.
+
+    Only read, never noted: `addresses`, the public ones that posted for it within the hour, and PRIVATE for all others together; and
+    `switched_at`, when it was seen to be switched on or off.
     """
 
     mac: str
@@ -64,6 +93,11 @@ class Stranger(NamedTuple):
     power_w: float | None
     address: str | None
     seen: float = 0.0
+    has_account: bool = False
+    is_on: bool | None = None
+    is_posted: bool = False
+    addresses: tuple[str, ...] = ()
+    switched_at: tuple[float, ...] = ()
 
 
 async def note_strangers(store: Redis, strangers: Iterable[Stranger], now: float) -> None:
@@ -72,30 +106,61 @@ async def note_strangers(store: Redis, strangers: Iterable[Stranger], now: float
     for stranger in strangers:
         arguments += [stranger.mac, orjson.dumps(_facts(stranger))]
     if arguments:
-        await store.register_script(NOTE)((HEARD, FACTS), [now, KEPT_S, MOST, SHARE, *arguments])
+        await store.register_script(NOTE)((HEARD, FACTS), [now, KEPT_S, MOST, SHARE, MOST_ADDRESSES, MOST_SWITCHINGS, *arguments])
 
 
 def _facts(stranger: Stranger) -> dict[str, Any]:
-    facts = {"model": stranger.model[:MAX_MODEL], "power_w": stranger.power_w, "address": stranger.address}
-    return {name: value for name, value in facts.items() if value not in (None, "")}
+    facts = {
+        "model": stranger.model[:MAX_MODEL] or None,
+        "power_w": stranger.power_w,
+        "address": stranger.address,
+        "has_account": stranger.has_account or None,
+        "is_on": stranger.is_on,
+        "place": (stranger.address or PRIVATE) if stranger.is_posted else None,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 async def strangers_near(store: Redis, *, mac: str | None, address: str | None, now: float) -> list[Stranger]:
     """Return the one with the MAC and those that posted from the address, who spoke last first. Raises RedisError, OSError.
 
-    Registered devices may still be among them: whoever shows the list leaves them out.
+    Of those that did not post from the address nobody is told what they draw. Registered devices may still be among them: whoever shows
+    the list leaves them out.
     """
     async with store.pipeline(transaction=True) as pipe:
         pipe.zrangebyscore(HEARD, f"({now - KEPT_S}", "+inf", withscores=True)
         pipe.hgetall(FACTS)
         heard, rows = await pipe.execute()
     facts = {_text(key): orjson.loads(value) for key, value in rows.items()}
-    found = [_stranger(_text(key), facts[_text(key)], seen) for key, seen in reversed(heard) if _text(key) in facts]
-    return [one for one in found if one.mac == mac or (address is not None and one.address == address)]
+    found = [_stranger(_text(key), facts[_text(key)], seen, now) for key, seen in reversed(heard) if _text(key) in facts]
+    near = [(one, address is not None and one.address == address) for one in found]
+    return [one if is_near else one._replace(power_w=None) for one, is_near in near if is_near or one.mac == mac]
 
 
-def _stranger(mac: str, facts: dict[str, Any], seen: float) -> Stranger:
-    return Stranger(mac, facts.get("model", ""), facts.get("power_w"), facts.get("address"), seen)
+def seen_among(store: redis.Redis, macs: Sequence[str], *, now: float) -> dict[str, Stranger]:
+    """Return what is remembered of the devices, by MAC; one round trip. Raises RedisError."""
+    if not macs:
+        return {}
+    with store.pipeline(transaction=True) as pipe:
+        pipe.zmscore(HEARD, list(macs))
+        pipe.hmget(FACTS, list(macs))
+        times, rows = pipe.execute()
+    found = zip(macs, times, rows, strict=True)
+    return {mac: _stranger(mac, orjson.loads(row), at, now) for mac, at, row in found if row and at and at > now - KEPT_S}
+
+
+def _stranger(mac: str, facts: dict[str, Any], seen: float, now: float) -> Stranger:
+    return Stranger(
+        mac,
+        facts.get("model", ""),
+        facts.get("power_w"),
+        facts.get("address"),
+        seen,
+        has_account=facts.get("has_account", False),
+        is_on=facts.get("is_on"),
+        addresses=tuple(sorted(one for one, at in facts.get("addresses", {}).items() if at > now - KEPT_S)),
+        switched_at=tuple(facts.get("switched", ())),
+    )
 
 
 def _text(value: bytes | str) -> str:

@@ -55,8 +55,8 @@ async def near_to(store: Any, address: str) -> list[Stranger]:
 
 async def test_a_stranger_is_found_by_mac_and_by_address_for_an_hour(store: Any) -> None:
     await note_strangers(store, [SOME], NOW)
-    for wanted in ({"mac": MAC, "address": None}, {"mac": None, "address": HOUSE}):
-        assert await strangers_near(store, **wanted, now=NOW + 3_599) == [SOME._replace(seen=NOW)]
+    for wanted, watts in (({"mac": MAC, "address": None}, None), ({"mac": None, "address": HOUSE}, 412.5)):
+        assert await strangers_near(store, **wanted, now=NOW + 3_599) == [SOME._replace(seen=NOW, power_w=watts)]
         assert await strangers_near(store, **wanted, now=NOW + 3_600) == []
     assert await strangers_near(store, mac=None, address=None, now=NOW) == []
     assert await strangers_near(store, mac="000000000000", address=ELSEWHERE, now=NOW) == []
@@ -65,7 +65,7 @@ async def test_a_stranger_is_found_by_mac_and_by_address_for_an_hour(store: Any)
 async def test_what_a_later_message_does_not_say_stays(store: Any) -> None:
     await note_strangers(store, [SOME], NOW)
     await note_strangers(store, [Stranger(MAC, "", 7.0, None)], NOW + 1)
-    assert await strangers_near(store, mac=MAC, address=None, now=NOW + 2) == [SOME._replace(power_w=7.0, seen=NOW + 1)]
+    assert await strangers_near(store, mac=MAC, address=HOUSE, now=NOW + 2) == [SOME._replace(power_w=7.0, seen=NOW + 1)]
 
 
 async def test_no_more_than_a_thousand_are_kept_and_the_oldest_go(store: Any) -> None:
@@ -89,7 +89,7 @@ async def test_invented_devices_push_out_those_of_their_own_address_alone(store:
     botnet = [Stranger(f"cc{number:010x}", "", None, f"187.{number // 250}.{number % 250}.1") for number in range(1_100)]
     await note_strangers(store, botnet, NOW + 9)
     assert await store.zcard(HEARD) == 1_000 + 2
-    assert await strangers_near(store, mac=by_mqtt.mac, address=None, now=NOW + 9) == [by_mqtt._replace(seen=NOW)]
+    assert await strangers_near(store, mac=by_mqtt.mac, address=None, now=NOW + 9) == [by_mqtt._replace(seen=NOW, power_w=None)]
 
 
 async def test_who_was_silent_for_an_hour_is_dropped_by_the_next_message(store: Any) -> None:
@@ -99,12 +99,14 @@ async def test_who_was_silent_for_an_hour_is_dropped_by_the_next_message(store: 
 
 
 @pytest.mark.parametrize("spelling", ["34987AE4D353", "34:98:7a:e4:d3:53", "shellypro4pm-34987ae4d353"])
-def test_who_knows_the_mac_sees_the_device(api: APIClient, spelling: str) -> None:
+def test_who_knows_the_mac_sees_the_device_and_not_what_it_draws(api: APIClient, spelling: str) -> None:
     heard(SOME, Stranger("000000000001", "", None, ELSEWHERE))
     answer = api.get(PATH, {"mac": spelling})
     (row,) = answer.json()
     assert row.pop("last_seen").endswith("Z")
-    assert row == {"dev_hardware_id": "34987AE4D353", "dev_model": "shellypro4pm", "power_w": 412.5}
+    assert row == {"dev_hardware_id": "34987AE4D353", "dev_model": "shellypro4pm", "power_w": None}
+    (row,) = api.get(PATH, {"mac": spelling}, REMOTE_ADDR=HOUSE).json()
+    assert row["power_w"] == 412.5
 
 
 def test_a_device_shows_to_its_own_public_address_alone(api: APIClient, stranger_api: APIClient) -> None:

@@ -1,0 +1,58 @@
+"""What shows that a device is where its claimant is. Pure; times are Unix seconds.
+
+Whoever knows a MAC can post as the device that has it. So an address proves something only while no other has posted for the MAC, and
+nothing that is posted does where the device has an account of its own at the broker.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from devices.strangers import Stranger
+
+# A device that is posted for by a script says something every ten seconds.
+SECONDS_A_SWITCHING = 30.0
+LEAST_SWITCHINGS, MOST_SWITCHINGS_ASKED = 3, 6
+
+
+class Proof(StrEnum):
+    """How a claim was proven."""
+
+    ACCOUNT = "account"
+    ADDRESS = "address"
+    SWITCHING = "switching"
+
+
+class Challenge(NamedTuple):
+    """What a home was asked to do with a device: to switch it on or off so many times, from `since` until `until`, and no more."""
+
+    switchings: int
+    since: float
+    until: float
+
+
+def challenge_of(switchings: int, now: float) -> Challenge:
+    """Return a challenge that leaves time for each switching to be seen."""
+    return Challenge(switchings, now, now + switchings * SECONDS_A_SWITCHING)
+
+
+def switchings_seen(device: Stranger | None, challenge: Challenge) -> int:
+    """Return how often the device was seen to be switched while it was asked to be."""
+    return sum(challenge.since < at <= challenge.until for at in device.switched_at) if device else 0
+
+
+def proof_of(device: Stranger | None, *, address: str | None, challenge: Challenge | None = None) -> Proof | None:
+    """Return what shows that the device is the caller's, or None.
+
+    The caller has this public address (None: a private one) and has perhaps been asked to switch the device.
+    """
+    if device is None:
+        return None
+    if device.has_account:
+        return Proof.ACCOUNT
+    if len(device.addresses) > 1:
+        return None
+    if address is not None and device.addresses == (address,):
+        return Proof.ADDRESS
+    if challenge is not None and switchings_seen(device, challenge) == challenge.switchings:
+        return Proof.SWITCHING
+    return None
