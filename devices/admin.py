@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -31,7 +32,7 @@ class DeviceAdmin(ModelAdmin):
     search_fields = ["name", "hardware_id", "home__name", "home__memberships__user__email"]
     search_help_text = _("Nombre, ID de hardware, hogar o correo electrónico")
     autocomplete_fields = ["home"]
-    readonly_fields = ["installed_at", "is_online", "last_seen_at"]
+    readonly_fields = ["installed_at", "is_online", "last_seen_at", "proven_at"]
     inlines = [ChannelInline]
 
     @admin.display(description=_("ID de hardware"), ordering="hardware_id")
@@ -49,6 +50,7 @@ class DeviceAdmin(ModelAdmin):
         if change:
             obj.save(update_fields=form.changed_data)
         else:
+            obj.proven_at = timezone.now()  # staff know whose it is
             super().save_model(request, obj, form, change)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Device], search_term: str) -> tuple[Any, bool]:

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from ecowatt.exceptions import Conflict, Forbidden, NotFound
+from ecowatt.exceptions import Conflict, Forbidden, NotFound, Unavailable
 
 
 class DeviceNotFound(NotFound):
@@ -24,3 +24,10 @@ class DeviceOfAnotherHome(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(_("Otra cuenta tiene este dispositivo. Pide a su dueño que lo elimine."))
+
+
+class ProofUnavailable(Unavailable):
+    """What devices said lately can't be read."""
+
+    def __init__(self) -> None:
+        super().__init__(_("No podemos comprobar dispositivos en este momento. Inténtalo de nuevo en unos minutos."))

@@ -31,6 +31,12 @@ class Device(models.Model):
     # Written by devices.presence alone. The default stands in the database too, for processes that do not know the column yet.
     is_online = models.BooleanField(_("en línea"), default=False, db_default=False, editable=False)
     last_seen_at = models.DateTimeField(_("visto por última vez"), null=True, editable=False)
+    proven_at = models.DateTimeField(
+        _("comprobado"),
+        null=True,
+        editable=False,
+        help_text=_("Cuándo se comprobó que el dispositivo está con este hogar; hasta entonces, quien lo compruebe se lo queda."),
+    )
 
     objects = DeviceQuerySet.as_manager()
 

@@ -15,11 +15,16 @@ LEAST_SWITCHINGS, MOST_SWITCHINGS_ASKED = 3, 6
 
 
 class Proof(StrEnum):
-    """How a claim was proven."""
+    """How a claim was proven: an account at the broker, the same public address, switchings that were asked for, or staff's word."""
 
     ACCOUNT = "account"
     ADDRESS = "address"
     SWITCHING = "switching"
+    STAFF = "staff"
+
+
+# What shows whose a device is. An account shows that the device is no invention, and so proves the claim of whoever has made one.
+NEARNESS = frozenset({Proof.ADDRESS, Proof.SWITCHING})
 
 
 class Challenge(NamedTuple):

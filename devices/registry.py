@@ -25,10 +25,11 @@ MOST = 200_000
 
 
 class Entry(NamedTuple):
-    """A registered device."""
+    """A registered device; `is_proven` tells whether its home has shown that it has it."""
 
     device_id: int
     is_active: bool
+    is_proven: bool = True
 
 
 Fetch = Callable[[list[str]], Awaitable[dict[str, Entry]]]

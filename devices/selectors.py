@@ -1,7 +1,7 @@
 """Reads of the devices on behalf of a user."""
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -16,11 +16,13 @@ from redis.exceptions import RedisError
 from accounts.models import User
 from accounts.selectors import require_changing_role
 from devices import shelly
+from devices.challenges import challenges_of
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
 from devices.presence_scripts import SEEN
+from devices.proofs import Challenge, Proof, proof_of
 from devices.registry import Entry
-from devices.strangers import Stranger, strangers_near
+from devices.strangers import Stranger, seen_among, strangers_near
 from ecowatt.ids import row_id
 
 log = structlog.get_logger(__name__)
@@ -86,8 +88,8 @@ def online_devices() -> dict[int, datetime | None]:
 
 def entries_of(macs: Iterable[str]) -> dict[str, Entry]:
     """Return the registered devices among the MACs (1 query)."""
-    rows = Device.objects.filter(hardware_id__in=list(macs)).values_list("hardware_id", "pk", "is_active")
-    return {mac: Entry(device_id, is_active) for mac, device_id, is_active in rows}
+    rows = Device.objects.filter(hardware_id__in=list(macs)).values_list("hardware_id", "pk", "is_active", "proven_at")
+    return {mac: Entry(device_id, is_active, proven_at is not None) for mac, device_id, is_active, proven_at in rows}
 
 
 def registered_among(macs: Iterable[str]) -> set[str]:
@@ -108,6 +110,34 @@ def seen_times(device_ids: Iterable[int]) -> dict[int, datetime]:
         log.warning("last signs of life not read: Redis is away", error=type(error).__name__)
         return {}
     return {device_id: datetime.fromtimestamp(at, UTC) for device_id, at in zip(ids, scores, strict=True) if at is not None}
+
+
+class Evidence(NamedTuple):
+    """What is known of a device that a home claims: what it said, and what the home was asked to do with it."""
+
+    device: Stranger | None
+    challenge: Challenge | None
+
+    def proof(self, address: str | None) -> Proof | None:
+        """Return what shows that the device is the home's, whose member calls from the public address."""
+        return proof_of(self.device, address=address, challenge=self.challenge)
+
+
+def evidence_of(*, home_id: int, macs: Sequence[str]) -> dict[str, Evidence]:
+    """Return what is known of the devices, by MAC (two round trips to Redis). Raises RedisError."""
+    seen = seen_among(_client, macs, now=time.time())
+    asked = challenges_of(_client, home_id=home_id, macs=macs)
+    return {mac: Evidence(seen.get(mac), asked.get(mac)) for mac in macs}
+
+
+def proofs_for(*, home_id: int, macs: Sequence[str], address: str | None) -> dict[str, Proof]:
+    """Return what shows that the devices are the home's, by MAC, without those of which nothing does; empty where Redis is away."""
+    try:
+        found = evidence_of(home_id=home_id, macs=macs)
+    except RedisError as error:
+        log.warning("proofs not read: Redis is away", error=type(error).__name__)
+        return {}
+    return {mac: proof for mac, one in found.items() if (proof := one.proof(address))}
 
 
 def strangers_for(*, mac: str | None, address: str | None) -> list[Stranger]:

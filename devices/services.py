@@ -1,15 +1,25 @@
 """Every write to the devices and their channels."""
 
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+import redis
+import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from accounts.models import Home
 from devices import shelly
+from devices.challenges import challenge_start
 from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken
 from devices.models import Channel, Device
+from devices.proofs import NEARNESS, Proof
+
+log = structlog.get_logger(__name__)
+_client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1)
 
 
 @transaction.atomic
@@ -21,13 +31,17 @@ def device_register(
     mqtt_prefix: str | None = None,
     is_main: bool = False,
     channel_names: Mapping[int, str] | None = None,
+    proof: Proof | None = None,
 ) -> Device:
     """Claim a device for a home and name its channels.
 
     The id is a MAC in any spelling, or a Shelly's full id, whose prefix then says the model. Without one the topic prefix does;
-    a prefix of the owner's own leaves the model unknown (empty). Raises DeviceTaken or DeviceOfAnotherHome, also in a race.
+    a prefix of the owner's own leaves the model unknown (empty). A claim that is proven to be near wins over another home's that is not
+    proven. Raises DeviceTaken or DeviceOfAnotherHome, also in a race.
     """
     bare, prefix = shelly.identity_of(hardware_id)
+    if proof in NEARNESS:
+        _release_unproven(bare, home)
     mqtt_prefix = shelly.bare_prefix(mqtt_prefix or "", bare) or prefix or shelly.DEFAULT_PREFIX
     known = shelly.model_of(prefix or mqtt_prefix)
     device, is_new = Device.objects.get_or_create(
@@ -39,12 +53,35 @@ def device_register(
             "brand": shelly.BRAND,
             "model": known.prefix if known else prefix or "",
             "is_main": is_main,
+            "proven_at": timezone.now() if proof else None,
         },
     )
     if not is_new:
         raise DeviceTaken if device.home_id == home.pk else DeviceOfAnotherHome
     channels_fill(device=device, names=channel_names)
     return device
+
+
+def _release_unproven(hardware_id: str, home: Home) -> None:
+    """Take the device from another home that has shown nothing."""
+    held = Device.objects.select_for_update().filter(hardware_id=hardware_id, proven_at=None).exclude(home=home).first()
+    if held is not None:
+        device_delete(device=held)
+        log.warning("an unproven claim lost against a proof", device=held.pk, home=held.home_id, new_home=home.pk)
+
+
+def proof_ask(*, home: Home, mac: str) -> None:
+    """Ask a home to switch a device by which it shows that it has it. Raises RedisError."""
+    challenge_start(_client, home_id=home.pk, mac=mac, now=time.time())
+
+
+@transaction.atomic
+def devices_prove(*, devices: Iterable[Device]) -> None:
+    """Note that the devices' homes have shown to have them; a proof is never taken back."""
+    for device in devices:
+        device.proven_at = timezone.now()
+        if Device.objects.filter(pk=device.pk, proven_at=None).exists():
+            device.save(update_fields=["proven_at"])
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from accounts.models import Home
 from devices.exceptions import DeviceOfAnotherHome, DeviceTaken
 from devices.models import Device
+from devices.proofs import Proof
 from devices.services import device_register
 from devices.shelly import model_of
 from devices.simulator import CircuitPlan, Meter, MeterState, kind_of_name, meter_build
@@ -21,7 +22,8 @@ def missing_register(*, home: Home, macs: Iterable[str]) -> list[Device]:
         turn, room = divmod(number, len(ROOMS))
         label = KINDS[ROOMS[room]].label
         try:
-            found.append(device_register(home=home, hardware_id=mac, name=f"{label} {turn + 1}" if turn else label))
+            name = f"{label} {turn + 1}" if turn else label
+            found.append(device_register(home=home, hardware_id=mac, name=name, proof=Proof.STAFF))
         except (DeviceTaken, DeviceOfAnotherHome):
             continue
     return found

@@ -29,6 +29,7 @@ EXAMPLE: dict[str, Any] = {
     "dev_installed": "2026-11-23T06:58:00Z",
     "dev_online": True,
     "dev_last_seen": "2026-11-23T07:12:05Z",
+    "dev_proven": True,
     "is_main": False,
     "channels": [{"number": 0, "name": "Cocina"}],
 }
@@ -113,6 +114,6 @@ device_nearby = _described(
     responses={
         200: answer(NearbySerializer(many=True), STRANGER, "The devices, the last heard first"),
         **NEEDS_LOGIN,
-        **invalid("mac", "La MAC lleva doce dígitos hexadecimales.", value="xyz", place="query"),
+        **invalid("mac", "La MAC tiene doce dígitos hexadecimales.", value="xyz", place="query"),
     },
 )

@@ -49,6 +49,9 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
     dev_installed = serializers.DateTimeField(source="installed_at")
     dev_online = serializers.BooleanField(source="is_online", help_text="Whether the device is there.")
     dev_last_seen = serializers.SerializerMethodField(help_text="When it last gave a sign of life; null if it never has.")
+    dev_proven = serializers.SerializerMethodField(
+        help_text="Whether the home has shown that the device is its own; until then whoever shows it gets the device."
+    )
     is_main = serializers.BooleanField(help_text="Measures the whole house, so that the home's total is its alone.")
     channels = ChannelSerializer(many=True)
 
@@ -56,7 +59,7 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
         model = Device
         fields = [
             *("dev_id", "dev_user_id", "dev_hardware_id", "dev_name", "dev_mqtt_prefix", "dev_status"),
-            *("dev_brand", "dev_model", "dev_installed", "dev_online", "dev_last_seen", "is_main", "channels"),
+            *("dev_brand", "dev_model", "dev_installed", "dev_online", "dev_last_seen", "dev_proven", "is_main", "channels"),
         ]
 
     def get_dev_user_id(self, device: Device) -> int:
@@ -68,23 +71,34 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
         """Return the MAC in capitals without separators, or another id as it is stored."""
         return displayed_hardware_id(device.hardware_id)
 
+    def get_dev_proven(self, device: Device) -> bool:
+        """Return whether it was proven."""
+        return device.proven_at is not None
+
     def get_dev_last_seen(self, device: Device) -> datetime | None:
         """Return the later of the database's time and Redis' (`seen_at` of the context, by id)."""
         times = [device.last_seen_at, self.context["seen_at"].get(device.pk)]
         return max((at for at in times if at), default=None)
 
 
+class MacField(serializers.CharField):
+    """A MAC in any spelling, or a Shelly's full id; the value is the MAC as it is stored."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=64, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the MAC. Raises ValidationError."""
+        mac = normalised_hardware_id(super().to_internal_value(data))
+        if not is_mac(mac):
+            raise serializers.ValidationError(_("La MAC tiene doce dígitos hexadecimales."))
+        return mac
+
+
 class NearbyQuerySerializer(serializers.Serializer[Any]):
     """Which unknown device is looked for."""
 
-    mac = serializers.CharField(required=False, max_length=64, help_text="In any spelling, or the Shelly's full id.")
-
-    def validate_mac(self, text: str) -> str:
-        """Return the MAC as it is stored. Raises ValidationError."""
-        mac = normalised_hardware_id(text)
-        if not is_mac(mac):
-            raise serializers.ValidationError(_("La MAC lleva doce dígitos hexadecimales."))
-        return mac
+    mac = MacField(required=False, help_text="In any spelling, or the Shelly's full id.")
 
 
 class NearbySerializer(serializers.Serializer[Any]):

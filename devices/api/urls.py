@@ -2,6 +2,7 @@
 
 from django.urls import re_path
 
+from devices.api.proof import ProofView
 from devices.api.views import DeviceViewSet
 
 collection = DeviceViewSet.as_view({"get": "list", "post": "create"})
@@ -10,6 +11,7 @@ item = DeviceViewSet.as_view({"get": "retrieve", "patch": "partial_update", "del
 urlpatterns = [
     re_path(r"^devices/?$", collection, name="devices"),
     re_path(r"^devices/nearby/?$", DeviceViewSet.as_view({"get": "nearby"}), name="devices-nearby"),
+    re_path(r"^devices/proof/?$", ProofView.as_view(), name="devices-proof"),
     re_path(r"^devices/(?P<device_id>[^/]+)/?$", item, name="device"),
     re_path(r"^devices/(?P<device_id>[^/]+)/status/?$", DeviceViewSet.as_view({"patch": "toggle"}), name="device-status"),
 ]

@@ -1,5 +1,6 @@
 """The devices of the caller's home."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +21,14 @@ from devices.api.serializers import (
     NearbySerializer,
 )
 from devices.models import Device
+from devices.shelly import normalised_hardware_id
+
+
+def public_address(request: Request) -> str | None:
+    """Return what stands for the caller's household on the Internet, None where the address is a private one."""
+    meta = request.META
+    address = client_address(meta.get("REMOTE_ADDR"), meta.get("HTTP_X_FORWARDED_FOR", ""), settings.PROXY_COUNT)
+    return household_of(address)
 
 
 class DeviceViewSet(viewsets.ViewSet):
@@ -36,19 +45,28 @@ class DeviceViewSet(viewsets.ViewSet):
     def _device_to_change(self, device_id: str) -> Device:
         return selectors.device_get_to_change(user=caller(self.request), device_id=device_id)
 
+    def _prove(self, devices: Sequence[Device]) -> None:
+        """Note which of the devices the caller shows to have, merely by asking from where they are (no query where all are proven)."""
+        unproven = [device for device in devices if device.proven_at is None]
+        if unproven:
+            macs = [device.hardware_id for device in unproven]
+            proofs = selectors.proofs_for(home_id=unproven[0].home_id, macs=macs, address=public_address(self.request))
+            if proofs:
+                services.devices_prove(devices=[device for device in unproven if device.hardware_id in proofs])
+
     @schema.device_list
     def list(self, request: Request) -> Response:
         """Answer the devices of the home as a plain array, by id."""
-        return Response(self._body(selectors.devices_of(caller(request)), many=True))
+        devices = list(selectors.devices_of(caller(request)))
+        self._prove(devices)
+        return Response(self._body(devices, many=True))
 
     @schema.device_nearby
     def nearby(self, request: Request) -> Response:
         """Answer the unknown devices that may be the caller's."""
         query = NearbyQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        meta = request.META
-        address = client_address(meta.get("REMOTE_ADDR"), meta.get("HTTP_X_FORWARDED_FOR", ""), settings.PROXY_COUNT)
-        found = selectors.strangers_for(mac=query.validated_data.get("mac"), address=household_of(address))
+        found = selectors.strangers_for(mac=query.validated_data.get("mac"), address=public_address(request))
         return Response(NearbySerializer(found, many=True).data)
 
     @schema.device_create
@@ -57,7 +75,10 @@ class DeviceViewSet(viewsets.ViewSet):
         home = home_to_change(caller(request))
         serializer = DeviceRegisterSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        device = services.device_register(home=home, **serializer.changes())
+        changes = serializer.changes()
+        mac = normalised_hardware_id(changes["hardware_id"])
+        proofs = selectors.proofs_for(home_id=home.pk, macs=[mac], address=public_address(request))
+        device = services.device_register(home=home, proof=proofs.get(mac), **changes)
         return self._answer(device.pk, status.HTTP_201_CREATED)
 
     @schema.device_retrieve

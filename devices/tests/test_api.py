@@ -50,6 +50,7 @@ def test_registering_answers_the_device(api: APIClient, owner: User) -> None:
         "dev_model": "shellyplus1pm",
         "dev_online": False,
         "dev_last_seen": None,
+        "dev_proven": False,
         "is_main": False,
         "channels": [{"number": 0, "name": "Cocina"}],
     }
