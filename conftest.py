@@ -12,6 +12,7 @@ testing.start()  # before anything below imports a model
 
 from django.conf import settings as django_settings
 from django.core.cache import cache
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
@@ -79,7 +80,7 @@ def home(owner: User) -> Home:
 
 @pytest.fixture
 def meter(home: Home) -> Device:
-    return Device.objects.create(home=home, hardware_id="a8032412c3d4", name="Cocina")
+    return Device.objects.create(home=home, hardware_id="a8032412c3d4", name="Cocina", proven_at=timezone.now())
 
 
 @pytest.fixture

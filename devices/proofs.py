@@ -1,7 +1,7 @@
 """What shows that a device is where its claimant is. Pure; times are Unix seconds.
 
-Whoever knows a MAC can post as the device that has it. So an address proves something only while no other has posted for the MAC, and
-nothing that is posted does where the device has an account of its own at the broker.
+Whoever knows a MAC can post as the device that has it. So what comes from one place proves something only while nothing has come from
+another, and nothing but its account does where the device has one at the broker.
 """
 
 from enum import StrEnum
@@ -54,9 +54,9 @@ def proof_of(device: Stranger | None, *, address: str | None, challenge: Challen
         return None
     if device.has_account:
         return Proof.ACCOUNT
-    if len(device.addresses) > 1:
+    if len(device.places) > 1:
         return None
-    if address is not None and device.addresses == (address,):
+    if address is not None and device.places == (address,):
         return Proof.ADDRESS
     if challenge is not None and switchings_seen(device, challenge) == challenge.switchings:
         return Proof.SWITCHING

@@ -17,36 +17,38 @@ MOST = 1_000
 # Who posts invented MACs pushes out those from the own address alone. Over MQTT, where the broker knows its clients, there is no share.
 SHARE = 20
 MAX_MODEL = 50
-# Of the public addresses that spoke for one MAC, and of its switchings, no more than these are kept.
-MOST_ADDRESSES = 4
+# Of the places from which something spoke for one MAC, and of its switchings, no more than these are kept.
+MOST_PLACES = 4
 MOST_SWITCHINGS = 20
-PRIVATE = "private"
+PRIVATE, BROKER = "private", "broker"
 
-# What a message does not say stays as an earlier one said it; each address goes with the time at which it last spoke. Those with a public
-# address, those that the broker brought (they have a model) and the others can't push each other out.
+# What a message does not say stays as an earlier one said it; each place goes with the time at which it last spoke. Unknown devices with a
+# public address, those that the broker brought (they have a model) and the others can't push each other out, nor one that is claimed.
 NOTE = """
 local heard, facts = KEYS[1], KEYS[2]
 local now, kept, most, share = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local most_addresses, most_switchings = tonumber(ARGV[5]), tonumber(ARGV[6])
+local most_places, most_switchings = tonumber(ARGV[5]), tonumber(ARGV[6])
+local is_any_unknown = false
 for index = 7, #ARGV, 2 do
   local old = redis.call('HGET', facts, ARGV[index])
   local known = old and cjson.decode(old) or {}
   local fresh = cjson.decode(ARGV[index + 1])
+  is_any_unknown = is_any_unknown or not fresh.is_claimed
   if known.is_on ~= nil and fresh.is_on ~= nil and fresh.is_on ~= known.is_on then
     known.switched = known.switched or {}
     table.insert(known.switched, now)
     if #known.switched > most_switchings then table.remove(known.switched, 1) end
   end
-  local addresses = {}
-  for address, at in pairs(known.addresses or {}) do
-    if at > now - kept then addresses[address] = at end
+  local places, count = {}, 0
+  for place, at in pairs(known.places or {}) do
+    if at > now - kept then
+      places[place] = at
+      count = count + 1
+    end
   end
-  local place, count = fresh.place, 0
-  fresh.place = nil
-  for _ in pairs(addresses) do count = count + 1 end
-  if place and (addresses[place] or count < most_addresses) then addresses[place] = now end
+  if places[fresh.place] or count < most_places then places[fresh.place] = now end
   for name, value in pairs(fresh) do known[name] = value end
-  known.addresses = next(addresses) and addresses or nil
+  known.places, known.place = places, nil
   redis.call('HSET', facts, ARGV[index], cjson.encode(known))
   redis.call('ZADD', heard, now, ARGV[index])
 end
@@ -60,10 +62,12 @@ local function is_over(pool, limit)
   held[pool] = (held[pool] or 0) + 1
   return held[pool] > limit
 end
-for _, mac in ipairs(redis.call('ZREVRANGE', heard, 0, -1)) do
+for _, mac in ipairs(is_any_unknown and redis.call('ZREVRANGE', heard, 0, -1) or {}) do
   local known = cjson.decode(redis.call('HGET', facts, mac) or '{}')
   local is_excess
-  if known.address then
+  if known.is_claimed then
+    is_excess = false
+  elseif known.address then
     is_excess = is_over(known.address, share) or is_over('public', most)
   else
     is_excess = is_over(known.model and 'mqtt' or 'private', most)
@@ -81,11 +85,10 @@ class Stranger(NamedTuple):
 
     mac: 12 hex digits in lower case. model: prefix of its id, empty if unknown. power_w: last power of all its channels. address: from
     which it posted by HTTP (`accounts.addresses.household_of`), None if it did not. seen: when it last spoke, Unix seconds.
-    has_account: it spoke below the topic prefix that the broker keeps for its account. is_on: whether it is switched on, None where the
-    message does not say. is_posted: whether the message came by HTTP.
+    place: where the message came from: the address, PRIVATE for all others, or BROKER. has_account: it spoke below the topic prefix that
+    the broker keeps for its account. is_on: whether it is switched on, None where the message does not say. is_claimed: a home has it.
 
-    Only read, never noted: `addresses`, the public ones that posted for it within the hour, and PRIVATE for all others together; and
-    `switched_at`, when it was seen to be switched on or off.
+    Only read, never noted: `places`, those of within the hour; and `switched_at`, when it was seen to be switched on or off.
     """
 
     mac: str
@@ -95,8 +98,9 @@ class Stranger(NamedTuple):
     seen: float = 0.0
     has_account: bool = False
     is_on: bool | None = None
-    is_posted: bool = False
-    addresses: tuple[str, ...] = ()
+    place: str = BROKER
+    is_claimed: bool = False
+    places: tuple[str, ...] = ()
     switched_at: tuple[float, ...] = ()
 
 
@@ -106,7 +110,7 @@ async def note_strangers(store: Redis, strangers: Iterable[Stranger], now: float
     for stranger in strangers:
         arguments += [stranger.mac, orjson.dumps(_facts(stranger))]
     if arguments:
-        await store.register_script(NOTE)((HEARD, FACTS), [now, KEPT_S, MOST, SHARE, MOST_ADDRESSES, MOST_SWITCHINGS, *arguments])
+        await store.register_script(NOTE)((HEARD, FACTS), [now, KEPT_S, MOST, SHARE, MOST_PLACES, MOST_SWITCHINGS, *arguments])
 
 
 def _facts(stranger: Stranger) -> dict[str, Any]:
@@ -116,7 +120,8 @@ def _facts(stranger: Stranger) -> dict[str, Any]:
         "address": stranger.address,
         "has_account": stranger.has_account or None,
         "is_on": stranger.is_on,
-        "place": (stranger.address or PRIVATE) if stranger.is_posted else None,
+        "place": stranger.place,
+        "is_claimed": stranger.is_claimed,
     }
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -158,7 +163,8 @@ def _stranger(mac: str, facts: dict[str, Any], seen: float, now: float) -> Stran
         seen,
         has_account=facts.get("has_account", False),
         is_on=facts.get("is_on"),
-        addresses=tuple(sorted(one for one, at in facts.get("addresses", {}).items() if at > now - KEPT_S)),
+        is_claimed=facts.get("is_claimed", False),
+        places=tuple(sorted(one for one, at in facts.get("places", {}).items() if at > now - KEPT_S)),
         switched_at=tuple(facts.get("switched", ())),
     )
 

@@ -136,6 +136,7 @@ MQTT_SHELLY_USER = env.text("MQTT_SHELLY_USER")
 MQTT_SHELLY_PASS = env.text("MQTT_SHELLY_PASS")
 # Whether ingest processes divide the messages among them; Mosquitto forgets such subscriptions when it is restarted, plain ones it keeps.
 MQTT_SHARED = env.flag("MQTT_SHARED")
+MQTT_DEVICE_ACCOUNTS = env.flag("MQTT_DEVICE_ACCOUNTS")
 # Messages that the broker hands an ingest process before it waits for acknowledgements: what a crash repeats, and the memory's bound.
 MQTT_RECEIVE_MAXIMUM = env.integer("MQTT_RECEIVE_MAXIMUM", 6_000, at_least=1, at_most=65_535)
 # How long the broker keeps messages for an ingest process that is away; one that is retired is drained (`manage.py ingest --drain`).

@@ -11,11 +11,11 @@ import orjson
 from django.conf import settings
 
 from accounts.addresses import client_address, household_of
-from devices.strangers import Stranger
+from devices.strangers import PRIVATE, Stranger
 from telemetry.notified import HEARD_S, KEPT_S, notified
 from telemetry.rows import trusted_time
 from telemetry.samples import PayloadError, Sample
-from telemetry.shelly import parse_status
+from telemetry.shelly import is_switched_on, parse_status
 from telemetry.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
 
 Message = dict[str, Any]
@@ -37,7 +37,7 @@ METHOD_NOT_ALLOWED = _json(405, {"detail": "Método no permitido."}, (b"allow", 
 AWAY = _json(503, {"detail": "La base de datos no está disponible. Intenta de nuevo."}, (b"retry-after", b"5"))
 BUSY = _json(503, {"detail": "El servidor está saturado. Intenta de nuevo."}, (b"retry-after", b"1"))
 IMPOSSIBLE = PayloadError("El valor está fuera de lo posible.")
-OUTCOMES = {Outcome.STORED: RECEIVED, Outcome.UNKNOWN: UNKNOWN, Outcome.INACTIVE: INACTIVE}
+OUTCOMES = {Outcome.STORED: RECEIVED, Outcome.UNPROVEN: RECEIVED, Outcome.UNKNOWN: UNKNOWN, Outcome.INACTIVE: INACTIVE}
 
 
 class HungUp(Exception):
@@ -75,12 +75,19 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
         return AWAY
     except Overloaded:
         return BUSY
-    if outcomes[mac] is Outcome.UNKNOWN:
-        power_w = sum(sample.power_w for sample in timed)
-        writer().presence.stranger(Stranger(mac, "", power_w, household_of(_client(scope))))
-    else:
+    outcome = outcomes[mac]
+    if outcome in (Outcome.UNKNOWN, Outcome.UNPROVEN):
+        stranger = _stranger(scope, body, mac, timed)
+        writer().presence.stranger(stranger._replace(is_claimed=outcome is Outcome.UNPROVEN))
+    if outcome is not Outcome.UNKNOWN:
         writer().presence.alive(mac, now.timestamp())
-    return OUTCOMES[outcomes[mac]]
+    return OUTCOMES[outcome]
+
+
+def _stranger(scope: Message, body: bytes, mac: str, samples: list[Sample]) -> Stranger:
+    power_w = sum(sample.power_w for sample in samples)
+    address = household_of(_client(scope))
+    return Stranger(mac, "", power_w, address, is_on=is_switched_on(orjson.loads(body), power_w), place=address or PRIVATE)
 
 
 def _beside_frames(timed: list[Sample], said: list[Sample], silent_s: float) -> list[Sample]:

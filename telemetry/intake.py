@@ -17,6 +17,7 @@ from telemetry.memory import Memory
 from telemetry.overlay import Remembered
 from telemetry.patience import LONGEST_RETRY_S, RETRY_S, store_patiently
 from telemetry.samples import PayloadError
+from telemetry.shelly import is_switched_on
 from telemetry.status_topics import StatusTopics
 from telemetry.writer import Outcome, writer
 
@@ -61,7 +62,7 @@ class Intake:
         readings = [(mac, list(samples.values())) for mac, samples in laid.readings.items()]
         outcomes = await store_patiently(readings, self.tally)
         registered = {mac for mac, outcome in outcomes.items() if outcome is not Outcome.UNKNOWN}
-        changed = {mac: one for mac, one in laid.changed.items() if outcomes.get(mac) is Outcome.STORED}
+        changed = {mac: one for mac, one in laid.changed.items() if mac in outcomes and outcomes[mac].is_stored}
         await self._memory.keep(changed, _prefixes(laid.heard, registered))
         _report(laid, outcomes)
 
@@ -130,7 +131,15 @@ def _report(laid: Laid, outcomes: dict[str, Outcome]) -> None:
     presence = writer().presence
     for mac, notice, at in laid.heard:
         outcome = outcomes.get(mac)
-        if outcome is Outcome.UNKNOWN and notice.is_online:
-            presence.stranger(Stranger(mac, notice.speaker.model, power_w(laid.readings[mac]), None))
-        elif outcome in (Outcome.STORED, Outcome.INACTIVE):
+        if notice.is_online and outcome in (Outcome.UNKNOWN, Outcome.UNPROVEN):
+            stranger = _stranger(mac, notice, power_w(laid.readings[mac]))
+            presence.stranger(stranger._replace(is_claimed=outcome is Outcome.UNPROVEN))
+        if outcome not in (None, Outcome.UNKNOWN):
             (presence.alive if notice.is_online else presence.doubt)(mac, at)
+
+
+def _stranger(mac: str, notice: Notice, watts: float | None) -> Stranger:
+    own_prefix = DEVICE_ID.fullmatch(notice.speaker.prefix)
+    has_account = settings.MQTT_DEVICE_ACCOUNTS and own_prefix is not None and own_prefix["mac"].lower() == mac
+    is_on = is_switched_on(notice.components, watts)
+    return Stranger(mac, notice.speaker.model, watts, None, has_account=has_account, is_on=is_on)

@@ -22,6 +22,9 @@ from ecowatt.tasks import end, heed_cancellation
 
 log = structlog.get_logger(__name__)
 
+TELL_EVERY_S = 60.0
+MOST_TOLD = 100_000
+
 
 @contextlib.contextmanager
 def away_is_harmless(what: str) -> Iterator[None]:
@@ -79,6 +82,7 @@ class PresenceOutlet(Outlet):
         self._doubted: dict[str, float] = {}
         self._strangers: dict[str, Stranger] = {}
         self._of_address: Counter[str] = Counter()
+        self._told: dict[str, tuple[str, bool | None, float]] = {}
 
     def alive(self, mac: str, at: float) -> None:
         """Note a registered device's sign of life soon."""
@@ -91,7 +95,12 @@ class PresenceOutlet(Outlet):
         self._wake.set()
 
     def stranger(self, stranger: Stranger) -> None:
-        """Remember an unknown device soon; past as many as are kept, the oldest go, and past its address's share, the newest."""
+        """Remember an unproven device soon; past as many as are kept, the oldest go, and past its address's share, the newest.
+
+        One that a home has claimed goes on speaking for as long as it is not proven, so that it is the same is told now and then alone.
+        """
+        if stranger.is_claimed and not self._is_news(stranger):
+            return
         if self._strangers.pop(stranger.mac, None) is None and stranger.address:
             self._of_address[stranger.address] += 1
             if self._of_address[stranger.address] > SHARE:
@@ -100,6 +109,17 @@ class PresenceOutlet(Outlet):
         if len(self._strangers) > MOST:
             del self._strangers[next(iter(self._strangers))]
         self._wake.set()
+
+    def _is_news(self, stranger: Stranger) -> bool:
+        now = time.monotonic()
+        place, is_on, told = self._told.get(stranger.mac, ("", None, -TELL_EVERY_S))
+        is_same = place == stranger.place and (stranger.is_on is None or stranger.is_on == is_on)
+        if is_same and now - told < TELL_EVERY_S:
+            return False
+        if len(self._told) > MOST_TOLD:
+            self._told.clear()
+        self._told[stranger.mac] = (stranger.place, stranger.is_on if stranger.is_on is not None else is_on, now)
+        return True
 
     async def _send(self) -> None:
         alive, self._alive = self._alive, {}

@@ -45,4 +45,4 @@ def _count(readings: Readings, outcomes: dict[str, Outcome], tally: Tally) -> No
     for mac, samples in readings:
         if samples:
             outcome = outcomes[mac]
-            tally.counts["readings" if outcome is Outcome.STORED else f"of {outcome.value} devices"] += len(samples)
+            tally.counts["readings" if outcome.is_stored else f"of {outcome.value} devices"] += len(samples)

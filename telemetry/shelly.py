@@ -27,6 +27,7 @@ RANK = {kind: rank for rank, kind in enumerate(("em", "em1", "pm1", "switch", "c
 # LEDs run on 12 to 48 V, which says nothing of the mains; below this it is not the mains' voltage.
 LEAST_MAINS_V = 60.0
 NUMERIC = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
+LEAST_ON_W = 1.0
 # What no meter resolves; PostgreSQL refuses the products of much smaller numbers as an underflow.
 LEAST = 1e-6
 COUNTER_DECIMALS = 3
@@ -68,6 +69,15 @@ def samples_of(components: dict[str, Any], time: datetime | None, *, max_power_w
     for sample in _samples(components, time, max_power_w):
         by_channel.setdefault(sample.channel, sample)
     return [by_channel[channel] for channel in sorted(by_channel)]
+
+
+def is_switched_on(components: dict[str, Any], power_w: float | None) -> bool | None:
+    """Tell whether a device is switched on: any of its relays, or, where it has none, what it draws; None where nothing of it is said."""
+    outputs = [one["output"] for one in components.values() if isinstance(one, dict) and isinstance(one.get("output"), bool)]
+    if outputs:
+        return any(outputs)
+    has_relay = any(name.startswith("switch:") for name in components)
+    return None if has_relay or power_w is None else abs(power_w) >= LEAST_ON_W
 
 
 def _mac(value: object) -> str:

@@ -111,7 +111,7 @@ class Store:
     async def _fetch(self, macs: list[str]) -> dict[str, Entry]:
         assert self._connection is not None
         cursor = await self._connection.execute(sql.DEVICES_BY_MAC, [macs])
-        return {mac: Entry(device_id, is_active) for mac, device_id, is_active in await cursor.fetchall()}
+        return {mac: Entry(*entry) for mac, *entry in await cursor.fetchall()}
 
     async def _returning(self, series: Sequence[Series]) -> dict[Series, bool]:
         assert self._connection is not None

@@ -30,8 +30,14 @@ class Outcome(Enum):
     """What became of a sender's readings."""
 
     STORED = "stored"
+    UNPROVEN = "unproven"
     UNKNOWN = "unknown"
     INACTIVE = "inactive"
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the readings are in the database; of an unproven device they are, too."""
+        return self in (Outcome.STORED, Outcome.UNPROVEN)
 
 
 class Overloaded(Exception):
@@ -148,7 +154,9 @@ def _fail(batch: list[_Entry], error: DatabaseAway | None = None) -> None:
 def _outcome(device: Entry | None) -> Outcome:
     if device is None:
         return Outcome.UNKNOWN
-    return Outcome.STORED if device.is_active else Outcome.INACTIVE
+    if not device.is_active:
+        return Outcome.INACTIVE
+    return Outcome.STORED if device.is_proven else Outcome.UNPROVEN
 
 
 _writers: "WeakKeyDictionary[asyncio.AbstractEventLoop, Writer]" = WeakKeyDictionary()

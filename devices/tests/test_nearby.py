@@ -56,7 +56,9 @@ async def near_to(store: Any, address: str) -> list[Stranger]:
 async def test_a_stranger_is_found_by_mac_and_by_address_for_an_hour(store: Any) -> None:
     await note_strangers(store, [SOME], NOW)
     for wanted, watts in (({"mac": MAC, "address": None}, None), ({"mac": None, "address": HOUSE}, 412.5)):
-        assert await strangers_near(store, **wanted, now=NOW + 3_599) == [SOME._replace(seen=NOW, power_w=watts)]
+        assert await strangers_near(store, **wanted, now=NOW + 3_599) == [
+            SOME._replace(seen=NOW, power_w=watts, places=("broker",))
+        ]
         assert await strangers_near(store, **wanted, now=NOW + 3_600) == []
     assert await strangers_near(store, mac=None, address=None, now=NOW) == []
     assert await strangers_near(store, mac="000000000000", address=ELSEWHERE, now=NOW) == []
@@ -65,7 +67,9 @@ async def test_a_stranger_is_found_by_mac_and_by_address_for_an_hour(store: Any)
 async def test_what_a_later_message_does_not_say_stays(store: Any) -> None:
     await note_strangers(store, [SOME], NOW)
     await note_strangers(store, [Stranger(MAC, "", 7.0, None)], NOW + 1)
-    assert await strangers_near(store, mac=MAC, address=HOUSE, now=NOW + 2) == [SOME._replace(power_w=7.0, seen=NOW + 1)]
+    assert await strangers_near(store, mac=MAC, address=HOUSE, now=NOW + 2) == [
+        SOME._replace(power_w=7.0, seen=NOW + 1, places=("broker",))
+    ]
 
 
 async def test_no_more_than_a_thousand_are_kept_and_the_oldest_go(store: Any) -> None:
@@ -89,7 +93,9 @@ async def test_invented_devices_push_out_those_of_their_own_address_alone(store:
     botnet = [Stranger(f"cc{number:010x}", "", None, f"187.{number // 250}.{number % 250}.1") for number in range(1_100)]
     await note_strangers(store, botnet, NOW + 9)
     assert await store.zcard(HEARD) == 1_000 + 2
-    assert await strangers_near(store, mac=by_mqtt.mac, address=None, now=NOW + 9) == [by_mqtt._replace(seen=NOW, power_w=None)]
+    assert await strangers_near(store, mac=by_mqtt.mac, address=None, now=NOW + 9) == [
+        by_mqtt._replace(seen=NOW, power_w=None, places=("broker",))
+    ]
 
 
 async def test_who_was_silent_for_an_hour_is_dropped_by_the_next_message(store: Any) -> None:

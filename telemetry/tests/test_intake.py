@@ -1,7 +1,8 @@
 """Batches of MQTT messages become readings, on real Redis and PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 import orjson
 import psycopg
 import pytest
+import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.db import connections
+from pytest_django.fixtures import Settings
 from redis.asyncio import Redis
 
 from accounts.models import Home
 from devices.models import Device
 from devices.registry import registry
+from devices.strangers import FACTS, HEARD, Stranger, seen_among
 from telemetry import writer as writing
 from telemetry.complaints import Complaints
 from telemetry.constants import RPC_REPLIES
@@ -273,3 +277,43 @@ def test_the_dropped_of_very_many_devices_share_a_line() -> None:
     for number in range(1_500):
         complaints.note(str(number), "no JSON")
     assert len(complaints._counts) == 1_001
+
+
+def told() -> Stranger | None:
+    with redis.Redis.from_url(django_settings.REDIS_URL) as client:
+        return seen_among(client, [MAC], now=time.time()).get(MAC)
+
+
+async def told_when(is_there: Callable[[Stranger], bool]) -> Stranger:
+    for _ in range(500):
+        seen = await sync_to_async(told)()
+        if seen is not None and is_there(seen):
+            return seen
+        await asyncio.sleep(0.02)
+    pytest.fail("nothing was remembered")
+
+
+@pytest.fixture
+def _nothing_told(meter: Device) -> None:
+    """A claimed device of which nothing is proven or remembered."""
+    Device.objects.update(proven_at=None)
+    with redis.Redis.from_url(django_settings.REDIS_URL) as client:
+        client.delete(HEARD, FACTS)
+
+
+@pytest.mark.usefixtures("_nothing_told")
+async def test_what_an_unproven_device_says_over_mqtt_is_kept_for_its_proof(intake: Intake, settings: Settings) -> None:
+    await intake.take([notify(-5, apower=40.0, output=True)])
+    seen = await told_when(lambda one: one.is_on is True)
+    assert (seen.places, seen.has_account, seen.is_claimed, seen.switched_at) == (("broker",), False, True, ())
+    settings.MQTT_DEVICE_ACCOUNTS = True
+    await intake.take([notify(-3, apower=0.0, output=False)])
+    seen = await told_when(lambda one: one.is_on is False)
+    assert (seen.has_account, len(seen.switched_at)) == (True, 1)
+
+
+@pytest.mark.usefixtures("_nothing_told")
+async def test_below_a_prefix_of_its_owners_own_a_device_shows_no_account(intake: Intake, settings: Settings) -> None:
+    settings.MQTT_DEVICE_ACCOUNTS = True
+    await intake.take([notify(-5, prefix="cocina", apower=40.0, output=True)])
+    assert not (await told_when(lambda one: one.is_on is True)).has_account

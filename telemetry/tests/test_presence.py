@@ -3,21 +3,25 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import httpx
 import pytest
+import redis
 import redis.asyncio
 from asgiref.sync import sync_to_async
+from django.conf import settings as configured
 from django.db import connections
 from pytest_django.fixtures import Settings
+from rest_framework.test import APIClient
 
 from devices.models import Device
 from devices.presence_scripts import KEYS
-from devices.strangers import FACTS, HEARD, MOST, SHARE, Stranger, strangers_near
+from devices.strangers import FACTS, HEARD, MOST, SHARE, Stranger, seen_among, strangers_near
 from ecowatt.asgi import application
 from telemetry import writer as writing
 from telemetry.outlet import PresenceOutlet
-from telemetry.tests.test_ingest import PATH, body
+from telemetry.tests.test_ingest import MAC, PATH, body
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOUSE = "189.203.1.2"
@@ -69,7 +73,42 @@ async def test_an_unknown_device_is_remembered_with_its_power_and_address(
     channels = body(40.0, UNKNOWN) | {"switch:1": {"apower": 2.5}}
     assert (await shelly.post(PATH, json=channels, headers={"X-Forwarded-For": "187.190.7.8"})).status_code == 404
     await until(lambda: near(store, HOUSE))
-    assert await near(store, HOUSE) == [Stranger(UNKNOWN, "", 42.5, HOUSE)]
+    assert await near(store, HOUSE) == [Stranger(UNKNOWN, "", 42.5, HOUSE, places=(HOUSE,))]
+
+
+def told() -> Stranger | None:
+    with redis.Redis.from_url(configured.REDIS_URL) as client:
+        return seen_among(client, [MAC.lower()], now=time.time()).get(MAC.lower())
+
+
+def has_switched(times: int) -> bool:
+    seen = told()
+    return seen is not None and len(seen.switched_at) == times
+
+
+async def test_a_claimed_device_is_watched_until_it_is_proven(
+    shelly: httpx.AsyncClient, meter: Device, api: APIClient, store: redis.asyncio.Redis
+) -> None:
+    await sync_to_async(Device.objects.update)(proven_at=None)
+    for turn, output in enumerate((True, False, True)):
+        channels = body()
+        channels["switch:0"]["output"] = output
+        assert (await shelly.post(PATH, json=channels)).status_code == 200
+        await until(sync_to_async(partial(has_switched, turn)))
+    seen = await sync_to_async(told)()
+    assert seen is not None
+    assert (seen.places, seen.is_claimed, seen.is_on) == ((HOUSE,), True, True)
+    answer = await sync_to_async(api.get)("/api/v1/devices/", REMOTE_ADDR=HOUSE)
+    assert answer.json()[0]["dev_proven"] is True
+
+
+async def test_of_a_proven_device_nothing_is_remembered(
+    shelly: httpx.AsyncClient, meter: Device, store: redis.asyncio.Redis
+) -> None:
+    assert (await shelly.post(PATH, json=body())).status_code == 200
+    assert (await shelly.post(PATH, json=body(mac=UNKNOWN))).status_code == 404
+    await until(lambda: near(store, HOUSE))
+    assert [one.mac for one in await near(store, HOUSE)] == [UNKNOWN]
 
 
 async def test_behind_a_proxy_the_address_is_the_one_that_it_saw(

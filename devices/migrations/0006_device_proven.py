@@ -8,7 +8,7 @@ def trust_what_is_there(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("devices", "0003_schedule")]
+    dependencies = [("devices", "0005_mqtt_prefix_levels")]
 
     operations = [
         migrations.AddField(
