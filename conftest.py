@@ -1,5 +1,6 @@
 """Fixtures that every app's tests share: an owner with a home and a meter, a member who shares it, a stranger."""
 
+import json
 from collections.abc import Iterator
 
 import hypothesis
@@ -19,7 +20,8 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import Contract, Home, Membership, User
 from devices.models import Device
-from tariffs.services import prices_load
+from tariffs.constants import SCHEMES_FILE
+from tariffs.services import prices_load, schemes_load
 from tariffs.tests.helpers import all_rates
 from telemetry.memory import PREFIXES, STATUS
 from telemetry.notified import NOTIFIED
@@ -95,8 +97,9 @@ def stranger(db: None) -> User:
 
 @pytest.fixture
 def prices(db: None) -> None:
-    """Every price that the project knows, in the database."""
+    """Every price and every state's scheme that the project knows, in the database."""
     prices_load(rates=all_rates())
+    schemes_load(schemes=json.loads(SCHEMES_FILE.read_text(encoding="utf-8")))
 
 
 def client_of(user: User | None) -> APIClient:

@@ -52,13 +52,13 @@ _LOCALITIES = {
 def proposals(state: str, municipality: str) -> dict[str, Any]:
     """Return what is known of a place by the names of a contract's terms; nothing for a place that nobody has told us of."""
     found = Locality(summer_start_month=SUMMER_START_OF_STATE.get(state))._asdict()
-    known = _LOCALITIES.get((state, _plain(municipality)), Locality())._asdict()
+    known = _LOCALITIES.get((state, plain(municipality)), Locality())._asdict()
     found |= {name: value for name, value in known.items() if value is not None}
     found["dac_region"] = DAC_REGION_OF_STATE.get(state)
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Return a name without accents, case and spare blanks."""
     letters = unicodedata.normalize("NFKD", name.casefold())
     return " ".join("".join(letter for letter in letters if not unicodedata.combining(letter)).split())

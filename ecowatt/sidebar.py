@@ -31,6 +31,7 @@ GROUPS: tuple[tuple[Promise, tuple[Entry, ...]], ...] = (
         _("Precios y consejos"),
         (
             Entry(_("Precios de CFE"), "tariffs.price", "payments"),
+            Entry(_("Esquemas estatales"), "tariffs.scheme", "map"),
             Entry(_("Recibos"), "tariffs.paperbill", "receipt_long"),
             Entry(_("Recomendaciones"), "analysis.recommendation", "lightbulb"),
         ),

@@ -58,6 +58,7 @@ class Doubt(StrEnum):
     DERIVED_PRICE = "derived_price"
     UNKNOWN_MONTH = "unknown_month"
     MIXED_SEASON = "mixed_season"
+    STATE_SCHEME = "state_scheme"
 
 
 class Line(NamedTuple):
@@ -99,6 +100,6 @@ class Bill(NamedTuple):
     @property
     def certainty(self) -> Certainty:
         """Return how far the bill can be trusted; the doubts say why."""
-        if Doubt.MIXED_SEASON in self.doubts:
+        if {Doubt.MIXED_SEASON, Doubt.STATE_SCHEME}.intersection(self.doubts):
             return Certainty.ESTIMATE
         return Certainty.PROVISIONAL if self.doubts else Certainty.EXACT

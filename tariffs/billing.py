@@ -13,7 +13,8 @@ from typing import NamedTuple, Self
 from tariffs.bill import ZERO, Bill, Doubt, Line, Terms, to_cents
 from tariffs.constants import MAX_KWH, MINIMUM_KWH_PER_MONTH, Provenance, Season, Tier
 from tariffs.prices import PriceBook, Rate
-from tariffs.seasons import DAY, Stretch, Summer, stretches
+from tariffs.schemes import SchemeTerms
+from tariffs.seasons import DAY, Summer, stretches
 
 # The price month is the one that holds the day this long before the period's end, by the months of the period. The bimonthly
 # rule is confirmed by bills, the monthly one is only cited.
@@ -58,6 +59,10 @@ class Section(NamedTuple):
         """Return the tier of the next kWh and those after it; a kWh that is split between two stands in the second."""
         return [rate for rate in self.tiers if rate.upper_kwh_month is None or kwh < self.limit_kwh(rate.upper_kwh_month)]
 
+    def under(self, scheme: SchemeTerms) -> "Section":
+        """Return the section with the limits of a state's scheme."""
+        return self._replace(tiers=scheme.tiers(self.tiers))
+
     def limit_kwh(self, kwh_month: int) -> int:
         """Return the whole kWh below a limit."""
         return kwh_month * self.months // self.over
@@ -79,10 +84,11 @@ class Standing(NamedTuple):
 class Biller:
     """The bill of one period as a function of its kWh."""
 
-    def __init__(self, sections: Sequence[Section], terms: Terms) -> None:
-        """Take the one section, or the two of a mixed bill in the order of time."""
+    def __init__(self, sections: Sequence[Section], terms: Terms, *, is_secondary: bool = False) -> None:
+        """Take the one section, or the two of a mixed bill in the order of time; `is_secondary`: by a scheme that nobody confirmed."""
         self.terms = terms
         self._sections = sections
+        self._is_secondary = is_secondary
         self._days = sum(section.months for section in sections)
         self._main = 0 if sections[0].months > sections[-1].months else len(sections) - 1
         charges = sum((section.tiers[0].fixed_charge_mxn_month or ZERO for section in sections), ZERO)
@@ -97,25 +103,20 @@ class Biller:
         """
         if start >= end:
             raise ValueError(f"the period {start}–{end} has no day")
-        found: tuple[Stretch, ...] = (Stretch(Season.ALL_YEAR, start, end),)
-        if prices.has_seasons:
-            found = stretches(start, end, summer=Summer(terms.summer_start_month), billing_months=terms.billing_months)
-        if len(found) == 1:
-            return cls.of_month(price_month(end, terms.billing_months), found[0].season, terms=terms, prices=prices)
-        # Each season of a mixed bill is priced by its own month at the edge, and its days are so many months as they are of that one.
-        edges = [(found[0].end - DAY).replace(day=1), found[1].start]
-        return cls(
-            [
-                _section(x.season, month, prices, x.day_count, monthrange(month.year, month.month)[1])
-                for x, month in zip(found, edges, strict=True)
-            ],
-            terms,
-        )
+        usual, scheme = _sections(start, end, Summer(terms.summer_start_month), terms, prices), prices.scheme_on(end)
+        if scheme is None:
+            return cls(usual, terms)
+        sections = [section.under(scheme) for section in _sections(start, end, scheme.summer, terms, prices)]
+        return cls(sections, terms, is_secondary=not scheme.is_confirmed and sections != usual)
 
     @classmethod
     def of_month(cls, month: date, season: Season, *, terms: Terms, prices: PriceBook) -> Self:
         """Prepare a bill whose price month and season are known. Raises NoPrices."""
-        return cls([_section(season, month, prices, terms.billing_months, 1)], terms)
+        usual, scheme = _section(season, month, prices, terms.billing_months, 1), prices.scheme_on(month)
+        if scheme is None:
+            return cls([usual], terms)
+        section = usual.under(scheme)
+        return cls([section], terms, is_secondary=not scheme.is_confirmed and section != usual)
 
     def bill(self, kwh: int, *, carried: Decimal = ZERO, other: Decimal = ZERO, is_whole: bool = True) -> Bill:
         """Return the bill of so many kWh; while the period still runs (not `is_whole`), without the minimum of energy.
@@ -194,6 +195,8 @@ class Biller:
     def _doubts(self, lines: Sequence[Line]) -> Iterator[Doubt]:
         if len(self._sections) > 1:
             yield Doubt.MIXED_SEASON
+        if self._is_secondary:
+            yield Doubt.STATE_SCHEME
         if any(section.tiers[0].month != section.month for section in self._sections):
             yield Doubt.UNKNOWN_MONTH
         derived = {(rate.season, rate.tier) for x in self._sections for rate in x.tiers if rate.provenance == Provenance.DERIVED}
@@ -204,6 +207,24 @@ class Biller:
 def price_month(end: date, billing_months: int) -> date:
     """Return the first day of the month whose prices a period with this (exclusive) end pays."""
     return (end - DAYS_BEFORE_END[billing_months]).replace(day=1)
+
+
+def _sections(start: date, end: date, summer: Summer, terms: Terms, prices: PriceBook) -> list[Section]:
+    """Return the parts of the bill of [start, end).
+
+    Each season of a mixed one is priced by its own month at the edge, and its days are so many months as they are of that one.
+    """
+    month = price_month(end, terms.billing_months)
+    if not prices.has_seasons:
+        return [_section(Season.ALL_YEAR, month, prices, terms.billing_months, 1)]
+    found = stretches(start, end, summer=summer, billing_months=terms.billing_months)
+    if len(found) == 1:
+        return [_section(found[0].season, month, prices, terms.billing_months, 1)]
+    months = (found[0].end - DAY).replace(day=1), found[1].start
+    return [
+        _section(part.season, month, prices, part.day_count, monthrange(month.year, month.month)[1])
+        for part, month in zip(found, months, strict=True)
+    ]
 
 
 def _section(season: Season, month: date, prices: PriceBook, months: int, over: int) -> Section:

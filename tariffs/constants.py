@@ -3,7 +3,9 @@
 from enum import StrEnum
 from pathlib import Path
 
-PRICES_FILE = Path(__file__).resolve().parent.parent / "fixtures" / "cfe_prices.csv"
+_FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+PRICES_FILE = _FIXTURES / "cfe_prices.csv"
+SCHEMES_FILE = _FIXTURES / "cfe_schemes.json"
 
 DAC = "DAC"
 NATIONAL = "nacional"  # the region of every price but DAC's

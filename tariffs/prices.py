@@ -5,9 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tariffs.constants import Provenance, Season, Tier
+
+if TYPE_CHECKING:
+    from tariffs.schemes import SchemeTerms
 
 
 class Rate(NamedTuple):
@@ -33,10 +36,14 @@ class NoPrices(LookupError):
 
 
 class PriceBook:
-    """The prices of one tariff in one region, by season and month."""
+    """The prices of one tariff in one region, by season and month, and what the state changes of the tariff."""
 
-    def __init__(self, rates: Iterable[Rate]) -> None:
-        """Sort the rates. A month of DAC whose fixed charge nobody knows makes no bill, so it counts as unknown."""
+    def __init__(self, rates: Iterable[Rate], schemes: Iterable["SchemeTerms"] = ()) -> None:
+        """Sort the rates; the schemes are the tariff's.
+
+        A month of DAC whose fixed charge nobody knows makes no bill, so it counts as unknown.
+        """
+        self._schemes = list(schemes)
         self._tiers: dict[tuple[Season, date], list[Rate]] = defaultdict(list)
         for rate in rates:
             if rate.tier != Tier.ENERGY or rate.fixed_charge_mxn_month is not None:
@@ -50,6 +57,10 @@ class PriceBook:
     def has_seasons(self) -> bool:
         """Tell whether summer has prices of its own (tariff 1 and DAC in most regions have none)."""
         return Season.ALL_YEAR not in self._months
+
+    def scheme_on(self, day: date) -> "SchemeTerms | None":
+        """Return what the state changes of the tariff on a date."""
+        return next((scheme for scheme in self._schemes if scheme.holds_on(day)), None)
 
     def known_month(self, season: Season, month: date) -> date:
         """Return the month, the last one known before it, or the earliest known. Raises NoPrices."""

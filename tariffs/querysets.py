@@ -1,4 +1,4 @@
-"""Reads of the prices in domain words."""
+"""Reads of the prices and the states' schemes in domain words."""
 
 from collections.abc import Collection, Iterable
 from datetime import date, timedelta
@@ -10,9 +10,11 @@ from django.db.models import OuterRef, Q, Subquery
 from tariffs.constants import NATIONAL, Provenance, Season, Tier
 from tariffs.price_changes import KEY, key_of
 from tariffs.prices import Rate
+from tariffs.schemes import SchemeTerms
+from tariffs.seasons import Summer
 
 if TYPE_CHECKING:
-    from tariffs.models import Price
+    from tariffs.models import Price, Scheme
 
 
 class PriceQuerySet(models.QuerySet["Price"]):
@@ -55,3 +57,25 @@ class PriceQuerySet(models.QuerySet["Price"]):
             rate._replace(season=Season(rate.season), tier=Tier(rate.tier), provenance=Provenance(rate.provenance))
             for rate in (Rate(*row) for row in rows)
         ]
+
+
+class SchemeQuerySet(models.QuerySet["Scheme"]):
+    """Schemes; the rest of the system reads them as values."""
+
+    def of_place(self, state: str, tariffs: Collection[str] | None = None) -> list[SchemeTerms]:
+        """Return the schemes of a state in some tariffs, or in all (1 query; none where the state is not known)."""
+        if not state:
+            return []
+        found = self.filter(state=state) if tariffs is None else self.filter(state=state, tariff__in=tariffs)
+        schemes: dict[int, SchemeTerms] = {}
+        for pk, *terms, season, tier, upper in found.values_list(
+            "pk", *_TERMS, "tiers__season", "tiers__tier", "tiers__upper_kwh_month"
+        ):
+            tariff, start, end, first, months, is_confirmed, source = terms
+            scheme = schemes.setdefault(pk, SchemeTerms(tariff, start, end, Summer(first, months), is_confirmed, source, {}))
+            if season:  # a scheme without limits is a row without a tier
+                scheme.limits.setdefault(Season(season), {})[Tier(tier)] = upper
+        return list(schemes.values())
+
+
+_TERMS = ("tariff", "start", "end", "summer_start_month", "summer_months", "is_confirmed", "source")

@@ -20,6 +20,9 @@ _DOUBTS: Mapping[Doubt, Promise] = {
     Doubt.MIXED_SEASON: gettext_lazy(
         "El periodo cruza el cambio de temporada y la regla de CFE se dedujo de pocos recibos: es una estimación."
     ),
+    Doubt.STATE_SCHEME: gettext_lazy(
+        "El verano y los límites de tu estado en esta tarifa se conocen por fuentes secundarias: es una estimación."
+    ),
     Doubt.UNKNOWN_MONTH: gettext_lazy("No se conocen los precios del mes que corresponde: se usan los de %(month)s."),
     Doubt.DERIVED_PRICE: gettext_lazy("Un precio no se ha visto impreso: se dedujo de otro con el factor mensual del año."),
 }

@@ -20,7 +20,7 @@ from tariffs.billing import Biller
 from tariffs.constants import NATIONAL
 from tariffs.cycles import Cycle, cycle_containing
 from tariffs.exceptions import BillNotFound, PricesMissing
-from tariffs.models import PaperBill, Price
+from tariffs.models import PaperBill, Price, Scheme
 from tariffs.prices import NoPrices, PriceBook, Rate
 from tariffs.reconciliation import MeasuredBy, Reconciliation, reconcile
 from tariffs.suggestions import Suggestion, suggestions
@@ -93,19 +93,22 @@ def cycle_bounds(home: Home, cycle: Cycle) -> tuple[datetime, datetime]:
 
 
 def biller_for(contract: Contract, cycle: Cycle) -> Biller:
-    """Return the bill of a cycle as a function of its kWh (1 query). Raises PricesMissing."""
+    """Return the bill of a cycle as a function of its kWh (1 query, 2 in a state that is known). Raises PricesMissing."""
     return billers_for(contract, cycle, {contract.tariff})[contract.tariff]
 
 
 def billers_for(contract: Contract, cycle: Cycle, tariffs: Collection[str]) -> dict[str, Biller]:
-    """Return the bill of a cycle in each tariff that has prices, by the contract's other terms (1 query).
+    """Return the bill of a cycle in each tariff that has prices, by the contract's other terms.
 
-    Raises PricesMissing if the contract's own tariff has none.
+    1 query, 2 in a state that is known. Raises PricesMissing if the contract's own tariff has none.
     """
     rates = Price.objects.of_contract({contract.tariff, *tariffs}, contract.dac_region).rates()
+    schemes = Scheme.objects.of_place(contract.state, {contract.tariff, *tariffs})
     terms, billers = terms_of(contract), {}
     for tariff in {contract.tariff, *tariffs}:
-        prices = PriceBook(rate for rate in rates if rate.tariff == tariff)
+        prices = PriceBook(
+            (rate for rate in rates if rate.tariff == tariff), (scheme for scheme in schemes if scheme.tariff == tariff)
+        )
         with contextlib.suppress(NoPrices):
             billers[tariff] = Biller.of_period(cycle.start, cycle.end, terms=terms, prices=prices)
     if contract.tariff not in billers:
@@ -160,11 +163,15 @@ def suggestions_for(bill: PaperBill, reconciliation: Reconciliation) -> list[Sug
         paid_mxn=bill.total_mxn,
         tariff=contract.tariff,
         terms=terms_of(contract),
-        books=_books(contract.dac_region),
+        books=_books(contract),
     )
 
 
-def _books(dac_region: str) -> dict[str, PriceBook]:
-    """Return the prices of every tariff in a region, by tariff (1 query)."""
-    rates = sorted(Price.objects.filter(region__in=[NATIONAL, dac_region]).rates(), key=attrgetter("tariff"))
-    return {tariff: PriceBook(group) for tariff, group in groupby(rates, attrgetter("tariff"))}
+def _books(contract: Contract) -> dict[str, PriceBook]:
+    """Return the prices of every tariff in the contract's place, by tariff (1 query, 2 in a state that is known)."""
+    rates = sorted(Price.objects.filter(region__in=[NATIONAL, contract.dac_region]).rates(), key=attrgetter("tariff"))
+    schemes = Scheme.objects.of_place(contract.state)
+    return {
+        tariff: PriceBook(group, [scheme for scheme in schemes if scheme.tariff == tariff])
+        for tariff, group in groupby(rates, attrgetter("tariff"))
+    }

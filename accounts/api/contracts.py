@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import services
-from accounts.api.fields import RATES, BillingDayField, RateField, TextField, sentences
+from accounts.api.fields import RATES, BillingDayField, RateField, StateField, TextField, sentences
 from accounts.api.serializers import Values, validated
 from accounts.authentication import caller
 from accounts.localities import proposals
@@ -103,7 +103,7 @@ class VersionSerializer(TermsSerializer):
     base_tariff = BaseTariffField(required=False, allow_null=True)
     billing_day = BillingDayField(required=False)
     last_reading = _day(allow_null=True)
-    state = _choice(Contract.State.values, _("El estado se escribe con su clave de tres letras, como SON."), allow_blank=True)
+    state = StateField(required=False, allow_blank=True)
     municipality = TextField(max_length=80, required=False, allow_blank=True, **_messages(_("El municipio es un texto corto.")))
 
     def validate_base_tariff(self, value: str | None) -> str:

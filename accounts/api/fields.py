@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from accounts.constants import NAME_LENGTH_MAX, NAME_LENGTH_MIN, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 from accounts.models import Contract
+from accounts.states import state_code
 
 Sentence = str | Promise
 
@@ -100,3 +101,15 @@ class RateField(serializers.Field[str, Any, str, Any]):
     def to_representation(self, value: str) -> str:
         """Return the rate as the app knows it."""
         return value if value == Contract.Tariff.DAC else value.lower()
+
+
+class StateField(serializers.ChoiceField):
+    """A state by its code; its name or a usual abbreviation is taken, too."""
+
+    def __init__(self, **options: Any) -> None:
+        text = _("El estado se escribe con su nombre o su clave de tres letras, como SON.")
+        super().__init__(choices=Contract.State.values, error_messages=sentences(missing=text, wrong=text), **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the code. Raises ValidationError."""
+        return super().to_internal_value((state_code(data) if isinstance(data, str) else None) or data)

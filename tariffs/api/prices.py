@@ -13,10 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.auth import OpenView
-from accounts.api.fields import RATES, RateField, sentences
+from accounts.api.fields import RATES, RateField, StateField, sentences
 from ecowatt.schema import answer, invalid
 from tariffs.constants import TIER_NAMES, Provenance, Season, Tier
+from tariffs.models import Scheme
 from tariffs.prices import Rate
+from tariffs.schemes import SchemeTerms
 from tariffs.selectors import mexican_today, prices_of
 
 WRONG_DATE = _("La fecha se escribe AAAA-MM-DD.")
@@ -24,10 +26,11 @@ CACHE_S = 3600  # prices change once a month
 
 
 class PricesQuery(serializers.Serializer[Any]):
-    """Which prices: of the month of a date, and of one tariff."""
+    """Which prices: of the month of a date, of one tariff, and with what a state's scheme changes."""
 
     date = serializers.DateField(required=False, error_messages=sentences(missing=WRONG_DATE, wrong=WRONG_DATE))
     tariff = RateField(required=False)
+    state = StateField(required=False)
 
 
 class TierSerializer(serializers.Serializer[Any]):
@@ -41,14 +44,24 @@ class TierSerializer(serializers.Serializer[Any]):
     provenance = serializers.ChoiceField(choices=[provenance.value for provenance in Provenance])
 
 
+class SchemeSerializer(serializers.Serializer[Any]):
+    """What the state changes of a tariff: summer's months and the tiers' limits, which a bill may rest on only if they are confirmed."""
+
+    summer_start_month = serializers.IntegerField(source="summer.first_month")
+    summer_months = serializers.IntegerField(source="summer.months")
+    is_confirmed = serializers.BooleanField()
+    source = serializers.CharField(help_text="Where it is published.")  # type: ignore[assignment]  # the metaclass takes it off
+
+
 class TariffSerializer(serializers.Serializer[Any]):
-    """A tariff in one region and season, by the prices of `price_month`."""
+    """A tariff in one region and season, by the prices of `price_month`, and the state's scheme that its tiers follow."""
 
     tariff = RateField()
     region = serializers.CharField()
     season = serializers.ChoiceField(choices=[season.value for season in Season])
     price_month = serializers.CharField()
     fixed_charge_mxn_month = serializers.FloatField(allow_null=True)
+    scheme = SchemeSerializer(allow_null=True)
     tiers = TierSerializer(many=True)
 
 
@@ -68,6 +81,7 @@ EXAMPLE = {
             "season": "todo_el_ano",
             "price_month": "2026-11",
             "fixed_charge_mxn_month": None,
+            "scheme": None,
             "tiers": [
                 {
                     "tier": "basico",
@@ -98,6 +112,9 @@ class PricesView(OpenView):
         parameters=[
             OpenApiParameter("date", OpenApiTypes.DATE, description="Any date of the month; today if it is missing."),
             OpenApiParameter("tariff", OpenApiTypes.STR, enum=RATES, description="One tariff; all if it is missing."),
+            OpenApiParameter(
+                "state", OpenApiTypes.STR, description="A state, such as SON or Sonora: tiers have the limits of its schemes."
+            ),
         ],
         request=None,
         responses={
@@ -109,17 +126,21 @@ class PricesView(OpenView):
         """Return the price list."""
         query = PricesQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        month = query.validated_data.get("date", mexican_today()).replace(day=1)
-        tariffs = _tariffs(prices_of(month, query.validated_data.get("tariff")))
+        day = query.validated_data.get("date", mexican_today())
+        month, schemes = day.replace(day=1), Scheme.objects.of_place(query.validated_data.get("state", ""))
+        in_force = {scheme.tariff: scheme for scheme in schemes if scheme.holds_on(day)}
+        tariffs = _tariffs(prices_of(month, query.validated_data.get("tariff")), in_force)
         body = PricesSerializer({"month": f"{month:%Y-%m}", "tariffs": tariffs}).data
         return Response(body, headers={"Cache-Control": f"public, max-age={CACHE_S}"})  # a refusal is nobody's to keep
 
 
-def _tariffs(rates: list[Rate]) -> list[dict[str, Any]]:
-    """Gather the rates of each tariff, region and season; they come in that order, the tiers from below."""
+def _tariffs(rates: list[Rate], schemes: dict[str, SchemeTerms]) -> list[dict[str, Any]]:
+    """Gather the rates of each tariff, region and season, by the schemes of tariffs; they come in that order, the tiers from below."""
     found = []
     for (tariff, region, season), tiers in groupby(rates, key=lambda rate: (rate.tariff, rate.region, rate.season)):
-        group = list(tiers)
+        group, scheme = list(tiers), schemes.get(tariff)
+        if scheme:
+            group = scheme.tiers(group)
         found.append(
             {
                 "tariff": tariff,
@@ -127,6 +148,7 @@ def _tariffs(rates: list[Rate]) -> list[dict[str, Any]]:
                 "season": season,
                 "price_month": f"{group[0].month:%Y-%m}",
                 "fixed_charge_mxn_month": group[0].fixed_charge_mxn_month,
+                "scheme": scheme,
                 "tiers": [{**rate._asdict(), "level_name": TIER_NAMES[rate.tier]} for rate in group],
             }
         )

@@ -25,7 +25,7 @@ REGIONS = [(NATIONAL, _("Nacional")), *Contract.DacRegion.choices]
 PROVENANCES = [(Provenance.PUBLISHED.value, _("publicado")), (Provenance.DERIVED.value, _("derivado"))]
 
 
-def _point(function: str, name: str) -> Func:
+def point(function: str, name: str) -> Func:
     """Return the range that holds one value alone: GiST compares ranges, and plain values only with an extension (btree_gist)."""
     return Func(F(name), F(name), Value("[]"), function=function)
 
@@ -106,10 +106,10 @@ class Price(models.Model):
             ExclusionConstraint(
                 name="tariffs_price_no_overlap",
                 expressions=[
-                    (_point("tariffs_text_range", "tariff"), RangeOperators.EQUAL),
-                    (_point("tariffs_text_range", "region"), RangeOperators.EQUAL),
-                    (_point("tariffs_text_range", "season"), RangeOperators.EQUAL),
-                    (_point("daterange", "month"), RangeOperators.EQUAL),
+                    (point("tariffs_text_range", "tariff"), RangeOperators.EQUAL),
+                    (point("tariffs_text_range", "region"), RangeOperators.EQUAL),
+                    (point("tariffs_text_range", "season"), RangeOperators.EQUAL),
+                    (point("daterange", "month"), RangeOperators.EQUAL),
                     (TIER_KWH, RangeOperators.OVERLAPS),
                 ],
                 deferrable=Deferrable.IMMEDIATE,  # after the statement, which may move the limit between two tiers

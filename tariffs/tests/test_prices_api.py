@@ -26,6 +26,7 @@ def test_anybody_reads_the_prices_of_a_tariff_in_a_month(anonymous_api: APIClien
         "season": "verano",
         "price_month": "2026-05",
         "fixed_charge_mxn_month": None,
+        "scheme": None,
     }
     assert summer["tiers"][1] == {
         "tier": "intermedio",

@@ -10,10 +10,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Contract
+from accounts.states import state_code
 from tariffs.bill import Levy, Terms, to_cents
 from tariffs.billing import Biller
 from tariffs.constants import DAC, MAX_DAYS, MAX_KWH, MAX_MXN, Season
-from tariffs.models import Price
+from tariffs.models import Price, Scheme
 from tariffs.prices import NoPrices, PriceBook
 from tariffs.rendering import bill_json, bill_paper
 
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         add("--billing-months", type=int, choices=(1, 2), default=1, help="months that a bill covers (%(default)s)")
         add("--summer-start", type=int, choices=range(2, 6), default=5, help="month in which summer starts (%(default)s)")
         add("--dac-region", choices=Contract.DacRegion.values, help="the region of tariff DAC")
+        add("--state", type=_state, help="the state, whose scheme for the tariff counts, such as SON or Sonora")
         add("--iva", type=_share, default=Decimal("0.16"), metavar="SHARE", help="value-added tax (16%%)")
         add("--dap", type=_levy, default=Levy(), metavar="LEVY", help="street lighting: a share (5%%) or pesos a bill (82.00)")
         add("--discount", type=_levy, default=Levy(), metavar="LEVY", help="the state's discount: a share or pesos a bill")
@@ -62,7 +64,8 @@ def _biller(options: dict[str, Any]) -> Biller:
     tariff, region = options["tariff"], options["dac_region"]
     if (tariff == DAC) != bool(region):
         raise CommandError("Tariff DAC needs --dac-region, and no other tariff takes it.")
-    prices = PriceBook(Price.objects.of_contract([tariff], region).rates())
+    schemes = Scheme.objects.of_place(options["state"] or "", [tariff])
+    prices = PriceBook(Price.objects.of_contract([tariff], region).rates(), schemes)
     terms = Terms(options["billing_months"], options["summer_start"], options["iva"], options["dap"], options["discount"])
     if options["price_month"] and not (options["start"] or options["end"]):
         return Biller.of_month(options["price_month"], _season(options["season"], prices), terms=terms, prices=prices)
@@ -89,6 +92,13 @@ def _reader(convert: Callable[[str], Any], what: str) -> Callable[[str], Any]:
             raise ArgumentTypeError(f"{text!r} is not {what}") from None
 
     return read
+
+
+def _known_state(text: str) -> str:
+    code = state_code(text)
+    if code is None:
+        raise ValueError(text)
+    return code
 
 
 def _number(text: str, most: int = MAX_MXN) -> Decimal:
@@ -132,5 +142,6 @@ _whole = _reader(_digits, "a whole number up to a million")
 _date = _reader(_day, "a date of this century as YYYY-MM-DD")
 _month = _reader(lambda text: _day(f"{text}-01"), "a month as YYYY-MM")
 _pesos = _reader(_amount, "an amount of pesos, such as 82.00")
+_state = _reader(_known_state, "a state of Mexico, such as SON or Sonora")
 _share = _reader(_fraction, "a share such as 16%")
 _levy = _reader(_levy_of, "a share (5%) or pesos (82.00)")

@@ -1,16 +1,17 @@
 """`manage.py load_cfe_prices`."""
 
+import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from tariffs.constants import PRICES_FILE
+from tariffs.constants import PRICES_FILE, SCHEMES_FILE
 from tariffs.models import Price
 from tariffs.price_file import PriceFileError, read_prices
 from tariffs.prices import Rate
-from tariffs.services import prices_load
+from tariffs.services import prices_load, schemes_load
 
 
 def _name(rate: Rate) -> str:
@@ -24,11 +25,12 @@ def _terms(rate: Rate) -> str:
 
 
 class Command(BaseCommand):
-    """Load CFE's prices from a CSV file."""
+    """Load CFE's prices from a CSV file, and with the project's own the states' schemes."""
 
     help = (
         "Load CFE's prices from a CSV file. The whole file is checked first: one bad line and nothing is written. "
-        "Loading twice changes nothing. Months that the file does not name stay as they are."
+        "Loading twice changes nothing. Months that the file does not name stay as they are. With the project's own file come the "
+        "states' schemes that are not there yet."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -50,6 +52,8 @@ class Command(BaseCommand):
             raise CommandError(f"{file}: {len(error.errors)} bad lines. Nothing was written.") from error
         for text in warnings:
             self.stderr.write(f"warning: {text}")
+        if file == PRICES_FILE:
+            schemes_load(schemes=json.loads(SCHEMES_FILE.read_text(encoding="utf-8")))
         done = prices_load(rates=rates, reason=f"load_cfe_prices {file.name}"[:100])
         for before, after in done.changed:
             self.stdout.write(f"changed {_name(after)}: {_terms(before)} → {_terms(after)}")
