@@ -1,7 +1,10 @@
 """The live socket of a device: /ws/live/{device_id}?token=…"""
 
 import asyncio
+import contextlib
 import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs
 
 import structlog
@@ -12,59 +15,74 @@ from rest_framework.exceptions import AuthenticationFailed
 from accounts.authentication import user_of_token
 from devices.models import Device
 from telemetry import selectors
-from telemetry.hub import hub
-from telemetry.live import frame
+from telemetry.hub import CloseCode, Frames, hub
+from telemetry.live_state import CHANNEL_LIFE_S
 
 log = structlog.get_logger(__name__)
 
-# The app retries after any code but 1000. Daphne sends none of the standard's others, not even 1013.
-TOKEN_EXPIRED = 4401
-TOO_SLOW = 4408
-TRY_AGAIN = 4503
+# An older reading is nothing to show as live.
+FIRST_FRAME_S = 60.0
 
 
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """Sends a device's readings as they are stored. What the client sends is discarded."""
+    """Sends a device's messages as they are stored. What the client sends is discarded."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve the socket, and let go of what it watches however it ends."""
+        async with contextlib.AsyncExitStack() as self._held:
+            try:
+                await super().__call__(scope, receive, send)
+            except asyncio.CancelledError:  # the server stops; another one starts
+                await self.close(int(CloseCode.TRY_AGAIN))
+                raise
 
     async def connect(self) -> None:
-        """Accept a member of the device's home, or refuse the handshake."""
-        self._pump: asyncio.Task[None] | None = None
+        """Accept a member of the device's home, or refuse the handshake.
+
+        Subscribed first, then the last reading, then accepted: so all that comes after the handshake is heard.
+        """
         query = parse_qs(self.scope["query_string"].decode("latin1"))
         device_id = int(self.scope["url_route"]["kwargs"]["device_id"])
         expires = await _authorised_until(query.get("token", [""])[0], device_id)
         if expires is None:
             await self.close()
             return
+        frames = await self._held.enter_async_context(hub().watch(device_id))
+        first = await _first_frame(device_id, frames)
         await self.accept()
-        self._pump = asyncio.create_task(self._serve(device_id, expires))
-
-    async def disconnect(self, code: int) -> None:
-        """Stop sending."""
-        if self._pump:
-            self._pump.cancel()
+        serving = asyncio.create_task(self._serve(device_id, first, frames, expires))
+        self._held.callback(serving.cancel)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Discard what the client says."""
 
-    async def _serve(self, device_id: int, expires: float) -> None:
+    async def _serve(self, device_id: int, first: str | None, frames: Frames, expires: float) -> None:
         try:
             async with asyncio.timeout(max(0.0, expires - time.time())):
-                code = await self._send_frames(device_id)
+                code = await self._send_frames(first, frames)
         except TimeoutError:
-            code = TOKEN_EXPIRED
+            code = CloseCode.SESSION_ENDED
         except Exception:  # else the socket would stay open and mute
             log.exception("live socket closed", device=device_id)
-            code = TRY_AGAIN
-        await self.close(code)
+            code = CloseCode.TRY_AGAIN
+        await self.close(int(code))
 
-    async def _send_frames(self, device_id: int) -> int:
-        """Send the last known readings and then each new one; return a close code when the client falls behind."""
-        async with hub().watch(device_id) as frames:
-            for reading in await database_sync_to_async(selectors.last_readings)(device_id):
-                await self.send(text_data=frame(*reading))
-            while (text := await frames.get()) is not None:
+    async def _send_frames(self, first: str | None, frames: Frames) -> CloseCode:
+        """Send the first frame and then each new one, until a close code comes."""
+        text: str | CloseCode | None = first
+        while not isinstance(text, CloseCode):
+            if text is not None:
                 await self.send(text_data=text)
-        return TOO_SLOW
+            text = await frames.get()
+        return text
+
+
+async def _first_frame(device_id: int, frames: Frames) -> str | None:
+    """Return the frame of the last reading, if it is young; the queue holds what comes after it."""
+    now = datetime.now(UTC)
+    stored = await database_sync_to_async(selectors.last_readings)(device_id, now - timedelta(seconds=CHANNEL_LIFE_S))
+    state = hub().recall(device_id, frames, stored)
+    return state.frame(state.newest) if now.timestamp() - state.newest <= FIRST_FRAME_S else None
 
 
 @database_sync_to_async  # type: ignore[untyped-decorator]

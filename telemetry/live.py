@@ -1,76 +1,130 @@
-"""Readings on their way to phones: from any process through Redis to the sockets that watch the device, whose side is `telemetry.hub`.
+"""Readings on their way to phones: from any process through Redis to the process whose sockets watch the device (`telemetry.hub`).
 
-A process that serves sockets keeps the ids it watches in a sorted set with a deadline each; a writer publishes only for those, one
-pipelined round trip a batch. Losing a frame is harmless: the next reading follows in seconds.
+A process that serves sockets listens on one Redis channel of its own, its inbox. Which devices each inbox wants stands in a sorted set
+with a deadline each; a writer sends only those, one pipelined round trip a batch. A writer hears of a new entry in a moment and looks at
+all of them twice a second; until it has looked, it holds what nobody seems to want. So from the moment in which an entry stands in
+Redis, no message that is committed later is missed. Where Redis is away frames are lost: the next reading follows in seconds.
 """
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import orjson
-import structlog
 
+from ecowatt.subscriptions import listen_for_ever, listening_client, news
+from ecowatt.tasks import end
 from telemetry.constants import LATE_AFTER
-from telemetry.outlet import Outlet, away_is_harmless
+from telemetry.outlet import Outlet
 from telemetry.samples import Sample
 
-log = structlog.get_logger(__name__)
-
-WATCHED = "ecowatt:live:watched"
-CHANNEL = "ecowatt:live:{device_id}"
+# Entries are `<device id>:<inbox>`.
+WATCHERS = "ecowatt:live:watchers"
+NEW_WATCHERS = "ecowatt:live:new-watchers"
+INBOX = "ecowatt:live:inbox:{inbox}"
 # One text, whatever its length: the client spends more on each element of a list than Redis on each member of the set.
-WATCHED_NOW = "return table.concat(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf'), ' ')"
+WATCHERS_NOW = "return table.concat(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf'), ' ')"
 LOOK_S = 0.5
 PUBLISH_BACKLOG = 1_000
+MOST_HELD = 20_000
+
+Watchers = dict[int, set[str]]
+# A live_state.Heard on its way.
+Row = tuple[int, float, float, float | None, float | None]
 
 
-def frame(channel: int, at: datetime, power_w: float, voltage_v: float | None, current_a: float | None) -> str:
-    """Return a live frame. The app reads numbers only, so a voltage or current that is not known is 0."""
-    return orjson.dumps(
-        {
-            "watts": power_w,
-            "volts": voltage_v or 0.0,
-            "amps": current_a or 0.0,
-            "channel": channel,
-            "time": at.astimezone(UTC).isoformat(timespec="milliseconds"),
-        }
-    ).decode()
+def watchers_in(entries: bytes) -> Watchers:
+    """Return the inboxes by device id."""
+    found: Watchers = {}
+    for entry in entries.split():
+        device_id, _colon, inbox = entry.partition(b":")
+        found.setdefault(int(device_id), set()).add(inbox.decode())
+    return found
 
 
 class LivePublisher(Outlet):
-    """Publishes stored samples of watched devices, never making the writer wait."""
+    """Sends stored samples of watched devices, never making the writer wait."""
 
     what = "live frames"
 
     def __init__(self) -> None:
         """Start looking for watched devices."""
         super().__init__()
-        self._watched: set[int] | None = None  # not known yet: publish everything
-        self._pending: list[tuple[int, str]] = []
-        self._tasks.append(asyncio.create_task(self._look()))
+        self._watchers: Watchers = {}
+        self._held: list[tuple[int, Sequence[Sample]]] = []
+        self._pending: list[tuple[str, bytes]] = []
+        self._listening = listening_client()
+        self._tasks.append(asyncio.create_task(listen_for_ever(self._listen, what="watchers")))
 
-    def publish(self, device_id: int, samples: Iterable[Sample]) -> None:
-        """Queue frames for whoever watches the device; the oldest go when Redis can't keep up. What came late is no news."""
-        if self._watched is not None and device_id not in self._watched:
-            return
-        now = datetime.now(UTC)
-        times = ((sample.time or now, sample) for sample in samples)
-        self._pending += [(device_id, frame(s.channel, at, *s[2:5])) for at, s in times if at >= now - LATE_AFTER]
-        del self._pending[:-PUBLISH_BACKLOG]
-        self._wake.set()
+    async def close(self) -> None:
+        """Stop and disconnect."""
+        await end(self._tasks)
+        await self._listening.aclose()
+        await super().close()
+
+    def publish(self, device_id: int, samples: Sequence[Sample]) -> None:
+        """Send the messages that the samples came in to whoever watches the device; the oldest go when Redis can't keep up."""
+        if device_id in self._watchers:
+            self._queue(device_id, samples, is_held=False)
+        elif samples:
+            self._held.append((device_id, samples))
+            if len(self._held) > MOST_HELD:
+                del self._held[: MOST_HELD // 2]
+
+    async def _listen(self) -> None:
+        looked = -LOOK_S
+        async with self._listening.pubsub() as pubsub:
+            await pubsub.subscribe(NEW_WATCHERS)
+            async for message in news(pubsub, poll_s=LOOK_S):
+                if message is not None and message["type"] == "message":
+                    self._add(watchers_in(message["data"]))
+                if time.monotonic() - looked >= LOOK_S:
+                    await self._look()
+                    looked = time.monotonic()
+
+    def _add(self, new: Watchers) -> None:
+        for device_id, inboxes in new.items():
+            self._watchers.setdefault(device_id, set()).update(inboxes)
+        self._release(surely_unwatched=0)
 
     async def _look(self) -> None:
-        while True:
-            with away_is_harmless(self.what):
-                ids = await self._redis.eval(WATCHED_NOW, 1, WATCHED, str(time.time()))
-                self._watched = set(map(int, ids.split()))
-            await asyncio.sleep(LOOK_S)
+        held = len(self._held)
+        entries = await self._listening.eval(WATCHERS_NOW, 1, WATCHERS, str(time.time()))
+        self._watchers = watchers_in(entries)
+        self._release(surely_unwatched=held)
+
+    def _release(self, *, surely_unwatched: int) -> None:
+        """Send what is held of devices that turned out to be watched, and forget what was held before the look, the first so many."""
+        held, self._held = self._held, []
+        for number, (device_id, samples) in enumerate(held):
+            if device_id in self._watchers:
+                self._queue(device_id, samples, is_held=True)
+            elif number >= surely_unwatched:
+                self._held.append((device_id, samples))
+
+    def _queue(self, device_id: int, samples: Sequence[Sample], *, is_held: bool) -> None:
+        for message in messages_of(samples):
+            text = orjson.dumps([device_id, is_held, message])
+            self._pending += [(inbox, text) for inbox in self._watchers[device_id]]
+        del self._pending[:-PUBLISH_BACKLOG]
+        self._wake.set()
 
     async def _send(self) -> None:
         pending, self._pending = self._pending, []
         async with self._redis.pipeline(transaction=False) as pipe:
-            for device_id, text in pending:
-                pipe.publish(CHANNEL.format(device_id=device_id), text)
+            for inbox, text in pending:
+                pipe.publish(INBOX.format(inbox=inbox), text)
             await pipe.execute()
+
+
+def messages_of(samples: Iterable[Sample]) -> Iterable[list[Row]]:
+    """Return what came at one time, which is one message of the device, for each time in its turn; what came late is no news."""
+    now = datetime.now(UTC)
+    messages: dict[datetime, list[Row]] = {}
+    for sample in samples:
+        at = sample.time or now
+        if at >= now - LATE_AFTER:
+            row = (sample.channel, at.timestamp(), sample.power_w, sample.voltage_v, sample.current_a)
+            messages.setdefault(at, []).append(row)
+    return messages.values()

@@ -14,6 +14,7 @@ from telemetry import history_sql, sql
 from telemetry.coverage import CircuitUse
 from telemetry.coverage_sql import CIRCUIT_USES
 from telemetry.history import Window
+from telemetry.live_state import Heard
 from telemetry.models import Hour
 
 
@@ -28,11 +29,11 @@ class Step(NamedTuple):
     current_a: float | None
 
 
-def last_readings(device_id: int) -> list[tuple[int, datetime, float, float | None, float | None]]:
-    """Return the newest reading of each channel: channel, time, W, V, A (1 query)."""
+def last_readings(device_id: int, since: datetime) -> list[Heard]:
+    """Return the newest reading of each channel that was read since a time (1 query)."""
     with connection.cursor() as cursor:
-        cursor.execute(sql.LAST_READINGS, [device_id])
-        return list(cursor.fetchall())
+        cursor.execute(sql.LAST_READINGS, [since, device_id])
+        return [Heard(channel, time.timestamp(), *measured) for channel, time, *measured in cursor.fetchall()]
 
 
 def counting_ids(home: Home) -> list[int]:

@@ -43,10 +43,10 @@ FROM unnest(%s::int[], %s::smallint[]) AS s (device_id, channel) LEFT JOIN LATER
 ) last ON true
 """
 
-# The last known reading of each channel of a device. Parameter: device_id.
+# The last reading of each channel of a device since a time. Parameters: since, device_id.
 LAST_READINGS = """
 SELECT channel, time, power_w, voltage_v, current_a FROM telemetry_series s CROSS JOIN LATERAL (
     SELECT time, power_w, voltage_v, current_a FROM telemetry_reading r
-    WHERE r.device_id = s.device_id AND r.channel = s.channel ORDER BY time DESC LIMIT 1
+    WHERE r.device_id = s.device_id AND r.channel = s.channel AND r.time >= %s ORDER BY time DESC LIMIT 1
 ) last WHERE s.device_id = %s ORDER BY channel
 """

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 from telemetry import ingest
-from telemetry.consumers import TOKEN_EXPIRED, TOO_SLOW, TRY_AGAIN
-from telemetry.live import frame
+from telemetry.hub import CloseCode
+from telemetry.live_state import Heard, frame
 from telemetry.samples import PayloadError
 from telemetry.shelly import COMPONENT
 
@@ -22,7 +22,8 @@ COUNTED = {
     "switch:1": {"id": 1, "output": False, "apower": 0.0, "voltage": 127.1, "current": 0.0, "aenergy": {"total": 912.004}},
     "sys": {"mac": "A8032412C3D4", "unixtime": 1795442280},
 }
-FRAME = orjson.loads(frame(0, datetime(2026, 11, 23, 13, 58, tzinfo=UTC), 412.5, 127.1, 3.25))
+AT = datetime(2026, 11, 23, 13, 58, tzinfo=UTC).timestamp()
+FRAME = orjson.loads(frame({0: Heard(0, AT, 412.5, 127.1, 3.25), 1: Heard(1, AT - 2.5, 88.0, 127.3, 0.75)}, AT))
 WRONG = ingest.unprocessable(PayloadError("La MAC del dispositivo falta o no es válida.", "sys.mac"))
 REFUSED = (ingest.UNKNOWN, ingest.INACTIVE, ingest.TOO_LARGE, WRONG, ingest.AWAY, ingest.BUSY)
 
@@ -57,27 +58,40 @@ COMPONENTS: Described = {
     "Received": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string", "const": "received"}}},
     "LiveFrame": {
         "type": "object",
-        "required": ["watts", "volts", "amps", "channel", "time"],
+        "required": ["watts", "volts", "amps", "time", "channels"],
         "properties": {
-            "watts": {"type": "number", "description": "Active power, W."},
-            "volts": {"type": "number", "description": "V; 0 where the device does not measure it."},
-            "amps": {"type": "number", "description": "A; 0 where the device does not measure it."},
+            "watts": {"type": "number", "description": "Active power of all channels together, W."},
+            "volts": {"type": "number", "description": "Of the first channel that tells it, V; 0 where none does."},
+            "amps": {"type": "number", "description": "Current of all channels together, A; 0 where none is known."},
+            "time": {"type": "string", "format": "date-time", "description": "When the message was measured."},
+            "channels": {"type": "array", "items": {"$ref": "#/components/schemas/LiveChannel"}},
+        },
+    },
+    "LiveChannel": {
+        "type": "object",
+        "description": "A channel as last heard, be it in an earlier message.",
+        "required": ["channel", "watts", "volts", "amps", "time"],
+        "properties": {
             "channel": {"type": "integer"},
-            "time": {"type": "string", "format": "date-time"},
+            "watts": {"type": "number", "description": "Active power, W; negative is power returned to the grid."},
+            "volts": {"type": "number", "description": "V; 0 where it is not known."},
+            "amps": {"type": "number", "description": "A; 0 where it is not known."},
+            "time": {"type": "string", "format": "date-time", "description": "When this channel was measured."},
         },
     },
 }
 LIVE = f"""\
-A WebSocket. After the handshake come the last known reading of each channel, then every reading as it is stored: text frames, each a
-JSON object as below. The client sends nothing; what it sends is discarded.
+A WebSocket. After the handshake come the last reading, if it is less than a minute old, and then one frame for each message of the device
+as it is stored: text frames, each a JSON object as below. Nothing that is stored after the handshake's answer is missed. The client sends
+nothing; what it sends is discarded.
 
 A bad token, an unknown device or one of another home is refused in the handshake with HTTP 403. Later the server closes with
 
 | code | why |
 |---|---|
-| {TOKEN_EXPIRED} | the access token has expired: renew it and connect again |
-| {TOO_SLOW} | the client fell behind and misses frames: connect again |
-| {TRY_AGAIN} | live readings are interrupted: try again in some seconds |
+| {CloseCode.SESSION_ENDED} | the access token has expired: renew it and connect again |
+| {CloseCode.TOO_SLOW} | the client fell behind and misses frames: connect again |
+| {CloseCode.TRY_AGAIN} | live readings are interrupted, as by a restart: connect again |
 """
 
 

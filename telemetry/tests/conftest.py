@@ -1,5 +1,6 @@
 """EcoWatt's own processes on the test's database, for what only real ones show."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -21,21 +22,24 @@ from telemetry.tests.processes import Process, database_url, ingest_process
 @pytest.fixture
 def daphne(transactional_db: None) -> Iterator[str]:
     """Host and port of a running web process."""
+    with _daphne() as address:
+        yield address
+
+
+@pytest.fixture
+def other_daphne(transactional_db: None) -> Iterator[str]:
+    """Host and port of another one beside it."""
+    with _daphne() as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _daphne() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "daphne",
-        "-p",
-        str(port),
-        "--ping-interval",
-        "1",
-        "--ping-timeout",
-        "2",
-        "ecowatt.asgi:application",
-    ]
+    pings = ["--ping-interval", "1", "--ping-timeout", "2"]
+    command = [sys.executable, "-m", "daphne", "-p", str(port), *pings, "ecowatt.asgi:application"]
     server = subprocess.Popen(command, env=os.environ | {"URL_DATABASE_SQL": database_url()}, cwd=ROOT)
     try:
         _await_port(port, server)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -11,8 +11,8 @@ import redis.asyncio
 from django.conf import settings
 from pytest_django.fixtures import Settings
 
-from telemetry.hub import CLIENT_BACKLOG, Frames, LiveHub
-from telemetry.live import CHANNEL, WATCHED, LivePublisher, frame
+from telemetry.hub import CLIENT_BACKLOG, CloseCode, Frames, LiveHub
+from telemetry.live import WATCHERS, LivePublisher, watchers_in
 from telemetry.samples import Sample
 
 
@@ -29,27 +29,73 @@ async def hub() -> AsyncIterator[LiveHub]:
     await one.close()
 
 
-async def first_frame(server: redis.asyncio.Redis, device_id: int, frames: Frames) -> str | None:
-    """Publish until a frame comes: a subscription takes a moment."""
+@pytest.fixture
+async def publisher() -> AsyncIterator[LivePublisher]:
+    one = LivePublisher()
+    yield one
+    await one.close()
+
+
+def sample(power: float, channel: int = 0, age_s: float = 0.0) -> Sample:
+    return Sample(channel, datetime.now(UTC) - timedelta(seconds=age_s), power, None, None, None, None)
+
+
+async def watts(frames: Frames) -> float:
+    text = await asyncio.wait_for(frames.get(), 20)
+    assert isinstance(text, str), text
+    return float(orjson.loads(text)["watts"])
+
+
+async def comes_again(publisher: LivePublisher, device_id: int, frames: Frames) -> bool:
+    """Publish until a frame comes, as after Redis was away."""
     for _ in range(200):
-        await server.publish(CHANNEL.format(device_id=device_id), f"of {device_id}")
+        publisher.publish(device_id, [sample(device_id)])
         with contextlib.suppress(TimeoutError):
-            return await asyncio.wait_for(frames.get(), 0.1)
-    raise AssertionError("no frame came")
+            text = await asyncio.wait_for(frames.get(), 0.1)
+            return isinstance(text, str) and orjson.loads(text)["watts"] == device_id
+    return False
 
 
-async def test_twenty_who_come_at_once_all_get_frames(hub: LiveHub, server: redis.asyncio.Redis) -> None:
-    async def phone(device_id: int) -> str | None:
+async def test_two_hundred_who_come_at_once_miss_nothing_that_is_stored_from_then_on(
+    hub: LiveHub, publisher: LivePublisher
+) -> None:
+    async def phone(device_id: int) -> list[float]:
         async with hub.watch(device_id) as frames:
-            return await first_frame(server, device_id, frames)
+            publisher.publish(device_id, [sample(device_id)])
+            publisher.publish(device_id, [sample(device_id + 0.5)])
+            return [await watts(frames), await watts(frames)]
 
     async with asyncio.timeout(60):
-        heard = await asyncio.gather(*(phone(device_id) for device_id in range(20)))
-    assert heard == [f"of {device_id}" for device_id in range(20)]
+        heard = await asyncio.gather(*(phone(device_id) for device_id in range(200)))
+    assert heard == [[device_id, device_id + 0.5] for device_id in range(200)]
+
+
+async def test_a_writer_that_can_not_look_for_a_while_holds_what_may_be_watched(
+    hub: LiveHub, publisher: LivePublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hub.watch(1):
+        await until(lambda: 1 in publisher._watchers)
+    monkeypatch.setattr("telemetry.hub.NEW_WATCHERS", "elsewhere")  # the news does not reach the writer
+    async with hub.watch(2) as frames:
+        for power in (1.0, 2.0, 3.0):
+            publisher.publish(2, [sample(power)])
+        assert [await watts(frames) for _ in range(3)] == [1.0, 2.0, 3.0]
+
+
+async def test_what_nobody_watches_is_forgotten_after_a_look(publisher: LivePublisher) -> None:
+    publisher.publish(3, [sample(1.0)])
+    await until(lambda: not publisher._held)
+    assert not publisher._pending
+
+
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not what():  # noqa: ASYNC110 – it is no event of ours
+            await asyncio.sleep(0.01)
 
 
 async def test_frames_come_again_after_connections_were_cut_while_phones_come_and_go(
-    hub: LiveHub, server: redis.asyncio.Redis
+    hub: LiveHub, publisher: LivePublisher, server: redis.asyncio.Redis
 ) -> None:
     async def come_and_go(device_id: int) -> None:
         while True:
@@ -63,89 +109,88 @@ async def test_frames_come_again_after_connections_were_cut_while_phones_come_an
             await server.client_kill_filter(_type="pubsub")
             await server.client_kill_filter(_type="normal", skipme=True)
         assert not any(task.done() for task in churn)
-        assert await first_frame(server, 1, frames) == "of 1"
+        assert await comes_again(publisher, 1, frames)
         for task in churn:
             task.cancel()
         await asyncio.gather(*churn, return_exceptions=True)
-        assert await first_frame(server, 1, frames) == "of 1"
+        assert await comes_again(publisher, 1, frames)
     async with hub.watch(2) as frames:
-        assert await first_frame(server, 2, frames) == "of 2"
+        assert await comes_again(publisher, 2, frames)
 
 
-async def test_who_watches_after_the_last_one_left_gets_frames(hub: LiveHub, server: redis.asyncio.Redis) -> None:
+async def test_who_watches_after_the_last_one_left_gets_frames(hub: LiveHub, publisher: LivePublisher) -> None:
     for device_id in (1, 1, 2, 1):
         async with hub.watch(device_id) as frames:
-            assert await first_frame(server, device_id, frames) == f"of {device_id}"
-    async with hub.watch(3) as frames:
-        pass
-    async with hub.watch(3) as frames:
-        assert await first_frame(server, 3, frames) == "of 3"
+            publisher.publish(device_id, [sample(device_id)])
+            assert await watts(frames) == device_id
+    assert not hub._devices
 
 
-async def test_a_phone_may_come_while_redis_is_away(settings: Settings, server: redis.asyncio.Redis) -> None:
+async def test_a_phone_may_come_while_redis_is_away(settings: Settings, publisher: LivePublisher) -> None:
     there = settings.REDIS_URL
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     hub = LiveHub()
     async with hub.watch(1) as frames:
-        await asyncio.sleep(0.1)
-        hub._redis.connection_pool = redis.asyncio.ConnectionPool.from_url(there)
-        assert await first_frame(server, 1, frames) == "of 1"
+        for client in (hub._redis, hub._announcements._redis):
+            client.connection_pool = redis.asyncio.ConnectionPool.from_url(there)
+        assert await comes_again(publisher, 1, frames)
     await hub.close()
 
 
 async def test_a_connection_that_falls_silent_is_replaced(
-    hub: LiveHub, server: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
+    hub: LiveHub, publisher: LivePublisher, server: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ecowatt.subscriptions.SILENCE_S", 0.5)
     async with hub.watch(1) as frames:
-        assert await first_frame(server, 1, frames) == "of 1"
+        assert await comes_again(publisher, 1, frames)
         await server.client_pause(1_500)  # answers nobody, as a half-open connection
-        assert await first_frame(server, 1, frames) == "of 1"
+        assert await comes_again(publisher, 1, frames)
 
 
-async def test_what_is_watched_is_announced(hub: LiveHub, server: redis.asyncio.Redis) -> None:
-    await server.delete(WATCHED)
-    async with hub.watch(7) as frames:
-        await first_frame(server, 7, frames)
-        assert await server.zrange(WATCHED, 0, -1) == [b"7"]
+async def test_what_is_watched_stands_in_redis_before_the_handshake_is_answered(
+    hub: LiveHub, server: redis.asyncio.Redis
+) -> None:
+    await server.delete(WATCHERS)
+    async with hub.watch(7):
+        assert watchers_in(b" ".join(await server.zrange(WATCHERS, 0, -1))) == {7: {hub._inbox}}
 
 
 async def test_the_hub_cuts_off_a_queue_that_is_full_and_serves_the_others(hub: LiveHub) -> None:
     async with hub.watch(5) as slow, hub.watch(5) as quick:
         seen = []
         for power in range(CLIENT_BACKLOG + 1):
-            hub._hand_out(5, frame(0, datetime.now(UTC), power, None, None))
-            seen.append(quick.get_nowait())
-        received = [slow.get_nowait() for _ in range(slow.qsize())]
-        assert received[-1] is None
-        assert None not in seen
+            hub._hand_out(5, False, [(0, float(power), float(power), None, None)])
+            seen.append(await watts(quick))
+        assert slow.get_nowait() is CloseCode.TOO_SLOW
+        assert slow.empty()
+    assert seen == list(range(CLIENT_BACKLOG + 1))
 
 
-async def test_a_reading_that_came_late_is_no_frame(hub: LiveHub, server: redis.asyncio.Redis) -> None:
-    now = datetime.now(UTC)
+async def test_a_reading_that_came_late_is_no_frame(hub: LiveHub, publisher: LivePublisher) -> None:
     async with hub.watch(4) as frames:
-        await first_frame(server, 4, frames)
-        while not frames.empty():
-            frames.get_nowait()
-        publisher = LivePublisher()
-        ages = ((5.0, 3600), (6.0, 61), (7.0, 2))
-        publisher.publish(4, [Sample(0, now - timedelta(seconds=age), power, None, None, None, None) for power, age in ages])
-        heard = await asyncio.wait_for(frames.get(), 20)
-        assert heard is not None
-        while heard == "of 4":
-            heard = await asyncio.wait_for(frames.get(), 20) or ""
-        assert orjson.loads(heard)["watts"] == 7.0
-    await publisher.close()
+        publisher.publish(4, [sample(5.0, age_s=3600), sample(6.0, age_s=61), sample(7.0, age_s=2)])
+        assert await watts(frames) == 7.0
+        assert frames.empty()
+
+
+async def test_a_batch_of_several_messages_is_as_many_frames(hub: LiveHub, publisher: LivePublisher) -> None:
+    """What comes by MQTT is stored in batches; the channels of a notification share its time."""
+    now = datetime.now(UTC)
+    said = [(0, 3.0, 10.0), (1, 3.0, 20.0), (1, 2.0, 21.0), (0, 1.0, 11.0)]
+    batch = [Sample(channel, now - timedelta(seconds=age), power, 0.0, None, None, None) for channel, age, power in said]
+    async with hub.watch(6) as frames:
+        publisher.publish(6, batch)
+        assert [await watts(frames) for _ in range(3)] == [30.0, 31.0, 32.0]
+        assert frames.empty()
 
 
 async def test_the_publisher_goes_on_whatever_redis_answers(hub: LiveHub, server: redis.asyncio.Redis) -> None:
-    await server.delete(WATCHED)
-    await server.zadd(WATCHED, {"no device": 1e12})
+    await server.zadd(WATCHERS, {"no device": 1e12})
     publisher = LivePublisher()
     await asyncio.sleep(0.1)
     assert not any(task.done() for task in publisher._tasks)
     await publisher.close()
-    await server.delete(WATCHED)
+    await server.delete(WATCHERS)
 
 
 @pytest.mark.parametrize("turns", range(0, 60, 3))

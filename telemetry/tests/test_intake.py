@@ -24,6 +24,7 @@ from devices.strangers import FACTS, HEARD, Stranger, seen_among
 from telemetry import writer as writing
 from telemetry.complaints import Complaints
 from telemetry.constants import RPC_REPLIES
+from telemetry.hub import LiveHub
 from telemetry.intake import Intake, Message
 from telemetry.memory import STATUS
 from telemetry.models import Reading
@@ -317,3 +318,22 @@ async def test_below_a_prefix_of_its_owners_own_a_device_shows_no_account(intake
     settings.MQTT_DEVICE_ACCOUNTS = True
     await intake.take([notify(-5, prefix="cocina", apower=40.0, output=True)])
     assert not (await told_when(lambda one: one.is_on is True)).has_account
+
+
+async def test_the_channels_of_separate_notifications_are_summed_in_live_frames(intake: Intake, meter: Device) -> None:
+    def said(number: int, power: float, current: float) -> Message:
+        params = {
+            "ts": datetime.now(UTC).timestamp(),
+            f"switch:{number}": {"apower": power, "voltage": 127.0, "current": current},
+        }
+        return message(f"{ID}/events/rpc", {"src": ID, "method": "NotifyStatus", "params": params})
+
+    hub = LiveHub()
+    async with hub.watch(meter.pk) as live:
+        await intake.take([said(0, 60.0, 0.5)])
+        await intake.take([said(1, 40.0, 0.25)])
+        await intake.take([said(0, 10.0, 0.125), said(1, 20.0, 0.25)])
+        frames = [orjson.loads(str(await asyncio.wait_for(live.get(), 20))) for _ in range(4)]
+    await hub.close()
+    assert [(one["watts"], one["amps"]) for one in frames] == [(60.0, 0.5), (100.0, 0.75), (50.0, 0.375), (30.0, 0.375)]
+    assert [len(one["channels"]) for one in frames] == [1, 2, 2, 2]

@@ -1,0 +1,79 @@
+"""What phones are told of a device: its channels as last known, and one frame for each message. No Django, no clock, no I/O."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import orjson
+
+# A channel unheard for longer than this before the newest one is part of no sum: a device that changed its profile no longer has it.
+# What has a load says so every minute.
+CHANNEL_LIFE_S = 600.0
+# Sums of figures that devices tell in tenths to thousandths.
+DECIMALS = 3
+
+
+class Heard(NamedTuple):
+    """The last reading of a channel: Unix time, W, V, A (None where nobody knows)."""
+
+    channel: int
+    at: float
+    power_w: float
+    voltage_v: float | None
+    current_a: float | None
+
+
+class DeviceState:
+    """The channels of one device as last heard."""
+
+    def __init__(self) -> None:
+        """Know of none."""
+        self._channels: dict[int, Heard] = {}
+
+    @property
+    def newest(self) -> float:
+        """When a channel was last read, Unix time; 0 where none ever was."""
+        return max((one.at for one in self._channels.values()), default=0.0)
+
+    def knows(self, message: Iterable[Heard]) -> bool:
+        """Tell whether a message holds nothing that is newer than what is known."""
+        return all(one.channel in self._channels and one.at <= self._channels[one.channel].at for one in message)
+
+    def learn(self, message: Iterable[Heard]) -> None:
+        """Take in what was just said; of two messages the later one to come counts, whatever their clocks."""
+        self._channels |= {one.channel: one for one in message}
+
+    def recall(self, stored: Iterable[Heard]) -> None:
+        """Take in what the database knows, where nothing newer was heard."""
+        self.learn([one for one in stored if not self.knows([one])])
+
+    def frame(self, at: float) -> str:
+        """Return the frame of a message of that Unix time: sums over the channels, and each of them."""
+        return frame({number: one for number, one in self._channels.items() if at - one.at <= CHANNEL_LIFE_S}, at)
+
+
+def frame(channels: Mapping[int, Heard], at: float) -> str:
+    """Return a live frame. The app reads numbers only, so a voltage or current that is not known is 0."""
+    ordered = [one for _number, one in sorted(channels.items())]
+    return orjson.dumps(
+        {
+            "watts": round(sum(one.power_w for one in ordered), DECIMALS),
+            "volts": next((one.voltage_v for one in ordered if one.voltage_v), 0.0),
+            "amps": round(sum(one.current_a or 0.0 for one in ordered), DECIMALS),
+            "time": _iso(at),
+            "channels": [
+                {
+                    "channel": one.channel,
+                    "watts": one.power_w,
+                    "volts": one.voltage_v or 0.0,
+                    "amps": one.current_a or 0.0,
+                    "time": _iso(one.at),
+                }
+                for one in ordered
+            ],
+        }
+    ).decode()
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
