@@ -12,7 +12,7 @@ from analysis.selectors import latest_recommendation
 from reports.carbon import Footprint, footprint
 from tariffs.cycles import Cycle
 from tariffs.exceptions import PricesMissing
-from tariffs.outlook import Outlook
+from tariffs.outlook import Outlook, SoFar
 from tariffs.outlooks import Measured, measured_of, outlook_from
 from tariffs.selectors import local_date
 
@@ -22,11 +22,13 @@ log = structlog.get_logger(__name__)
 class Summary(NamedTuple):
     """The running cycle of a home; dates are local, the end inclusive, money is pesos with IVA, street lighting and discounts.
 
-    The cost is the bill that CFE would print if the meter were read now. Without a bill nothing is said of its certainty or of where
+    The kWh are the best estimate of what was used, `so_far` says what of it was measured. The cost is the bill that CFE would print if
+    the meter were read now. Without a bill nothing is said of its certainty or of where
     the cycle leads: where nothing is measured yet the cost is 0, and where the operator has not loaded the prices it is None.
     """
 
     kwh_consumed_cycle: Decimal
+    so_far: SoFar
     estimated_cost_mxn: Decimal | None
     billing_cycle_start: date
     billing_cycle_end: date
@@ -50,13 +52,14 @@ def carbon_of(kwh: Decimal, cycle: Cycle) -> Footprint:
 
 
 def summary_of(
-    home: Home, *, cycle: Cycle, today: date, energy_wh: float, outlook: Outlook | None, recommendation: str | None
+    home: Home, *, cycle: Cycle, today: date, so_far: SoFar, outlook: Outlook | None, recommendation: str | None
 ) -> Summary:
-    """Return the summary of a home that used so many Wh in the cycle up to today, and where that leads (0–1 queries)."""
-    kwh = Decimal(max(round(energy_wh), 0)) / 1000
+    """Return the summary of a home that used so much in the cycle up to today, and where that leads (0–1 queries)."""
+    kwh = Decimal(max(round(so_far.kwh.expected * 1000), 0)) / 1000
     bill = outlook.now.bill if outlook else None
     return Summary(
         kwh_consumed_cycle=kwh,
+        so_far=so_far,
         estimated_cost_mxn=bill.grand_total if bill else _cost_without_bill(kwh),
         billing_cycle_start=cycle.start,
         billing_cycle_end=cycle.last_day,
@@ -75,8 +78,8 @@ def _cost_without_bill(kwh: Decimal) -> Decimal | None:
 
 
 def _outlook_of(measured: Measured) -> Outlook | None:
-    """Return where the cycle leads; None where nothing has been used yet, or where prices are missing: the kWh are shown without."""
-    if round(measured.kwh * 1000) <= 0:
+    """Return where the cycle leads; None where nothing is known to be used, or prices are missing: the kWh are shown without."""
+    if round(measured.so_far.kwh.expected * 1000) <= 0:
         return None
     try:
         return outlook_from(measured)
@@ -92,7 +95,7 @@ def dashboard_summary(home: Home, now: datetime) -> Summary:
         home,
         cycle=measured.cycle,
         today=local_date(home, now),
-        energy_wh=measured.kwh * 1000,
+        so_far=measured.so_far,
         outlook=_outlook_of(measured),
         recommendation=latest_recommendation(home),
     )

@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from tariffs.constants import Season, Tier
 
@@ -59,6 +59,11 @@ class Doubt(StrEnum):
     UNKNOWN_MONTH = "unknown_month"
     MIXED_SEASON = "mixed_season"
     STATE_SCHEME = "state_scheme"
+    ESTIMATED_HOURS = "estimated_hours"
+    UNKNOWN_HOURS = "unknown_hours"
+
+
+ESTIMATES = {Doubt.MIXED_SEASON, Doubt.STATE_SCHEME, Doubt.ESTIMATED_HOURS, Doubt.UNKNOWN_HOURS}
 
 
 class Line(NamedTuple):
@@ -100,6 +105,10 @@ class Bill(NamedTuple):
     @property
     def certainty(self) -> Certainty:
         """Return how far the bill can be trusted; the doubts say why."""
-        if {Doubt.MIXED_SEASON, Doubt.STATE_SCHEME}.intersection(self.doubts):
+        if not ESTIMATES.isdisjoint(self.doubts):
             return Certainty.ESTIMATE
         return Certainty.PROVISIONAL if self.doubts else Certainty.EXACT
+
+    def doubted(self, *doubts: Doubt) -> Self:
+        """Return the bill with doubts that come of its kWh."""
+        return self._replace(doubts=(*doubts, *self.doubts))

@@ -1,7 +1,7 @@
-"""What a home will use from now to the end of its cycle, with an interval, and when that reaches a limit. Pure; energy in, no clock.
+"""What a home has used in hours that nobody measured, what it will use until its cycle ends, and when that reaches a limit. Pure.
 
 Hours are gathered to days by what is usual at each hour, so that a day with gaps, or one that has just begun, says as much as it can
-about whole days; `habits` says what the days seen mean for those to come.
+about whole days; `habits` says what the days seen mean for those that were not seen, gone by or to come.
 """
 
 from collections.abc import Sequence
@@ -34,16 +34,23 @@ class Estimate(NamedTuple):
     high: float
 
 
+NOTHING = Estimate(0.0, 0.0, 0.0)
+
+
 class Forecast(NamedTuple):
-    """Local dates to come, the running one first, and what will have been used from now until the end of each (never falling)."""
+    """What is not known by measuring: of hours gone by (`missing`), and until the end of each local date to come, the running one first.
+
+    `until` has the missing energy in it and never falls: errors of both go together, as both rest on the same habits.
+    """
 
     dates: tuple[date, ...]
     until: tuple[Estimate, ...]
+    missing: Estimate = NOTHING
 
     @property
     def total(self) -> Estimate:
-        """Return the whole rest; nothing where no hour is left."""
-        return self.until[-1] if self.until else Estimate(0.0, 0.0, 0.0)
+        """Return all of it; the missing alone where no hour is left."""
+        return self.until[-1] if self.until else self.missing
 
 
 class Crossing(NamedTuple):
@@ -54,28 +61,46 @@ class Crossing(NamedTuple):
     latest: date | None
 
 
-def forecast(past: Sequence[datetime], energy_wh: Sequence[float] | Array, rest: Sequence[datetime]) -> Forecast | TooLittle:
-    """Return what the hours of `rest` will use, from what those of `past` did.
+def forecast(
+    past: Sequence[datetime],
+    energy_wh: Sequence[float] | Array,
+    rest: Sequence[datetime],
+    *,
+    known: Sequence[float] | Array | None = None,
+    since: int | None = None,
+) -> Forecast | TooLittle:
+    """Return what the hours of `rest` will use and what is missing of the past hours from place `since` on (of none), from the others.
 
-    Both are starts of hours in the home's zone, in order; `rest` goes on where `past` ends, with the hour that has begun, and hours
-    that a change of the clocks skips or repeats are skipped or repeated in them. `energy_wh` has the Wh of each past hour, NaN where
-    they are not known. Only the last HISTORY_DAYS count. Raises ValueError if lengths differ.
+    `past` and `rest` are starts of hours in the home's zone, in order; `rest` goes on where `past` ends, with the hour that has begun,
+    and hours that a change of the clocks skips or repeats are skipped or repeated in them. `energy_wh` has the Wh of each past hour as
+    far as it is known, which is the share `known` (0 to 1) of the hour; without that all of it, or nothing where the Wh are NaN. Only
+    HISTORY_DAYS before the first hour that is asked about count. Raises ValueError if lengths differ.
     """
-    if len(past) != len(energy_wh):
-        raise ValueError(f"{len(past)} hours can't have {len(energy_wh)} energies")
-    hours, wh, coming = _Hours.of(past), np.asarray(energy_wh, dtype=np.float64), _Hours.of(rest)
-    known = np.isfinite(wh) & (hours.days > hours.days.max(initial=0) - HISTORY_DAYS)
-    hours, wh = hours.where(known), wh[known]
-    if wh.size < LEAST_DAYS * 24:
-        return TooLittle(wh.size / 24)
-    shares = _shares(hours, wh)
-    seen, left = hours.by_day(shares), coming.by_day(shares)
-    level_wh = wh.sum() / seen.shares.sum()
-    dates = tuple(date.fromordinal(day) for day in left.days.tolist())
-    if level_wh <= 0 or not dates:
-        return Forecast(dates, (Estimate(0.0, 0.0, 0.0),) * len(dates))
-    used = _summed(np.searchsorted(seen.days, hours.days), wh, seen.days.size) / seen.shares / level_wh
-    return Forecast(dates, tuple(_estimates(*conditioned(seen, used, left), level_wh / 1000)))
+    wh = np.asarray(energy_wh, dtype=np.float64)
+    shares = np.isfinite(wh).astype(np.float64) if known is None else np.asarray(known, dtype=np.float64)
+    if not len(past) == wh.size == shares.size:
+        raise ValueError(f"{len(past)} hours can't have {wh.size} energies and {shares.size} shares")
+    hours, coming = _Hours.of(past, shares), _Hours.of(rest, np.ones(len(rest)))
+    gone = hours._replace(shares=1 - shares).where((shares < 1) & (np.arange(wh.size) >= (wh.size if since is None else since)))
+    asked = gone.days.min(initial=hours.days.max(initial=0))
+    counted = (shares > 0) & (hours.days > asked - HISTORY_DAYS)
+    seen, dates = hours.where(counted), tuple(map(date.fromordinal, np.unique(coming.days).tolist()))
+    if seen.shares.sum() < LEAST_DAYS * 24:
+        return TooLittle(float(seen.shares.sum()) / 24)
+    missing, *until = [NOTHING, *_curve(seen, wh[counted], gone, coming)][-1 - len(dates) :]
+    return Forecast(dates, tuple(until), missing)
+
+
+def _curve(seen: "_Hours", wh: Array, gone: "_Hours", coming: "_Hours") -> list[Estimate]:
+    """Return what was used until the end of each day that has hours gone by unseen, and then of each day to come."""
+    shape = _shape(seen, wh)
+    days, asked = seen.by_day(shape), [hours.by_day(shape) for hours in (gone, coming)]
+    wanted = Days(*map(np.concatenate, zip(*asked, strict=True)))
+    level_wh = wh.sum() / days.shares.sum()
+    if level_wh <= 0 or not wanted.days.size:
+        return [NOTHING] * wanted.days.size
+    used = _summed(np.searchsorted(days.days, seen.days), wh, days.days.size) / days.shares / level_wh
+    return _estimates(*conditioned(days, used, wanted), level_wh / 1000)
 
 
 def crossing(forecast: Forecast, kwh: float) -> Crossing | None:
@@ -88,35 +113,37 @@ def crossing(forecast: Forecast, kwh: float) -> Crossing | None:
 
 
 class _Hours(NamedTuple):
-    """Hours as their day (ordinal) and the hour by the clock."""
+    """Hours as their day (ordinal), the hour by the clock, and the share of each that is meant."""
 
     days: Whole
     hours: Whole
+    shares: Array
 
     @classmethod
-    def of(cls, starts: Sequence[datetime]) -> "_Hours":
+    def of(cls, starts: Sequence[datetime], shares: Array) -> "_Hours":
         count = len(starts)
         days = np.fromiter((start.toordinal() for start in starts), np.int64, count)
-        return cls(days, np.fromiter((start.hour for start in starts), np.int64, count))
+        return cls(days, np.fromiter((start.hour for start in starts), np.int64, count), shares)
 
     @property
     def weekdays(self) -> Whole:
         return (self.days - 1) % 7  # ordinal 1 was a Monday
 
     def where(self, chosen: NDArray[np.bool_]) -> "_Hours":
-        return _Hours(self.days[chosen], self.hours[chosen])
+        return _Hours(self.days[chosen], self.hours[chosen], self.shares[chosen])
 
-    def by_day(self, shares: Array) -> Days:
+    def by_day(self, shape: Array) -> Days:
+        """Return the days, and which share of each one's use is in these hours."""
         days, index = np.unique(self.days, return_inverse=True)
-        return Days(days, _summed(index, shares[self.weekdays, self.hours], days.size))
+        return Days(days, _summed(index, shape[self.weekdays, self.hours] * self.shares, days.size))
 
 
-def _shares(hours: _Hours, wh: Array) -> Array:
+def _shape(hours: _Hours, wh: Array) -> Array:
     """Return which share of a day's use each hour has, by weekday and hour (7 × 24)."""
-    place, size = hours.weekdays * 24 + hours.hours, 7 * 24
-    used, count = (_summed(place, values, size).reshape(7, 24) for values in (wh, np.ones(wh.size)))
-    usual = (used.sum(0) + EVEN_DAYS * wh.mean()) / (count.sum(0) + EVEN_DAYS)
-    shape = np.maximum((used + ALL_WEEKDAYS * usual) / (count + ALL_WEEKDAYS), LEAST_SHARE * abs(wh.mean()) + 1e-9)
+    place, size, mean_wh = hours.weekdays * 24 + hours.hours, 7 * 24, wh.sum() / hours.shares.sum()
+    used, count = (_summed(place, values, size).reshape(7, 24) for values in (wh, hours.shares))
+    usual = (used.sum(0) + EVEN_DAYS * mean_wh) / (count.sum(0) + EVEN_DAYS)
+    shape = np.maximum((used + ALL_WEEKDAYS * usual) / (count + ALL_WEEKDAYS), LEAST_SHARE * abs(mean_wh) + 1e-9)
     shares: Array = shape / shape.sum(1, keepdims=True)
     return shares
 

@@ -1,6 +1,7 @@
 """What a home's running cycle will come to: its tier, its bill, the next tier and DAC. Pure.
 
-kWh of the cycle are those measured so far, cut to whole ones as a meter shows them, and those that the forecast adds.
+kWh of the cycle are those measured so far, those of hours that nobody measured, and those to come; bills cut them to whole ones, as a
+meter shows them.
 """
 
 from collections.abc import Sequence
@@ -8,24 +9,16 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from tariffs.bill import Bill
+from tariffs.bill import Bill, Doubt
 from tariffs.billing import Biller, Standing
 from tariffs.constants import Tier
 from tariffs.cycles import Cycle
 from tariffs.dac import Dac
-from tariffs.forecast import Crossing, Estimate, Forecast, TooLittle, crossing
+from tariffs.forecast import NOTHING, Crossing, Estimate, Forecast, TooLittle, crossing
 
 DAYS_A_MONTH = 30.4375
-
-
-class Now(NamedTuple):
-    """The cycle so far. The costs are of the energy used, and of the bill that would come if nothing more were used (its minimum)."""
-
-    kwh: float
-    standing: Standing
-    next_kwh_mxn: Decimal
-    cost_mxn: Decimal
-    bill: Bill
+# Time without data that says nothing against a sum: seven minutes a day.
+NEGLIGIBLE_SHARE = 0.005
 
 
 class Cost(NamedTuple):
@@ -34,6 +27,62 @@ class Cost(NamedTuple):
     expected: Decimal
     low: Decimal
     high: Decimal
+
+
+class SoFar(NamedTuple):
+    """What is known of the cycle so far.
+
+    `base_kwh` was measured in its `hours_passed` whole hours, of which `hours_known` are known, `running_kwh` in the one that has begun.
+    `estimate` is what is missing of the whole hours, None where there is nothing to go by yet.
+    """
+
+    base_kwh: float
+    running_kwh: float
+    hours_passed: int
+    hours_known: float
+    estimate: Estimate | None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether what is missing is negligible."""
+        return self.hours_known >= (1 - NEGLIGIBLE_SHARE) * self.hours_passed
+
+    @property
+    def missing(self) -> Estimate | None:
+        """The kWh of hours that nobody measured; None where nobody can say how many."""
+        return NOTHING if self.is_complete else self.estimate
+
+    @property
+    def measured_kwh(self) -> float:
+        """The kWh that were measured: never more than were used."""
+        return self.base_kwh + self.running_kwh
+
+    @property
+    def kwh(self) -> Estimate:
+        """The best estimate of what was used; where nobody can say what is missing, the measured."""
+        return Estimate(*(self.measured_kwh + more for more in self.missing or NOTHING))
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Why a bill of these kWh is not exact."""
+        if self.is_complete:
+            return ()
+        return (Doubt.UNKNOWN_HOURS if self.estimate is None else Doubt.ESTIMATED_HOURS,)
+
+
+class Now(NamedTuple):
+    """The cycle so far. The costs are of the energy used, and of the bill that would come if nothing more were used (its minimum)."""
+
+    so_far: SoFar
+    standing: Standing
+    next_kwh_mxn: Decimal
+    cost_mxn: Cost
+    bill: Bill
+
+    @property
+    def kwh(self) -> float:
+        """The best estimate of what was used."""
+        return self.so_far.kwh.expected
 
 
 class Ahead(NamedTuple):
@@ -77,23 +126,23 @@ class Outlook(NamedTuple):
     dac: DacOutlook | None
 
 
-def now_of(biller: Biller, kwh: float) -> Now:
+def now_of(biller: Biller, so_far: SoFar) -> Now:
     """Return the cycle so far."""
-    whole = whole_kwh(kwh)
-    cost = biller.bill(whole, is_whole=False).grand_total if whole else Decimal(0)
-    return Now(kwh, biller.standing(whole), biller.next_kwh_mxn(whole), cost, biller.bill(whole))
+    whole, low, high = (whole_kwh(kwh) for kwh in so_far.kwh)
+    cost = Cost(*(biller.bill(kwh, is_whole=False).grand_total if kwh else Decimal(0) for kwh in (whole, low, high)))
+    return Now(so_far, biller.standing(whole), biller.next_kwh_mxn(whole), cost, biller.bill(whole).doubted(*so_far.doubts))
 
 
-def ahead_of(biller: Biller, kwh: float, base_kwh: float, rest: Forecast | TooLittle) -> Ahead | None:
-    """Return the cycle as it will be: what `rest` adds to the kWh of its whole hours, and never less than there is already."""
+def ahead_of(biller: Biller, so_far: SoFar, rest: Forecast | TooLittle) -> Ahead | None:
+    """Return the cycle as it will be: what `rest` adds to the kWh measured in its whole hours, and never less than there is already."""
     if isinstance(rest, TooLittle):
         return None
-    total = Estimate(*(max(base_kwh + more, kwh) for more in rest.total))
+    total = Estimate(*(max(so_far.base_kwh + more, kwh) for more, kwh in zip(rest.total, so_far.kwh, strict=True)))
     bills = [biller.bill(whole_kwh(each)) for each in total]
     return Ahead(total, Cost(*(bill.grand_total for bill in bills)), bills[0])
 
 
-def next_tier_of(now: Now, base_kwh: float, rest: Forecast | TooLittle, days_left: float) -> NextTier | None:
+def next_tier_of(now: Now, rest: Forecast | TooLittle, days_left: float) -> NextTier | None:
     """Return the tier that follows, or None in the last one. Without a forecast nobody knows when.
 
     It is avoided by what ends at the limit: one kWh more, spread over the days, would reach it.
@@ -102,7 +151,7 @@ def next_tier_of(now: Now, base_kwh: float, rest: Forecast | TooLittle, days_lef
     if standing.kwh_left is None or standing.next_tier is None:
         return None
     limit = whole_kwh(now.kwh) + standing.kwh_left
-    found = None if isinstance(rest, TooLittle) else crossing(rest, limit + 1 - base_kwh)
+    found = None if isinstance(rest, TooLittle) else crossing(rest, limit + 1 - now.so_far.base_kwh)
     return NextTier(standing.next_tier, limit, found, per_day(limit - now.kwh, days_left))
 
 

@@ -14,7 +14,7 @@ from tariffs.constants import DAC
 from tariffs.cycles import Cycle
 from tariffs.dac import MONTHS, standing
 from tariffs.forecast import HISTORY_DAYS, Forecast, TooLittle, forecast
-from tariffs.outlook import Ahead, DacOutlook, Outlook, ahead_of, kwh_per_bill, next_tier_of, now_of, per_day, whole_kwh
+from tariffs.outlook import Ahead, DacOutlook, Outlook, SoFar, ahead_of, kwh_per_bill, next_tier_of, now_of, per_day, whole_kwh
 from tariffs.selectors import billers_for, cycle_bounds, cycle_of, cycle_on, local_date
 from tariffs.use import kwh_of_last_year
 from telemetry.history import Window
@@ -23,10 +23,11 @@ from telemetry.selectors import counting_ids, energy_wh
 
 DAY = timedelta(days=1)
 KEPT_S = 900
+DAYS_BEFORE = 28  # habits are looked for so long before a cycle, even if nothing is known since
 
 
 class Measured(NamedTuple):
-    """What a home has used in its running cycle [start, end): in whole hours, and in the one that is running since `hour`.
+    """What a home has used in its running cycle [start, end), whose running hour began at `hour`, and what is to come.
 
     `devices` are the ids of those that measure it.
     """
@@ -38,13 +39,8 @@ class Measured(NamedTuple):
     start: datetime
     hour: datetime
     end: datetime
-    base_kwh: float
-    running_kwh: float
-
-    @property
-    def kwh(self) -> float:
-        """The energy of the cycle so far."""
-        return self.base_kwh + self.running_kwh
+    so_far: SoFar
+    rest: Forecast | TooLittle
 
     @property
     def days_left(self) -> float:
@@ -53,13 +49,27 @@ class Measured(NamedTuple):
 
 
 def measured_of(home: Home, now: datetime) -> Measured:
-    """Return what a home has used (at most 4 queries). Raises NoContract."""
+    """Return what a home has used (at most 5 queries). Raises NoContract."""
     today, hour = local_date(home, now), hour_of(now)
     cycle = cycle_on(home, today)
     start, end = cycle_bounds(home, cycle)
     devices = counting_ids(home)
     base_wh, running_wh = energy_wh(devices, start, hour, hour + HOUR)
-    return Measured(home, devices, home.contract_on(today), cycle, start, hour, end, base_wh / 1000, running_wh / 1000)
+    # Late readings fill hours whose energy is in the estimate until then: what was measured is in the key, so that none counts twice.
+    key = key_of("tariffs:habits", home.time_zone, devices, start, hour, end, round(base_wh))
+    rest, known = kept(key, KEPT_S, lambda: _habits(home, devices, start, hour, end)) if devices else (TooLittle(0.0), 0.0)
+    estimate = None if isinstance(rest, TooLittle) else rest.missing
+    so_far = SoFar(base_wh / 1000, running_wh / 1000, (hour - start) // HOUR, known, estimate)
+    return Measured(home, devices, home.contract_on(today), cycle, start, hour, end, so_far, rest)
+
+
+def _habits(home: Home, devices: list[int], start: datetime, hour: datetime, end: datetime) -> tuple[Forecast | TooLittle, float]:
+    """Return what the cycle lacks and will use from the running hour on, and how many of its hours so far are known (1 query)."""
+    zone, passed = ZoneInfo(home.time_zone), (hour - start) // HOUR
+    past = home_hours(devices, min(hour - HISTORY_DAYS * DAY, start - DAYS_BEFORE * DAY), hour, zone)
+    starts, energy, known = zip(*past, strict=True)
+    coming, since = list(Window(hour, end, "1h", zone).steps()), len(past) - passed
+    return forecast(starts, energy, coming, known=known, since=since), sum(known[since:])
 
 
 def outlook_of(home: Home, now: datetime) -> Outlook:
@@ -68,18 +78,18 @@ def outlook_of(home: Home, now: datetime) -> Outlook:
 
 
 def outlook_from(measured: Measured) -> Outlook:
-    """Return where a cycle leads (2 queries, 7 where nothing is kept). Raises PricesMissing."""
-    contract, cycle, kwh, base_kwh = measured.contract, measured.cycle, measured.kwh, measured.base_kwh
+    """Return where a cycle leads (2 queries, 6 where nothing is kept). Raises PricesMissing."""
+    contract, cycle, rest = measured.contract, measured.cycle, measured.rest
     billers = billers_for(contract, cycle, {contract.tariff, DAC, base_tariff(contract)} - {""})
-    biller, rest = billers[contract.tariff], _rest(measured)
-    so_far, ahead = now_of(biller, kwh), ahead_of(biller, kwh, base_kwh, rest)
+    biller = billers[contract.tariff]
+    now, ahead = now_of(biller, measured.so_far), ahead_of(biller, measured.so_far, rest)
     return Outlook(
         cycle=cycle,
         days_left=measured.days_left,
-        now=so_far,
+        now=now,
         ahead=ahead,
         days_known=rest.days if isinstance(rest, TooLittle) else None,
-        next_tier=next_tier_of(so_far, base_kwh, rest, measured.days_left),
+        next_tier=next_tier_of(now, rest, measured.days_left),
         dac=_dac(measured, ahead, billers),
     )
 
@@ -89,24 +99,9 @@ def base_tariff(contract: Contract) -> str:
     return contract.base_tariff if contract.tariff == DAC else contract.tariff
 
 
-def _rest(measured: Measured) -> Forecast | TooLittle:
-    """Return what the cycle will use from the running hour on, kept for KEPT_S: until then only late readings change it (0–1 query)."""
-    key = key_of("tariffs:rest", measured.home.time_zone, measured.devices, measured.hour, measured.end)
-    found: Forecast | TooLittle = kept(key, KEPT_S, lambda: _forecast(measured))
-    return found
-
-
-def _forecast(measured: Measured) -> Forecast | TooLittle:
-    hour, zone = measured.hour, ZoneInfo(measured.home.time_zone)
-    past = home_hours(measured.devices, hour - HISTORY_DAYS * DAY, hour, zone)
-    energy = [each.wh if each.is_known else float("nan") for each in past]
-    coming = Window(hour, measured.end, "1h", zone).steps()
-    return forecast([each.start for each in past], energy, list(coming))
-
-
 def _dac(measured: Measured, ahead: Ahead | None, billers: dict[str, Biller]) -> DacOutlook | None:
     """Return where the home stands towards DAC, or None where its locality's tariff or its use is unknown."""
-    contract, cycle, kwh = measured.contract, measured.cycle, measured.kwh
+    contract, cycle, kwh = measured.contract, measured.cycle, measured.so_far.kwh.expected
     tariff, months = base_tariff(contract), contract.billing_months
     past = kwh_per_bill(_last_year(measured), months)
     if not tariff or not (ahead or past):

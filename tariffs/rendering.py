@@ -23,6 +23,12 @@ _DOUBTS: Mapping[Doubt, Promise] = {
     Doubt.STATE_SCHEME: gettext_lazy(
         "El verano y los límites de tu estado en esta tarifa se conocen por fuentes secundarias: es una estimación."
     ),
+    Doubt.ESTIMATED_HOURS: gettext_lazy(
+        "Faltan mediciones de una parte del periodo: su consumo se estimó con los hábitos del hogar."
+    ),
+    Doubt.UNKNOWN_HOURS: gettext_lazy(
+        "Faltan mediciones de una parte del periodo y aún no hay datos para estimarla: el consumo y el costo son al menos estos."
+    ),
     Doubt.UNKNOWN_MONTH: gettext_lazy("No se conocen los precios del mes que corresponde: se usan los de %(month)s."),
     Doubt.DERIVED_PRICE: gettext_lazy("Un precio no se ha visto impreso: se dedujo de otro con el factor mensual del año."),
 }

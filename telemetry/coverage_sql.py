@@ -11,17 +11,18 @@ GROUP BY span, device_id, channel
 ORDER BY span, device_id, channel
 """
 
-# The Wh that circuits used in each hour, and whether every circuit that has been heard of before and after is known: covered, or
-# counted across a gap (flag 1, which old hours don't have, or its energy). Parameters: seconds that make an hour known, device_id[],
-# start, end.
+# The Wh that circuits used in each hour, and the share (0 to 1) of the home's usual use for which that is known: each circuit that has
+# been heard of before and after counts by its mean power, for the seconds covered, or for all of an hour in which a counter told what a
+# gap used (flag 1, which old hours don't have, or its energy). Parameters: device_id[], start, end.
 HOME_HOURS = """
 WITH bucket AS (
     SELECT device_id, channel, start, measured_wh + recovered_wh AS wh,
-        covered_s >= %s OR flags & 1 <> 0 OR recovered_wh <> 0 AS is_known
+        CASE WHEN flags & 1 <> 0 OR recovered_wh <> 0 THEN 1 ELSE least(covered_s / 3600, 1) END AS known
     FROM telemetry_bucket_1h WHERE device_id = ANY(%s) AND start >= %s AND start < %s
-), life AS (
-    SELECT min(start) AS first, max(start) AS last FROM bucket GROUP BY device_id, channel
+), circuit AS (
+    SELECT device_id, channel, min(start) AS first, max(start) AS last, greatest(sum(wh) / nullif(sum(known), 0), 1) AS mean_wh
+    FROM bucket GROUP BY device_id, channel
 )
-SELECT start, sum(wh), count(*) FILTER (WHERE is_known) = (SELECT count(*) FROM life WHERE b.start BETWEEN first AND last)
-FROM bucket b GROUP BY start
+SELECT start, sum(wh), sum(known * mean_wh) / (SELECT sum(mean_wh) FROM circuit WHERE b.start BETWEEN first AND last)
+FROM bucket b JOIN circuit USING (device_id, channel) GROUP BY start
 """

@@ -1,4 +1,4 @@
-"""A home's energy hour by hour, and which hours of it are known."""
+"""A home's energy hour by hour, and how much of it is known."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,24 +11,26 @@ from telemetry.coverage_sql import HOME_HOURS
 from telemetry.history import Window
 
 HOUR = timedelta(hours=1)
-KNOWN_S = 3_240  # nine tenths of an hour
 
 
 class HourOfHome(NamedTuple):
-    """What a home drew in the hour from `start` (in its own time), Wh; not all of it, where the hour is not known."""
+    """What a home is known to have drawn in the hour from `start` (in its own time), Wh.
+
+    `known_share` (0 to 1) says how much of it that is: of the time, each circuit weighed by its mean power.
+    """
 
     start: datetime
     wh: float
-    is_known: bool
+    known_share: float
 
 
 def home_hours(devices: Sequence[int], start: datetime, end: datetime, zone: ZoneInfo) -> list[HourOfHome]:
     """Return every hour of [start, end), whose ends are whole hours, of the devices that make a home's total (1 query)."""
     with connection.cursor() as cursor:
-        cursor.execute(HOME_HOURS, [KNOWN_S, list(devices), start, end])
-        found = {at.timestamp(): (wh, is_known) for at, wh, is_known in cursor.fetchall()}
+        cursor.execute(HOME_HOURS, [list(devices), start, end])
+        found = {at.timestamp(): (wh, known or 0.0) for at, wh, known in cursor.fetchall()}
     hours = Window(start, end, "1h", zone).steps()
-    return [HourOfHome(hour, *found.get(hour.timestamp(), (0.0, False))) for hour in hours]
+    return [HourOfHome(hour, *found.get(hour.timestamp(), (0.0, 0.0))) for hour in hours]
 
 
 def hour_of(moment: datetime) -> datetime:

@@ -9,7 +9,7 @@ from accounts.models import Contract, Home, User
 from analysis.models import Recommendation
 from conftest import client_of
 from devices.models import Device
-from tariffs.selectors import bill_for, current_cycle, cycle_bounds
+from tariffs.selectors import bill_for, current_cycle, cycle_bounds, local_date
 from tariffs.tests.homes import used_hourly
 from telemetry.hours import HOUR, hour_of
 from telemetry.rollups import rollup
@@ -26,7 +26,7 @@ def test_a_home_without_meters_gets_zeros(api: APIClient, path: str) -> None:
     body = answer.json()
     dates = [body.pop(name) for name in ("billing_cycle_start", "billing_cycle_end")]
     assert [len(day) for day in dates] == [10, 10]
-    assert isinstance(body.pop("days_in_cycle"), int)
+    assert [isinstance(body.pop(name), int) for name in ("days_in_cycle", "hours_passed")] == [True, True]
     assert body == {
         "kwh_consumed_cycle": 0.0,
         "estimated_cost_mxn": 0.0,
@@ -35,6 +35,8 @@ def test_a_home_without_meters_gets_zeros(api: APIClient, path: str) -> None:
         "latest_recommendation": None,
         "cost_certainty": None,
         "price_month": None,
+        "kwh_measured_cycle": 0.0,
+        "hours_known": 0.0,
         "outlook": None,
     }
 
@@ -76,20 +78,39 @@ def test_readings_of_every_circuit_become_kwh_and_pesos(
     api: APIClient, home: Home, prices: None, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     now = timezone.now()
-    Contract.objects.filter(home=home).update(billing_day=(now - timedelta(days=10)).day)
+    Contract.objects.filter(home=home).update(billing_day=local_date(home, now - timedelta(days=6)).day)
     home.refresh_from_db()
-    first = now - timedelta(days=6)  # inside the cycle, whatever day it is
-    assert first > cycle_bounds(home, current_cycle(home, now))[0]
+    first = cycle_bounds(home, current_cycle(home, now))[0]
+    assert now - first < timedelta(days=7)
     meters = [Device.objects.create(home=home, hardware_id=f"a8032412c3d{number}", name="Circuito") for number in range(3)]
     used = [(first, 1_000.0), (now - timedelta(seconds=1), 51_900.0)]
     readings_store((meter.pk, Sample(0, at, 100.0, 127.0, 1.0, counter, None)) for meter in meters for at, counter in used)
     rollup()
-    with django_assert_num_queries(14):  # and prices, what bills there are, the forecast's hours and the year's four
+    with django_assert_num_queries(14):  # and prices, what bills there are, the habits' hours and the year's four
         body = api.get(URL).json()
     assert body["kwh_consumed_cycle"] == pytest.approx(3 * 50.9, abs=0.01)
     bill = bill_for(home.contract, current_cycle(home, now), 152)
     assert body["estimated_cost_mxn"] == float(bill.period_total) > 0
     assert body["cost_certainty"] == bill.certainty
+    assert (body["kwh_measured_cycle"], body["hours_known"]) == (body["kwh_consumed_cycle"], body["hours_passed"])
+
+
+def test_hours_that_nobody_measured_are_in_the_kwh_and_the_pesos(api: APIClient, home: Home, meter: Device, prices: None) -> None:
+    hour = hour_of(timezone.now())
+    used_hourly(meter, hour - timedelta(days=80), hour - timedelta(days=40), lambda _hour: 1_000.0)
+    used_hourly(meter, hour - HOUR, hour, lambda _hour: 1_000.0)
+    Contract.objects.filter(home=home).update(
+        tariff="1", billing_months=2, last_reading=local_date(home, hour - timedelta(days=40))
+    )
+    Contract.objects.filter(home=home).update(billing_day=local_date(home, hour - timedelta(days=40)).day)
+    body = api.get(URL).json()
+    assert body["kwh_consumed_cycle"] == pytest.approx(body["hours_passed"], rel=0.05)
+    assert body["kwh_measured_cycle"] < 50
+    assert body["estimated_cost_mxn"] == float(
+        bill_for(home.contract, current_cycle(home, hour), int(body["kwh_consumed_cycle"])).grand_total
+    )
+    assert body["cost_certainty"] == "estimate"
+    assert body["outlook"]["now"]["reasons"][0].startswith("Faltan mediciones")
 
 
 def test_the_home_screen_stands_without_prices(api: APIClient, meter: Device) -> None:

@@ -10,6 +10,7 @@ from devices.models import Device
 from reports.api.serializers import SummarySerializer
 from reports.selectors import Summary, dashboard_summary
 from tariffs.cycles import Cycle
+from tariffs.selectors import cycle_bounds
 from tariffs.tests.homes import used_hourly
 from telemetry.hours import HOUR, hour_of
 from telemetry.models import Hour
@@ -26,11 +27,12 @@ def home_1b(home: Home) -> Home:
 
 
 def _summary(home: Home, energy_wh: float, cycle: Cycle = JUNE) -> Summary:
-    """Return the summary of a home that used the energy before noon of 12 June, or in the middle of another cycle."""
+    """Return the summary of a home that used the energy in the hour before noon of 12 June, or of another cycle's first day."""
     noon = datetime(2026, 6, 12, 18, 30, tzinfo=UTC) if cycle == JUNE else datetime.combine(cycle.start, time(18, 30), UTC)
     device = Device.objects.get_or_create(home=home, hardware_id="a8032412c3d4", name="Cocina")[0]
     Hour.objects.filter(device_id=device.pk).delete()
-    used_hourly(device, hour_of(noon) - HOUR, hour_of(noon), lambda _hour: energy_wh)
+    last = hour_of(noon) - HOUR
+    used_hourly(device, cycle_bounds(home, cycle)[0], last + HOUR, lambda hour: energy_wh if hour == last else 0.0)
     return dashboard_summary(home, noon)
 
 
@@ -39,7 +41,7 @@ def test_a_used_cycle_costs_what_cfe_would_print_for_its_whole_kwh(home_1b: Home
     # 164 kWh in June 2026: 125 × 1.007 + 39 × 1.167 = 125.88 + 45.51 = 171.39, and IVA 27.42
     data = dict(SummarySerializer(summary).data)
     outlook = data.pop("outlook")
-    assert (outlook["now"]["cost_mxn"], outlook["forecast"]) == (198.81, None)
+    assert (outlook["now"]["cost_mxn"], outlook["now"]["kwh_estimated"]) == (198.81, 0)
     assert data == {
         "kwh_consumed_cycle": Decimal("165.00"),
         "estimated_cost_mxn": Decimal("198.81"),
@@ -54,6 +56,9 @@ def test_a_used_cycle_costs_what_cfe_would_print_for_its_whole_kwh(home_1b: Home
         "latest_recommendation": None,
         "cost_certainty": "exact",
         "price_month": "2026-06",
+        "kwh_measured_cycle": Decimal("165.00"),
+        "hours_passed": 276,
+        "hours_known": Decimal("276.0"),
     }
 
 

@@ -40,15 +40,28 @@ class CycleSerializer(serializers.Serializer[Any]):
 
 
 class NowSerializer(serializers.Serializer[Any]):
-    """The cycle so far. `next_kwh_mxn` is what the next kWh adds to the bill: nothing while the minimum is not reached."""
+    """The cycle so far: the best estimate of it, with what it rests on.
 
-    kwh = serializers.FloatField()
+    What meters have not seen is estimated from the home's own habits, with an 80 % interval. Where there is nothing to go by yet,
+    `kwh_estimated` and the upper ends are null, and `kwh` and the costs are what they are at least. `next_kwh_mxn` is what the next kWh
+    adds to the bill: nothing while the minimum is not reached.
+    """
+
+    kwh = serializers.FloatField(help_text="Measured and estimated together.")
+    kwh_measured = serializers.FloatField()
+    kwh_estimated = serializers.FloatField(allow_null=True, help_text="Of the hours that are not known.")
+    kwh_low = serializers.FloatField()
+    kwh_high = serializers.FloatField(allow_null=True)
+    hours_passed = serializers.IntegerField(help_text="Whole hours since the cycle began.")
+    hours_known = serializers.FloatField(help_text="How many of them meters have seen, or their counters have told of since.")
     tier = serializers.ChoiceField(choices=TIERS)
     level_name = serializers.CharField()
     kwh_left_in_tier = serializers.IntegerField(allow_null=True)
     next_kwh_mxn = serializers.FloatField()
     price_mxn_per_kwh = serializers.FloatField(help_text="Of this tier, with all taxes.")
     cost_mxn = serializers.FloatField()
+    cost_low_mxn = serializers.FloatField()
+    cost_high_mxn = serializers.FloatField(allow_null=True)
     cost_if_nothing_more_mxn = serializers.FloatField()
     certainty = serializers.ChoiceField(choices=CERTAINTIES)
     reasons = serializers.ListField(child=serializers.CharField())
@@ -109,17 +122,25 @@ class OutlookSerializer(serializers.Serializer[Any]):
 def outlook_json(outlook: Outlook) -> dict[str, Any]:
     """Return an outlook in the form of OutlookSerializer."""
     now = outlook.now
-    tier = now.standing.tier
+    tier, so_far, is_bounded = now.standing.tier, now.so_far, now.so_far.missing is not None
     return {
         "cycle": {"start": outlook.cycle.start, "end": outlook.cycle.last_day, "days_left": round(outlook.days_left, 2)},
         "now": {
             "kwh": round(now.kwh, 3),
+            "kwh_measured": round(so_far.measured_kwh, 3),
+            "kwh_estimated": so_far.missing and round(so_far.missing.expected, 3),
+            "kwh_low": round(so_far.kwh.low, 3),
+            "kwh_high": round(so_far.kwh.high, 3) if is_bounded else None,
+            "hours_passed": so_far.hours_passed,
+            "hours_known": round(so_far.hours_known, 1),
             "tier": tier,
             "level_name": TIER_NAMES[tier],
             "kwh_left_in_tier": now.standing.kwh_left,
             "next_kwh_mxn": now.next_kwh_mxn,
             "price_mxn_per_kwh": round(now.standing.price_mxn_per_kwh, 4),
-            "cost_mxn": now.cost_mxn,
+            "cost_mxn": now.cost_mxn.expected,
+            "cost_low_mxn": now.cost_mxn.low,
+            "cost_high_mxn": now.cost_mxn.high if is_bounded else None,
             "cost_if_nothing_more_mxn": now.bill.grand_total,
             "certainty": now.bill.certainty,
             "reasons": reasons(now.bill),
@@ -189,15 +210,26 @@ EXAMPLE = {
     "cycle": {"start": "2026-11-12", "end": "2026-12-11", "days_left": 18.4},
     "now": {
         "kwh": 212.481,
+        "kwh_measured": 190.236,
+        "kwh_estimated": 22.245,
+        "kwh_low": 207.912,
+        "kwh_high": 217.03,
+        "hours_passed": 278,
+        "hours_known": 250.5,
         "tier": "excedente",
         "level_name": "Excedente",
         "kwh_left_in_tier": None,
         "next_kwh_mxn": 4.7,
         "price_mxn_per_kwh": 4.7003,
         "cost_mxn": 472.1,
+        "cost_low_mxn": 453.28,
+        "cost_high_mxn": 495.61,
         "cost_if_nothing_more_mxn": 472.1,
-        "certainty": "provisional",
-        "reasons": ["Un precio no se ha visto impreso: se dedujo de otro con el factor mensual del año."],
+        "certainty": "estimate",
+        "reasons": [
+            "Faltan mediciones de una parte del periodo: su consumo se estimó con los hábitos del hogar.",
+            "Un precio no se ha visto impreso: se dedujo de otro con el factor mensual del año.",
+        ],
         "price_month": "2026-11",
     },
     "forecast": {

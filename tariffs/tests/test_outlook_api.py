@@ -12,11 +12,14 @@ from accounts.services import contract_change
 from conftest import client_of
 from devices.models import Device
 from tariffs.api.outlook import outlook_json
+from tariffs.bill import Certainty, Doubt
+from tariffs.constants import Tier
 from tariffs.dac import LIMITS_KWH_MONTH
 from tariffs.models import PaperBill, Price
 from tariffs.outlooks import outlook_of
 from tariffs.tests.homes import used_hourly
 from telemetry.hours import hour_of
+from telemetry.models import Hour
 
 URL = "/api/v1/tariffs/outlook"
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]
@@ -41,6 +44,86 @@ def test_a_steady_home_goes_on_as_it_did(home: Home, steady: Device) -> None:
     assert outlook.ahead.kwh.expected == pytest.approx(360, rel=0.02)
     assert outlook.ahead.kwh.low <= 360 <= outlook.ahead.kwh.high
     assert outlook.ahead.cost_mxn.low <= outlook.ahead.bill.grand_total <= outlook.ahead.cost_mxn.high
+
+
+@pytest.fixture
+def half_known(home: Home, meter: Device) -> Device:
+    """A meter of a steady 1 kW since April, in 1C by months, which was not heard on 15 of the first 25 days of the cycle."""
+    contract_change(home=home, valid_from=date(2026, 1, 1), tariff="1C")
+    start = datetime(2026, 6, 1, 6, tzinfo=UTC)
+    used_hourly(meter, start - 40 * DAY, start + 5 * DAY, lambda _hour: 1_000.0)
+    used_hourly(meter, start + 20 * DAY, start + 25 * DAY, lambda _hour: 1_000.0)
+    return meter
+
+
+HALF_KNOWN_AT = datetime(2026, 6, 26, 6, tzinfo=UTC)
+
+
+def test_unknown_hours_are_estimated_and_not_zero(home: Home, half_known: Device) -> None:
+    outlook = outlook_of(home, HALF_KNOWN_AT)
+    now = outlook.now
+    assert (now.so_far.measured_kwh, now.so_far.hours_known, now.so_far.hours_passed) == (240, 240, 600)
+    assert now.kwh == pytest.approx(600, rel=0.02)
+    assert now.so_far.kwh.low < 600 < now.so_far.kwh.high
+    assert now.so_far.kwh.high - now.so_far.kwh.low < 120
+    assert now.standing.tier == Tier.EXCESS  # what was measured alone is in the second of four
+    assert (now.bill.certainty, now.bill.doubts) == (Certainty.ESTIMATE, (Doubt.ESTIMATED_HOURS,))
+    assert outlook.ahead is not None
+    assert outlook.ahead.kwh.expected == pytest.approx(720, rel=0.02)
+    assert outlook.ahead.kwh.low <= 720 <= outlook.ahead.kwh.high
+
+
+def test_a_counter_that_tells_of_a_gap_makes_its_hours_known(home: Home, half_known: Device) -> None:
+    start = datetime(2026, 6, 6, 6, tzinfo=UTC)
+    hours = [start + timedelta(hours=hour) for hour in range(15 * 24)]
+    gap = {"device_id": half_known.pk, "channel": 0, "measured_wh": 0, "returned_wh": 0, "covered_s": 0, "samples": 0}
+    Hour.objects.bulk_create(Hour(start=hour, recovered_wh=500, flags=Hour.Flag.RECOVERED, **gap) for hour in hours)
+    now = outlook_of(home, HALF_KNOWN_AT).now
+    assert (now.kwh, now.bill.certainty) == (240 + 180, Certainty.EXACT)
+
+
+def test_late_readings_take_the_place_of_the_estimate_at_once(home: Home, half_known: Device) -> None:
+    assert outlook_of(home, HALF_KNOWN_AT).now.kwh == pytest.approx(600, rel=0.02)
+    gone = datetime(2026, 6, 6, 6, tzinfo=UTC)
+    used_hourly(half_known, gone, gone + 15 * DAY, lambda _hour: 2_000.0)
+    now = outlook_of(home, HALF_KNOWN_AT).now
+    assert (now.kwh, now.bill.certainty) == (240 + 720, Certainty.EXACT)
+
+
+def test_a_meter_of_four_days_says_what_the_cycle_had_before_it(home: Home, meter: Device) -> None:
+    used_hourly(meter, hour_of(NOW) - 4 * DAY, hour_of(NOW), lambda _hour: 500.0)
+    now = outlook_of(home, NOW).now
+    assert now.so_far.measured_kwh == 48
+    assert now.kwh == pytest.approx(126, rel=0.1)
+    assert now.so_far.kwh.low < 126 < now.so_far.kwh.high
+    assert now.bill.certainty == Certainty.ESTIMATE
+
+
+def test_without_habits_what_is_measured_is_a_lower_bound_and_said_to_be(home: Home, meter: Device) -> None:
+    used_hourly(meter, hour_of(NOW) - 2 * DAY, hour_of(NOW), lambda _hour: 500.0)
+    now = outlook_json(outlook_of(home, NOW))["now"]
+    assert (now["kwh"], now["kwh_measured"], now["kwh_low"]) == (24, 24, 24)
+    assert (now["kwh_estimated"], now["kwh_high"], now["cost_high_mxn"]) == (None, None, None)
+    assert (now["certainty"], now["hours_known"], now["hours_passed"]) == ("estimate", 48, 252)
+    assert "al menos" in now["reasons"][0]
+
+
+def test_hours_seen_in_part_are_filled_in_part(home: Home, meter: Device) -> None:
+    used_hourly(meter, hour_of(NOW) - 35 * DAY, hour_of(NOW), lambda _hour: 400.0)
+    Hour.objects.update(covered_s=0.8 * 3600)
+    now = outlook_of(home, NOW).now
+    assert now.so_far.measured_kwh == pytest.approx(100.8)
+    assert now.kwh == pytest.approx(126, rel=0.01)
+
+
+def test_of_two_circuits_the_silent_one_is_estimated(home: Home, meter: Device) -> None:
+    other = Device.objects.create(home=home, hardware_id="a8032412c3e1", name="Clima")
+    used_hourly(meter, hour_of(NOW) - 35 * DAY, hour_of(NOW), lambda _hour: 200.0)
+    used_hourly(other, hour_of(NOW) - 35 * DAY, hour_of(NOW) - 8 * DAY, lambda _hour: 1_800.0)
+    used_hourly(other, hour_of(NOW) - timedelta(hours=1), hour_of(NOW), lambda _hour: 1_800.0)
+    now = outlook_of(home, NOW).now
+    assert now.so_far.hours_known == pytest.approx(252 - 191 * 0.9)
+    assert now.kwh == pytest.approx(504, rel=0.02)
 
 
 def test_the_next_tier_has_a_date_before_the_home_is_in_it(home: Home, steady: Device) -> None:
@@ -93,12 +176,12 @@ def test_a_cycle_has_an_outlook_from_its_first_hour_to_its_last(home: Home, mete
     home.time_zone = zone
     home.save()
     contract_change(home=home, valid_from=date(2026, 1, 1), tariff="1", billing_day=31)
-    used_hourly(meter, start - 10 * DAY, start + timedelta(hours=1), lambda _hour: 500.0)
+    used_hourly(meter, start - 32 * DAY, start + timedelta(hours=1), lambda _hour: 500.0)
     last, first = (outlook_of(home, start + timedelta(minutes=minutes)) for minutes in (-1, 30))
     assert last.cycle.end == first.cycle.start
     assert last.days_left == pytest.approx(1 / 24)
     assert first.days_left == pytest.approx(first.cycle.day_count, abs=0.05)
-    assert [last.now.kwh, first.now.kwh] == pytest.approx([120, 0.5])
+    assert [last.now.kwh, first.now.kwh] == pytest.approx([(last.now.so_far.hours_passed + 1) / 2, 0.5])
 
 
 def test_two_days_of_data_are_no_forecast_and_said_to_be_so(home: Home, meter: Device) -> None:
@@ -171,11 +254,11 @@ def test_the_outlook_is_the_same_few_queries_whatever_the_circuits(
     for number in range(circuits):
         meter = Device.objects.create(home=home, hardware_id=f"a8032412c3e{number}", name="Circuito")
         used_hourly(meter, hour_of(now) - 10 * DAY, hour_of(now), lambda _hour: 400.0)
-    # user, home, contract, mains, devices, energy, prices, what bills there are; for the forecast hours; for the year bills, mains,
+    # user, home, contract, mains, devices, energy, prices, what bills there are; for the habits hours; for the year bills, mains,
     # devices, hours
     with django_assert_num_queries(13):
         api.get(URL)
-    with django_assert_num_queries(8):  # forecast and year are kept
+    with django_assert_num_queries(8):  # habits and year are kept
         api.get(URL)
 
 

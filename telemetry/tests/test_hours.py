@@ -44,35 +44,35 @@ def test_the_circuits_of_an_hour_add_up_and_hours_without_any_are_unknown(home: 
     _hour(meter, START + 2 * HOUR, 100)
     _hour(other, START + 2 * HOUR, 50)
     found = _hours(home, 4 * HOUR)
-    assert [(hour.wh, hour.is_known) for hour in found] == [(750, True), (0, False), (150, True), (0, False)]
+    assert [(hour.wh, hour.known_share) for hour in found] == [(750, 1), (0, 0), (150, 1), (0, 0)]
     assert found[0].start.isoformat() == "2026-11-03T12:00:00-06:00"
 
 
-def test_an_hour_is_unknown_where_one_circuit_is_missing_between_two_that_it_is_in(
+def test_an_hour_is_known_but_for_the_circuit_that_is_missing_between_two_that_it_is_in(
     home: Home, meter: Device, other: Device
 ) -> None:
     for number in range(4):
         _hour(meter, START + number * HOUR, 500)
     for number in (1, 3):
         _hour(other, START + number * HOUR, 100)
-    assert [hour.is_known for hour in _hours(home, 4 * HOUR)] == [True, True, False, True]
+    assert [hour.known_share for hour in _hours(home, 4 * HOUR)] == [1, 1, pytest.approx(5 / 6), 1]
 
 
 @pytest.mark.parametrize(
-    ("covered_s", "recovered", "flags", "is_known"),
+    ("covered_s", "recovered", "flags", "known_share"),
     [
-        (3_300, 0, 0, True),
-        (1_800, 0, 0, False),
-        (0, 400, 0, True),
-        (0, 0, Bucket.Flag.RECOVERED, True),
-        (0, 0, Bucket.Flag.REJECTED, False),
+        (3_240, 0, 0, 0.9),
+        (900, 0, 0, 0.25),
+        (0, 400, 0, 1),
+        (0, 0, Bucket.Flag.RECOVERED, 1),
+        (0, 0, Bucket.Flag.REJECTED, 0),
     ],
 )
-def test_an_hour_is_known_when_it_is_covered_or_a_counter_tells_of_it(
-    home: Home, meter: Device, covered_s: float, recovered: float, flags: int, is_known: bool
+def test_an_hour_is_known_as_far_as_it_is_covered_or_a_counter_tells_of_it(
+    home: Home, meter: Device, covered_s: float, recovered: float, flags: int, known_share: float
 ) -> None:
     _hour(meter, START, 100, covered_s=covered_s, recovered=recovered, flags=flags)
-    assert [(hour.wh, hour.is_known) for hour in _hours(home, HOUR)] == [(100 + recovered, is_known)]
+    assert [(hour.wh, hour.known_share) for hour in _hours(home, HOUR)] == [(100 + recovered, known_share)]
 
 
 def test_the_mains_alone_count_and_strangers_never(home: Home, meter: Device, other: Device, stranger: object) -> None:
