@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import redis.asyncio
 
+from devices.shelly import Bounds, bounds_of
 from ecowatt.subscriptions import listen_for_ever, listening_client, news
 from ecowatt.tasks import end
 
@@ -25,11 +26,12 @@ MOST = 200_000
 
 
 class Entry(NamedTuple):
-    """A registered device; `is_proven` tells whether its home has shown that it has it."""
+    """A registered device: whether its home has shown that it has it, and what its readings may be."""
 
     device_id: int
     is_active: bool
     is_proven: bool = True
+    bounds: Bounds = bounds_of("")
 
 
 Fetch = Callable[[list[str]], Awaitable[dict[str, Entry]]]

@@ -10,7 +10,8 @@ import redis.asyncio
 import structlog
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.db.models import QuerySet
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Q, QuerySet, Value
 from redis.exceptions import RedisError
 
 from accounts.models import User
@@ -22,6 +23,7 @@ from devices.models import Device
 from devices.presence_scripts import SEEN
 from devices.proofs import Challenge, Proof, proof_of
 from devices.registry import Entry
+from devices.shelly import bounds_of
 from devices.strangers import Stranger, seen_among, strangers_near
 from ecowatt.ids import row_id
 
@@ -88,8 +90,10 @@ def online_devices() -> dict[int, datetime | None]:
 
 def entries_of(macs: Iterable[str]) -> dict[str, Entry]:
     """Return the registered devices among the MACs (1 query)."""
-    rows = Device.objects.filter(hardware_id__in=list(macs)).values_list("hardware_id", "pk", "is_active", "proven_at")
-    return {mac: Entry(device_id, is_active, proven_at is not None) for mac, device_id, is_active, proven_at in rows}
+    named = ArrayAgg("channels__number", filter=Q(channels__isnull=False), default=Value([]))
+    devices = Device.objects.filter(hardware_id__in=list(macs)).annotate(named=named)
+    rows = devices.values_list("hardware_id", "pk", "is_active", "proven_at", "model", "named")
+    return {mac: Entry(pk, active, at is not None, bounds_of(model, named)) for mac, pk, active, at, model, named in rows}
 
 
 def registered_among(macs: Iterable[str]) -> set[str]:

@@ -1,6 +1,7 @@
 """What is known about the Shelly family: identity, models and channels. Source: the maker's documentation of Gen2+ devices."""
 
 import re
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 Component = Literal["switch", "cover", "pm1", "em1", "em", "light", "cct"]
@@ -12,13 +13,17 @@ MAX_CHANNEL = 31
 
 
 class Model(NamedTuple):
-    """One model: the prefix of its ids and topics, its order codes, what measures in it, and whether it can switch."""
+    """One model: the prefix of its ids and topics, its order codes, what measures in it, and whether it can switch.
+
+    max_current_a: what a channel carries, or its clamp measures.
+    """
 
     prefix: str
     codes: tuple[str, ...]
     component: Component
     channel_count: int
     has_relay: bool
+    max_current_a: float = 16.0
 
 
 # Lights of several kinds stand side by side in one device, each numbered from 0, while a channel's number is one for all: `light:N` is
@@ -59,13 +64,45 @@ MODELS = (
     Model("shellyprodm2pm", ("SPDM-002PE01EU",), "light", 2, False),
     Model("shellyplusrgbwpm", ("SNDC-0D4P10WW",), "light", 4, False),
     Model("shellyprorgbwwpm", ("SPDC-0D5PE16EU",), "light", 5, False),
-    Model("shellyemg3", ("S3EM-002CXCEU",), "em1", 2, True),
-    Model("shellyproem50", ("SPEM-002CEBEU50",), "em1", 2, True),
+    Model("shellyemg3", ("S3EM-002CXCEU",), "em1", 2, True, 120.0),
+    Model("shellyproem50", ("SPEM-002CEBEU50",), "em1", 2, True, 50.0),
     Model("shellyemminig4", ("S4EM-001PXCEU16",), "em1", 1, False),
-    Model("shellypro3em", ("SPEM-003CEBEU",), "em", 3, False),
-    Model("shelly3em63g3", ("S3EM-003CXCEU63",), "em", 3, False),
+    Model("shellypro3em", ("SPEM-003CEBEU",), "em", 3, False, 120.0),
+    Model("shelly3em63g3", ("S3EM-003CXCEU63",), "em", 3, False, 63.0),
 )
 _BY_NAME = {name.lower(): model for model in MODELS for name in (model.prefix, *model.codes)}
+
+# A load may draw more than its meter is made for until a fuse goes; two phases of a Mexican house have 220 to 250 V between them.
+MAX_VOLTAGE_V = 250.0
+OVERLOAD = 1.25
+# What the largest relay carries, whatever model it is in: 25 A.
+MAX_RELAY_POWER_W = 25.0 * MAX_VOLTAGE_V * OVERLOAD
+# No model has more channels of one kind, but for lights.
+MOST_CHANNELS = 4
+
+
+class Bounds(NamedTuple):
+    """Which channels of a device make readings, and the most power of each, W, either way."""
+
+    channels: frozenset[int]
+    max_power_w: float
+
+    def allow(self, channel: int, power_w: float) -> bool:
+        """Tell whether a reading may be true."""
+        return channel in self.channels and -self.max_power_w <= power_w <= self.max_power_w
+
+
+def bounds_of(model: str, named: Iterable[int] = ()) -> Bounds:
+    """Return the bounds of a model's prefix and the channels that the owner named.
+
+    The app calls every device DEFAULT_PREFIX, so that says no more than an unknown model: the device may be any Shelly.
+    """
+    known = None if model == DEFAULT_PREFIX else model_of(model)
+    count, component = (known.channel_count, known.component) if known else (MOST_CHANNELS, "light")
+    leds = LED_CHANNELS if component == "light" and count >= MOST_CHANNELS else frozenset()
+    max_power_w = known.max_current_a * MAX_VOLTAGE_V * OVERLOAD if known else float("inf")
+    return Bounds(frozenset({*range(count), *leds, *named}), max_power_w)
+
 
 _SEPARATORS = re.compile(r"[\s:.\-_]+")
 _MAC = re.compile(r"[0-9a-f]{12}")

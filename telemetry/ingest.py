@@ -37,7 +37,9 @@ METHOD_NOT_ALLOWED = _json(405, {"detail": "Método no permitido."}, (b"allow", 
 AWAY = _json(503, {"detail": "La base de datos no está disponible. Intenta de nuevo."}, (b"retry-after", b"5"))
 BUSY = _json(503, {"detail": "El servidor está saturado. Intenta de nuevo."}, (b"retry-after", b"1"))
 IMPOSSIBLE = PayloadError("El valor está fuera de lo posible.")
-OUTCOMES = {Outcome.STORED: RECEIVED, Outcome.UNPROVEN: RECEIVED, Outcome.UNKNOWN: UNKNOWN, Outcome.INACTIVE: INACTIVE}
+BEYOND_MODEL = PayloadError(
+    "El modelo no tiene este canal o no mide tanta potencia; lo demás se guardó. Si el canal existe, ponle nombre."
+)
 
 
 class HungUp(Exception):
@@ -132,5 +134,14 @@ async def _read(scope: Message, receive: Receive) -> bytes | None:
 
 def unprocessable(error: PayloadError) -> Answer:
     """Return the answer to a body that can't be read or be true."""
-    place = ["body", error.field] if error.field else ["body"]
+    place = ["body", *(error.field.split(".") if error.field else ())]
     return _json(422, {"detail": [{"type": "value_error", "loc": place, "msg": str(error), "input": None}]})
+
+
+OUTCOMES = {
+    Outcome.STORED: RECEIVED,
+    Outcome.UNPROVEN: RECEIVED,
+    Outcome.PARTLY: unprocessable(BEYOND_MODEL),
+    Outcome.UNKNOWN: UNKNOWN,
+    Outcome.INACTIVE: INACTIVE,
+}

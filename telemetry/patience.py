@@ -45,4 +45,6 @@ def _count(readings: Readings, outcomes: dict[str, Outcome], tally: Tally) -> No
     for mac, samples in readings:
         if samples:
             outcome = outcomes[mac]
+            if outcome is Outcome.PARTLY:
+                tally.refuse(mac, "a channel or a power beyond its model")
             tally.counts["readings" if outcome.is_stored else f"of {outcome.value} devices"] += len(samples)

@@ -6,20 +6,20 @@ and status dumps of real devices.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
-from devices.shelly import LIGHT_CHANNELS, MAX_CHANNEL
+from devices.shelly import LED_CHANNELS, LIGHT_CHANNELS, MAX_CHANNEL, MAX_RELAY_POWER_W
 from telemetry.samples import PayloadError, Sample
 
 MAX_VOLTAGE_V = 500.0
 MAX_CURRENT_A = 1000.0
 MAX_COUNTER_WH = 1e12
-CHANNELS = range(MAX_CHANNEL + 1)
+CHANNELS = [None if number in LED_CHANNELS else number for number in range(MAX_CHANNEL + 1)]  # no relay has such a number
 PHASES = ("a", "b", "c")
 COMPONENT = re.compile(r"(switch|cover|pm1|em|em1|light|rgb|rgbw|cct):(0|[1-9][0-9]{0,2})")
 # An energy meter numbers its channels from 0, and so do the relays beside it: where both measure, the meter's word counts.
@@ -100,7 +100,7 @@ def _samples(body: dict[str, Any], time: datetime | None, max_power_w: float) ->
         if not isinstance(component, dict):
             raise PayloadError("Se esperaba un objeto.", name)
         if (channel := _channel(kind, number)) is None:
-            raise PayloadError("El número de canal es demasiado grande.", name)
+            raise PayloadError("Ningún modelo tiene un canal con este número.", name)
         if kind == "em":
             yield from _three_phases(component, _data(body, f"emdata:{number}"), name, time, max_power_w)
         else:
@@ -127,7 +127,7 @@ def measured_by(components: dict[str, Any]) -> dict[int, str]:
 
 def _channel(kind: str, number: int) -> int | None:
     """Return the channel that a component measures, None where there is no such component."""
-    channels = LIGHT_CHANNELS.get(kind, CHANNELS)
+    channels: Sequence[int | None] = LIGHT_CHANNELS.get(kind, CHANNELS)
     return channels[number] if number < len(channels) else None
 
 
@@ -156,6 +156,7 @@ def _single(
     kind: str, component: dict[str, Any], data: dict[str, Any], name: str, channel: int, time: datetime | None, max_power_w: float
 ) -> Sample | None:
     """Read a one-channel component; None where its metering is absent or failed (null power)."""
+    max_power_w = max_power_w if kind == "em1" else min(max_power_w, MAX_RELAY_POWER_W)
     power = _number(component, _power_key(kind), name, low=-max_power_w, high=max_power_w)
     if power is None:
         return None

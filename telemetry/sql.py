@@ -1,7 +1,11 @@
 """The SQL of readings: stored, and the last known. For buckets see rollup_sql.py, bucket_sql.py, history_sql.py."""
 
-# The registered devices among some MACs. Parameter: mac[].
-DEVICES_BY_MAC = "SELECT hardware_id, id::int, is_active, proven_at IS NOT NULL FROM devices_device WHERE hardware_id = ANY(%s)"
+# The registered devices among some MACs, with the channels that their owners named. Parameter: mac[].
+DEVICES_BY_MAC = """
+SELECT hardware_id, id::int, is_active, proven_at IS NOT NULL, model,
+    ARRAY(SELECT number::int FROM devices_channel c WHERE c.device_id = d.id)
+FROM devices_device d WHERE hardware_id = ANY(%s)
+"""
 
 COPY_READINGS = (
     "COPY telemetry_reading (time, energy_wh, returned_wh, device_id, power_w, voltage_v, current_a, channel)"

@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 
 from devices.registry import Entry, registry
+from devices.shelly import bounds_of
 from telemetry import sql
 from telemetry.constants import SURELY_RECENT
 from telemetry.returns import Returns, Series
@@ -61,6 +62,8 @@ class Store:
     async def save(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> dict[str, Entry]:
         """Store the samples of registered and active devices, by MAC, in one commit; return the registered devices.
 
+        What is beyond a device's bounds is left out.
+
         A connection that went stale is renewed once. Raises psycopg.Error, OSError (TimeoutError where the database stalls).
         """
         fresh = self._connection is None
@@ -101,6 +104,7 @@ class Store:
             for mac, samples in readings
             if (device := known.get(mac)) is not None and device.is_active
             for sample in samples
+            if device.bounds.allow(sample.channel, sample.power_w)
         ]
         rows = await self._returns.honest(rows, self._returning)
         if rows and not (self._is_plain(rows, now) and await self._copy(rows)):
@@ -111,7 +115,8 @@ class Store:
     async def _fetch(self, macs: list[str]) -> dict[str, Entry]:
         assert self._connection is not None
         cursor = await self._connection.execute(sql.DEVICES_BY_MAC, [macs])
-        return {mac: Entry(*entry) for mac, *entry in await cursor.fetchall()}
+        rows = await cursor.fetchall()
+        return {mac: Entry(pk, active, proven, bounds_of(model, named)) for mac, pk, active, proven, model, named in rows}
 
     async def _returning(self, series: Sequence[Series]) -> dict[Series, bool]:
         assert self._connection is not None

@@ -31,13 +31,14 @@ class Outcome(Enum):
 
     STORED = "stored"
     UNPROVEN = "unproven"
+    PARTLY = "partly"  # what is beyond the device's bounds is left out
     UNKNOWN = "unknown"
     INACTIVE = "inactive"
 
     @property
     def is_stored(self) -> bool:
-        """Whether the readings are in the database; of an unproven device they are, too."""
-        return self in (Outcome.STORED, Outcome.UNPROVEN)
+        """Whether what may be true of the readings is in the database; of an unproven device it is, too."""
+        return self in (Outcome.STORED, Outcome.UNPROVEN, Outcome.PARTLY)
 
 
 class Overloaded(Exception):
@@ -137,12 +138,13 @@ class Writer:
     def _answer(self, batch: list[_Entry], known: dict[str, Entry]) -> None:
         for entry in batch:
             if not entry.answer.done():  # a sender that hung up no longer waits
-                entry.answer.set_result({mac: _outcome(known.get(mac)) for mac, _samples in entry.readings})
+                entry.answer.set_result({mac: _outcome(known.get(mac), samples) for mac, samples in entry.readings})
             for mac, samples in (*entry.readings, *entry.shown):
                 if (device := known.get(mac)) is None:
                     continue
                 if device.is_active:
-                    self._publisher.publish(device.device_id, samples)
+                    allowed = [one for one in samples if device.bounds.allow(one.channel, one.power_w)]
+                    self._publisher.publish(device.device_id, allowed)
 
 
 def _fail(batch: list[_Entry], error: DatabaseAway | None = None) -> None:
@@ -151,11 +153,13 @@ def _fail(batch: list[_Entry], error: DatabaseAway | None = None) -> None:
             entry.answer.set_exception(error or DatabaseAway())
 
 
-def _outcome(device: Entry | None) -> Outcome:
+def _outcome(device: Entry | None, samples: Sequence[Sample]) -> Outcome:
     if device is None:
         return Outcome.UNKNOWN
     if not device.is_active:
         return Outcome.INACTIVE
+    if not all(device.bounds.allow(one.channel, one.power_w) for one in samples):
+        return Outcome.PARTLY
     return Outcome.STORED if device.is_proven else Outcome.UNPROVEN
 
 

@@ -169,7 +169,7 @@ async def test_an_impossible_value_is_422_in_the_apis_form_and_stores_nothing(sh
     answer = await shelly.post(PATH, json=body(1e9))
     assert answer.status_code == 422
     (item,) = answer.json()["detail"]
-    assert item["loc"] == ["body", "switch:0.apower"]
+    assert item["loc"] == ["body", "switch:0", "apower"]
     assert item["msg"] == "El valor está fuera de lo posible."
     assert await readings() == []
 
@@ -312,7 +312,10 @@ async def test_a_reading_that_the_database_refuses_is_422_and_the_others_are_sto
 ) -> None:
     settings.TELEMETRY_MAX_POWER_W = 1e300
     hour_ago = int(datetime.now(UTC).timestamp()) - 3600
-    sent = [body(power, unixtime=hour_ago - age) for age, power in enumerate((1, 1e200, 3))]
+    sent = [
+        {"em1:0": {"act_power": power}, "sys": {"mac": MAC, "unixtime": hour_ago - age}}
+        for age, power in enumerate((1, 1e200, 3))
+    ]
     answers = await asyncio.gather(*(shelly.post(PATH, json=one) for one in sent))
     assert [answer.status_code for answer in answers] == [200, 422, 200]
     assert answers[1].json()["detail"][0]["msg"] == "El valor está fuera de lo posible."

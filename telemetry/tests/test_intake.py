@@ -157,7 +157,7 @@ async def test_bad_messages_stop_no_other(intake: Intake, meter: Device) -> None
 
 async def test_a_value_that_the_database_refuses_costs_no_other_device(intake: Intake, meter: Device, home: Home) -> None:
     await Device.objects.acreate(home=home, hardware_id="b8032412c3d4", name="Sala")
-    readings = [(mac, [Sample(number, NOW, 5.0, None, None, None, None)]) for mac, number in ((MAC, 40_000), ("b8032412c3d4", 0))]
+    readings = [(mac, [Sample(0, NOW, 5.0, None, current, None, None)]) for mac, current in ((MAC, 1e200), ("b8032412c3d4", 0.1))]
     outcomes = await store_patiently(readings, intake.tally)
     assert list(outcomes) == ["b8032412c3d4"]
     assert (len(await rows()), intake.tally.counts["dropped"]) == (1, 1)
@@ -177,10 +177,11 @@ async def test_unknown_and_inactive_devices_leave_nothing(intake: Intake, meter:
 async def test_a_topic_without_a_device_is_known_by_the_prefix_learnt_from_frames(intake: Intake, meter: Device) -> None:
     await intake.take([notify(-5, prefix="shelly-garage", apower=60.0)])
     other = Intake(intake._memory._store)
-    for seconds in (100, 200):  # the first one might go beside a frame
-        at = NOW + timedelta(seconds=seconds)
+    now = datetime.now(UTC).replace(microsecond=0)
+    for seconds in (0, 100):  # the first one might go beside a frame
+        at = now + timedelta(seconds=seconds)
         await other.take([message("shelly-garage/status/switch:0", {"apower": 80.0, "voltage": 127.0}, at)])
-    assert await rows() == [(-5, 60, None, None), (200, 80, 127, None)]
+    assert await rows() == [(-5, 60, None, None), ((at - NOW).total_seconds(), 80, 127, None)]
 
 
 async def test_a_prefix_set_on_the_device_counts_too_and_a_shared_one_does_not(intake: Intake, home: Home, meter: Device) -> None:
