@@ -5,12 +5,13 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from tariffs.constants import DAC, NATIONAL, Provenance, Season, Tier
-from tariffs.prices import Rate
+from tariffs.price_checks import Remark, contradictions, odd_moves, seams
+from tariffs.prices import TIER_ORDER, Rate
 
 COLUMNS = Rate._fields
 TARIFFS = ("1", "1A", "1B", "1C", "1D", "1E", "1F", DAC)
@@ -24,22 +25,7 @@ DAC_REGIONS = {
     "Sur y Peninsular": "sur_y_peninsular",
 }
 REGION_LABELS = {region: label for label, region in DAC_REGIONS.items()}
-TIER_ORDER = list(Tier)
 GROUP = ("tariff", "season", "month", "region")  # what the tiers of one bill share
-
-
-# A price that moved by more than this share from the month before is rather a slip of the pen.
-ODD_MOVE = Decimal("0.30")
-
-
-class Remark(NamedTuple):
-    """A sentence in English, and the template and values that it is made of, for those who speak another language."""
-
-    template: str
-    values: dict[str, Any]
-
-    def __str__(self) -> str:
-        return self.template % self.values
 
 
 class Notice(NamedTuple):
@@ -131,7 +117,7 @@ READERS: dict[str, Callable[[str, str], Any]] = {
 def read_prices(lines: Iterable[str], known: Iterable[Rate] = ()) -> PriceFile:
     """Read a file; blank lines are passed over. Raises PriceFileError with every bad line.
 
-    A price is odd when it is far from that of the month before, which may be one of the `known` where the file does not hold it.
+    A price is odd when it is far from that of a month beside it, which may be one of the `known` where the file does not hold it.
     """
     rates: dict[int, Rate] = {}
     problems: dict[int, _Problem] = {}
@@ -146,21 +132,7 @@ def read_prices(lines: Iterable[str], known: Iterable[Rate] = ()) -> PriceFile:
     errors |= _errors_between(rates, [problem.believed for problem in problems.values()])
     if errors:
         raise PriceFileError([Notice(number, errors[number]) for number in sorted(errors)])
-    return PriceFile(list(rates.values()), list(_odd_moves(rates, known)))
-
-
-def _odd_moves(rates: dict[int, Rate], known: Iterable[Rate]) -> Iterator[Notice]:
-    prices = {_of_month(rate, rate.month): rate.price_mxn_per_kwh for rate in [*known, *rates.values()]}
-    for number, rate in rates.items():
-        before = prices.get(_of_month(rate, (rate.month - timedelta(days=1)).replace(day=1)))
-        if before and abs(rate.price_mxn_per_kwh - before) > ODD_MOVE * before:
-            move = (rate.price_mxn_per_kwh / before - 1) * 100
-            template = "%(price)s is %(move)+.0f %% from the month before (%(before)s)"
-            yield Notice(number, (_remark(template, price=rate.price_mxn_per_kwh, move=move, before=before),))
-
-
-def _of_month(rate: Rate, month: date) -> tuple[object, ...]:
-    return rate.tariff, rate.region, rate.season, rate.tier, month
+    return PriceFile(list(rates.values()), [Notice(number, (remark,)) for number, remark in odd_moves(rates, known)])
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
@@ -192,23 +164,9 @@ def _rate(cells: list[str]) -> Rate:
     if remarks:
         raise _Problem(*remarks, believed=believed)
     rate = Rate(**values)
-    if contradictions := list(_contradictions(rate)):
-        raise _Problem(*contradictions, believed=[("season", rate.season), ("month", rate.month)])
+    if against_itself := list(contradictions(rate)):
+        raise _Problem(*against_itself, believed=[("season", rate.season), ("month", rate.month)])
     return rate
-
-
-def _contradictions(rate: Rate) -> Iterator[Remark]:
-    is_dac, values = rate.tariff == DAC, rate._asdict()
-    if is_dac and rate.region == NATIONAL:
-        yield Remark("region of tariff %(tariff)s is one of DAC, not %(region)s", values)
-    if not is_dac and rate.region != NATIONAL:
-        yield Remark("region of tariff %(tariff)s is %(national)s, not %(region)s", values | {"national": NATIONAL})
-    if is_dac != (rate.tier == Tier.ENERGY):
-        yield Remark("tariff %(tariff)s has no tier %(tier)s", values)
-    if rate.fixed_charge_mxn_month is not None and not is_dac:
-        yield Remark("tariff %(tariff)s has no fixed charge", values)
-    if rate.upper_kwh_month is not None and rate.upper_kwh_month <= rate.lower_kwh_month:
-        yield Remark("upper_kwh_month %(upper_kwh_month)d is not above lower_kwh_month %(lower_kwh_month)d", values)
 
 
 def _errors_between(rates: dict[int, Rate], doubtful: list[frozenset[tuple[str, Any]]]) -> dict[int, tuple[Remark, ...]]:
@@ -224,7 +182,7 @@ def _errors_between(rates: dict[int, Rate], doubtful: list[frozenset[tuple[str, 
         repeats = dict(_repeats(tiers))
         errors |= repeats
         if not repeats and not any(believed <= group for believed in doubtful):
-            errors |= dict(_seams(sorted(tiers, key=lambda item: TIER_ORDER.index(item[1].tier))))
+            errors |= dict(seams(tiers))
     return {number: (remark,) for number, remark in errors.items()}
 
 
@@ -234,19 +192,6 @@ def _repeats(tiers: list[tuple[int, Rate]]) -> Iterator[tuple[int, Remark]]:
         if rate.tier in seen:
             yield number, _remark("repeats the %(tier)s of line %(line)d", tier=rate.tier, line=seen[rate.tier])
         seen.setdefault(rate.tier, number)
-
-
-def _seams(tiers: list[tuple[int, Rate]]) -> Iterator[tuple[int, Remark]]:
-    limit: int | None = 0
-    for number, rate in tiers:
-        values = {"tier": rate.tier, "lower": rate.lower_kwh_month, "limit": limit}
-        if limit is None:
-            yield number, Remark("%(tier)s begins at %(lower)d kWh, but the tier before it has no end", values)
-        elif rate.lower_kwh_month != limit:
-            yield number, Remark("%(tier)s begins at %(lower)d kWh, but %(limit)d kWh is where it should", values)
-        limit = rate.upper_kwh_month
-    if limit is not None:
-        yield tiers[-1][0], _remark("%(tier)s ends at %(limit)d kWh, but nothing follows", tier=tiers[-1][1].tier, limit=limit)
 
 
 def write_prices(rates: Iterable[Rate]) -> str:

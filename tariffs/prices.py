@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from tariffs.schemes import SchemeTerms
 
 
+TIER_ORDER = list(Tier)
+
+
 class Rate(NamedTuple):
     """What a kWh costs in one tier during one month, before tax.
 
@@ -41,7 +44,7 @@ class PriceBook:
     def __init__(self, rates: Iterable[Rate], schemes: Iterable["SchemeTerms"] = ()) -> None:
         """Sort the rates; the schemes are the tariff's.
 
-        A month of DAC whose fixed charge nobody knows makes no bill, so it counts as unknown.
+        A month of DAC whose fixed charge nobody knows makes no bill, so it counts as unknown; so does one whose tiers are not all there.
         """
         self._schemes = list(schemes)
         self._tiers: dict[tuple[Season, date], list[Rate]] = defaultdict(list)
@@ -50,8 +53,9 @@ class PriceBook:
                 self._tiers[rate.season, rate.month].append(rate)
         self._months: dict[Season, list[date]] = defaultdict(list)
         for (season, month), tiers in sorted(self._tiers.items()):
-            self._months[season].append(month)
             tiers.sort(key=lambda rate: rate.lower_kwh_month)
+            if _is_whole(tiers):
+                self._months[season].append(month)
 
     @property
     def has_seasons(self) -> bool:
@@ -72,3 +76,9 @@ class PriceBook:
     def tiers(self, season: Season, month: date) -> list[Rate]:
         """Return the tiers of a month that is known, the cheapest energy first."""
         return self._tiers[season, month]
+
+
+def _is_whole(tiers: list[Rate]) -> bool:
+    """Tell whether tiers, from below, have a place for every kWh; one that is missing would be energy for nothing."""
+    limits = [0, *(rate.upper_kwh_month for rate in tiers)]
+    return limits[-1] is None and all(rate.lower_kwh_month == limit for rate, limit in zip(tiers, limits, strict=False))

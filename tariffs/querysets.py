@@ -45,6 +45,12 @@ class PriceQuerySet(models.QuerySet["Price"]):
         before = self.model.objects.filter(**same, month__lt=OuterRef("month"), month__gte=OuterRef("month") - timedelta(days=31))
         return self.annotate(price_before=Subquery(before.order_by().values("price_mxn_per_kwh")[:1]))
 
+    def beside(self, rate: Rate) -> Self:
+        """Keep the prices of the rate's tariff, season and region in its month and those before and after."""
+        month = timedelta(days=31)
+        near = (rate.month.replace(day=1) - month).replace(day=1), rate.month + month
+        return self.filter(tariff=rate.tariff, season=rate.season, region=rate.region, month__range=near)
+
     def among(self, rates: Iterable[Rate]) -> Self:
         """Keep the prices that these rates were read from."""
         rows = [Q(**dict(zip(KEY, key_of(rate), strict=True))) for rate in rates]

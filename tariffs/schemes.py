@@ -5,10 +5,8 @@ from datetime import date
 from typing import NamedTuple
 
 from tariffs.constants import Season, Tier
-from tariffs.prices import Rate
+from tariffs.prices import TIER_ORDER, Rate
 from tariffs.seasons import Summer
-
-TIER_ORDER = list(Tier)
 
 
 class SchemeTerms(NamedTuple):

@@ -18,6 +18,7 @@ from unfold.contrib.import_export.forms import ImportForm
 from tariffs.admin.history import in_words
 from tariffs.models import Price
 from tariffs.price_changes import PriceChanges, compare
+from tariffs.price_checks import Remark
 from tariffs.price_file import COLUMNS, Notice, read_prices, write_prices
 from tariffs.prices import Rate
 from tariffs.querysets import PriceQuerySet
@@ -110,9 +111,14 @@ class PriceResource(Resource):
         return Preview(prices_load(rates=dataset.rates, reason=reason[:100]), dataset.warnings)
 
 
+def in_spanish(remark: Remark) -> str:
+    """Return what the user reads of a remark."""
+    return gettext(remark.template) % remark.values
+
+
 def sentence(notice: Notice) -> str:
     """Return what the user reads of a notice."""
-    remarks = "; ".join(gettext(remark.template) % remark.values for remark in notice.remarks)
+    remarks = "; ".join(map(in_spanish, notice.remarks))
     return gettext("Línea %(line)d: %(remarks)s") % {"line": notice.line, "remarks": remarks}
 
 

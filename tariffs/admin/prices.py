@@ -12,15 +12,19 @@ from django.utils.translation import gettext_lazy as _
 from import_export.admin import ImportExportMixin
 from import_export.tmp_storages import CacheStorage
 
-from tariffs.admin.exchange import PriceCsv, PriceResource, UploadForm, UploadGone, sentence
+from tariffs.admin.confirmation import ConfirmationMixin
+from tariffs.admin.exchange import PriceCsv, PriceResource, UploadForm, UploadGone, in_spanish, sentence
 from tariffs.admin.history import HistoryAdmin
+from tariffs.admin.price_form import PriceForm, gaps_without
 from tariffs.models import Price
 from tariffs.price_file import PriceFileError
 
 
 @admin.register(Price)
-class PriceAdmin(ImportExportMixin, HistoryAdmin):
+class PriceAdmin(ConfirmationMixin, ImportExportMixin, HistoryAdmin):
     """Prices by tariff, season and month; in and out as CFE's file."""
+
+    form = PriceForm
 
     list_display = ("tariff", "region", "season", "tier", "shown_month", "price_mxn_per_kwh", "move", "limits", "provenance")
     list_filter = ("tariff", "season", ("month", AllValuesFieldListFilter), "region", "provenance")
@@ -40,6 +44,11 @@ class PriceAdmin(ImportExportMixin, HistoryAdmin):
         """Know the price of the month before along."""
         prices: QuerySet[Price] = super().get_queryset(request)
         return prices.with_price_before()  # type: ignore[attr-defined,no-any-return]
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, list[Any]]:
+        """Keep a tier whose loss would leave a gap: the kWh in it would be billed at nothing. A month goes as a whole."""
+        deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, missing, [*protected, *map(in_spanish, gaps_without(objs))]
 
     @admin.display(description=_("mes"), ordering="month")
     def shown_month(self, price: Price) -> str:

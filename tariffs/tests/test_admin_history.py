@@ -28,7 +28,7 @@ def _words(client: Client, page: str) -> str:
 
 
 def test_the_history_of_a_price_shows_old_and_new_and_who(staff: Client, price: Price) -> None:
-    form = _posted(price, price_mxn_per_kwh="1.234", provenance="derived", upper_kwh_month="120")
+    form = _posted(price, price_mxn_per_kwh="1.234", provenance="derived")
     assert staff.post(reverse("admin:tariffs_price_change", args=[price.pk]), form).status_code == 302
     words = _words(staff, reverse("admin:tariffs_price_history", args=[price.pk]))
     assert re.search(r"Precio por kWh: 1\.004 \S+ 1\.234", words)

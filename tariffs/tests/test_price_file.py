@@ -163,6 +163,16 @@ def test_a_price_far_from_the_month_before_is_odd_whether_the_file_or_the_table_
     assert "-30 %" in str(read_prices([HEADER, *cheaper], known=read_prices([HEADER, *GOOD]).rates).warnings[0])
 
 
+def test_a_price_far_from_a_month_after_that_the_table_has_is_odd() -> None:
+    april = [line.replace("2026-05", "2026-04") for line in GOOD[:3]]
+    odd = [april[0].replace("1.004", "1.650"), *april[1:]]
+    may = read_prices([HEADER, *GOOD]).rates
+    assert read_prices([HEADER, *april], known=may).warnings == []
+    assert [str(each) for each in read_prices([HEADER, *odd], known=may).warnings] == [
+        "line 2: 1.650 is +64 % from the month after (1.004)"
+    ]
+
+
 def test_no_price_of_the_project_s_own_is_odd() -> None:
     with PRICES_FILE.open(encoding="utf-8", newline="") as lines:
         assert read_prices(lines).warnings == []
