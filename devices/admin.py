@@ -2,17 +2,35 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from devices import services
 from devices.models import Channel, Device
 from devices.shelly import displayed_hardware_id, normalised_hardware_id
+
+
+class RetiredFilter(admin.SimpleListFilter):
+    """Devices in use, and those that their homes have deleted."""
+
+    title = _("retirado")
+    parameter_name = "retired"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the choices beside all."""
+        return [("no", _("En uso")), ("yes", _("Retirados"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Device]) -> QuerySet[Device]:
+        """Keep what was chosen."""
+        if self.value() is None:
+            return queryset
+        return queryset.filter(retired_at__isnull=self.value() == "no")
 
 
 class ChannelInline(TabularInline):
@@ -24,16 +42,21 @@ class ChannelInline(TabularInline):
 
 @admin.register(Device)
 class DeviceAdmin(ModelAdmin):
-    """Devices with their circuits; deletion goes through the service, which tells the other apps."""
+    """Devices with their circuits, those retired too: to delete one here is to lose what it measured, to retire it is not."""
 
-    list_display = ["name", "hardware", "home", "model", "is_active", "is_online", "is_main", "installed_at"]
-    list_filter = ["is_active", "is_online", "is_main", "model", "brand", "installed_at"]
+    list_display = ["name", "hardware", "home", "model", "is_active", "is_online", "is_main", "installed_at", "retired_at"]
+    list_filter = [RetiredFilter, "is_active", "is_online", "is_main", "model", "brand", "installed_at"]
     list_select_related = ["home"]
     search_fields = ["name", "hardware_id", "home__name", "home__memberships__user__email"]
     search_help_text = _("Nombre, ID de hardware, hogar o correo electrónico")
     autocomplete_fields = ["home"]
-    readonly_fields = ["installed_at", "is_online", "last_seen_at", "proven_at"]
+    readonly_fields = ["installed_at", "is_online", "last_seen_at", "proven_at", "retired_at"]
     inlines = [ChannelInline]
+    actions = ["retire"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Device]:
+        """Return the retired ones, too."""
+        return Device.with_retired.order_by(*self.get_ordering(request) or ["id"])
 
     @admin.display(description=_("ID de hardware"), ordering="hardware_id")
     def hardware(self, device: Device) -> str:
@@ -41,23 +64,25 @@ class DeviceAdmin(ModelAdmin):
         return displayed_hardware_id(device.hardware_id)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Device | None = None) -> list[str]:
-        """Keep the hardware's id as it is once there is a device: who moves to other hardware is another device."""
-        fixed = ["hardware_id"] if obj else []  # and every process remembers which device a MAC is
+        """Keep hardware and home as they are once there is a device: elsewhere it is another one, and its past stays in its home."""
+        fixed = ["hardware_id", "home"] if obj else []  # and every process remembers which device a MAC is
         return [*super().get_readonly_fields(request, obj), *fixed]
 
     def save_model(self, request: HttpRequest, obj: Device, form: "ModelForm[Device]", change: bool) -> None:
         """Write what staff changed, and not over what changes by itself meanwhile."""
         if change:
             obj.save(update_fields=form.changed_data)
-        else:
-            obj.proven_at = timezone.now()  # staff know whose it is
-            super().save_model(request, obj, form, change)
+            return
+        if retired := Device.with_retired.filter(home=obj.home, hardware_id=obj.hardware_id).first():  # with its past
+            obj.pk, obj.installed_at = retired.pk, retired.installed_at
+        obj.proven_at = timezone.now()  # staff know whose it is
+        super().save_model(request, obj, form, change)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Device], search_term: str) -> tuple[Any, bool]:
         """Search by the words, and by them as a hardware id in any spelling."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
         if hardware_id := normalised_hardware_id(search_term):
-            found |= queryset.filter(pk__in=Device.objects.filter(hardware_id=hardware_id))
+            found |= queryset.filter(pk__in=Device.with_retired.filter(hardware_id=hardware_id))
         return found, may_repeat
 
     def save_related(self, request: HttpRequest, form: "ModelForm[Device]", formsets: Any, change: bool) -> None:
@@ -65,11 +90,20 @@ class DeviceAdmin(ModelAdmin):
         super().save_related(request, form, formsets, change)
         services.channels_fill(device=form.instance)
 
+    @admin.action(description=_("Retirar los dispositivos seleccionados (el hogar conserva lo medido)"), permissions=["change"])
+    def retire(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
+        """Release the devices as their home would by deleting them: nothing that was measured is lost."""
+        chosen = list(queryset.filter(retired_at__isnull=True))
+        for device in chosen:
+            services.device_retire(device=device)
+        text = ngettext("Se retiró %(count)d dispositivo.", "Se retiraron %(count)d dispositivos.", len(chosen))
+        self.message_user(request, text % {"count": len(chosen)}, messages.SUCCESS)
+
     def delete_model(self, request: HttpRequest, obj: Device) -> None:
-        """Release the device."""
+        """Delete the device for good."""
         services.device_delete(device=obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
-        """Release the devices."""
+        """Delete the devices for good."""
         for device in queryset:
             services.device_delete(device=device)

@@ -6,16 +6,20 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Home
 from devices import shelly
-from devices.querysets import DeviceQuerySet
+from devices.querysets import DeviceQuerySet, DevicesInUse
 from devices.validators import channel_validator, hardware_id_validator, mqtt_prefix_validators
 
 
 class Device(models.Model):
-    """A Shelly meter that a home has claimed. Deactivated, its readings are refused and its history stays."""
+    """A Shelly meter that a home has claimed. Deactivated, its readings are refused and its history stays.
+
+    Deleted, it is retired: its hardware may be claimed anew by anybody, and what it measured stays the home's. `objects` are the devices in
+    use; who asks what a home has used looks at `with_retired`.
+    """
 
     home = models.ForeignKey(Home, on_delete=models.CASCADE, related_name="devices", verbose_name=_("hogar"))
     # As shelly.normalised_hardware_id writes it: a MAC is twelve hex digits in lower case.
-    hardware_id = models.CharField(_("ID de hardware"), max_length=255, unique=True, validators=[hardware_id_validator])
+    hardware_id = models.CharField(_("ID de hardware"), max_length=255, validators=[hardware_id_validator])
     name = models.CharField(_("nombre"), max_length=100)
     mqtt_prefix = models.CharField(
         _("prefijo MQTT"), max_length=100, default=shelly.DEFAULT_PREFIX, validators=mqtt_prefix_validators
@@ -38,14 +42,31 @@ class Device(models.Model):
         help_text=_("Cuándo se comprobó que el dispositivo está con este hogar; hasta entonces, quien lo compruebe se lo queda."),
     )
 
-    objects = DeviceQuerySet.as_manager()
+    retired_at = models.DateTimeField(
+        _("retirado"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Cuándo lo eliminó su hogar, que conserva lo que midió."),
+    )
+
+    objects = DevicesInUse()
+    with_retired = DeviceQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("dispositivo")
         verbose_name_plural = _("dispositivos")
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(condition=models.Q(hardware_id=Lower("hardware_id")), name="devices_device_hardware_id_lower")
+            models.CheckConstraint(condition=models.Q(hardware_id=Lower("hardware_id")), name="devices_device_hardware_id_lower"),
+            models.UniqueConstraint(
+                fields=["hardware_id"],
+                condition=models.Q(retired_at__isnull=True),
+                name="devices_device_in_use",
+                violation_error_message=_("Un hogar ya tiene este dispositivo."),
+            ),
+            # So a home that claims a device again gets its own past with it.
+            models.UniqueConstraint(fields=["home", "hardware_id"], name="devices_device_once_a_home"),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 class DeviceQuerySet(models.QuerySet["Device"]):
     """Devices; every read for a user goes through `visible_to`."""
 
+    def in_use(self) -> Self:
+        """Keep the devices that their homes have now."""
+        return self.filter(retired_at__isnull=True)
+
+    def retired(self) -> Self:
+        """Keep the devices that their homes have deleted; what was measured with them stays the home's."""
+        return self.filter(retired_at__isnull=False)
+
     def visible_to(self, user: User) -> Self:
         """Keep devices of homes that the user belongs to."""
         return self.filter(home__memberships__user=user)
@@ -36,3 +44,14 @@ class DeviceQuerySet(models.QuerySet["Device"]):
         """Keep the devices whose energy makes the home's total: its mains where it has some, else all."""
         mine = self.filter(home=home)
         return mine.filter(is_main=True) if mine.filter(is_main=True).exists() else mine
+
+
+_Manager = models.Manager.from_queryset(DeviceQuerySet)
+
+
+class DevicesInUse(_Manager["Device"]):
+    """The devices that homes have now, without those that they have deleted."""
+
+    def get_queryset(self) -> DeviceQuerySet:
+        """Return them."""
+        return DeviceQuerySet(self.model, using=self._db).in_use()

@@ -7,7 +7,7 @@ from datetime import datetime
 import redis
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -29,11 +29,11 @@ def device_register(
     hardware_id: str,
     name: str,
     mqtt_prefix: str | None = None,
-    is_main: bool = False,
+    is_main: bool | None = None,
     channel_names: Mapping[int, str] | None = None,
     proof: Proof | None = None,
 ) -> Device:
-    """Claim a device for a home and name its channels.
+    """Claim a device for a home and name its channels. One that the home has had before comes back with its past and its id.
 
     The id is a MAC in any spelling, or a Shelly's full id, whose prefix then says the model. Without one the topic prefix does;
     a prefix of the owner's own leaves the model unknown (empty). A claim that is proven to be near wins over another home's that is not
@@ -42,6 +42,16 @@ def device_register(
     bare, prefix = shelly.identity_of(hardware_id)
     if proof in NEARNESS:
         _release_unproven(bare, home)
+    if retired := _retired_in(home, bare):
+        # The app sends the default for whatever it registers, so that says nothing of a device that is known.
+        own_prefix = None if mqtt_prefix == shelly.DEFAULT_PREFIX else mqtt_prefix
+        return device_update(
+            device=_revived(retired, proof),
+            name=name,
+            mqtt_prefix=own_prefix or prefix,
+            is_main=is_main,
+            channel_names=channel_names,
+        )
     mqtt_prefix = shelly.bare_prefix(mqtt_prefix or "", bare) or prefix or shelly.DEFAULT_PREFIX
     known = shelly.model_of(prefix or mqtt_prefix)
     device, is_new = Device.objects.get_or_create(
@@ -52,13 +62,29 @@ def device_register(
             "mqtt_prefix": mqtt_prefix,
             "brand": shelly.BRAND,
             "model": known.prefix if known else prefix or "",
-            "is_main": is_main,
+            "is_main": bool(is_main),
             "proven_at": timezone.now() if proof else None,
         },
     )
     if not is_new:
         raise DeviceTaken if device.home_id == home.pk else DeviceOfAnotherHome
     channels_fill(device=device, names=channel_names)
+    return device
+
+
+def _retired_in(home: Home, hardware_id: str) -> Device | None:
+    return Device.with_retired.retired().select_for_update().filter(home=home, hardware_id=hardware_id).first()
+
+
+def _revived(device: Device, proof: Proof | None) -> Device:
+    """Put a retired device to use again. Raises DeviceOfAnotherHome where another home has claimed it since, also in a race."""
+    device.retired_at, device.is_active = None, True
+    device.proven_at = timezone.now() if proof else None
+    try:
+        with transaction.atomic():
+            device.save(update_fields=["retired_at", "is_active", "proven_at"])
+    except IntegrityError as error:
+        raise DeviceOfAnotherHome from error
     return device
 
 
@@ -150,8 +176,19 @@ def device_toggle(*, device: Device) -> Device:
     return device
 
 
+@transaction.atomic
+def device_retire(*, device: Device) -> None:
+    """Release a device: any home may claim its hardware at once, and what was measured with it stays its home's.
+
+    Raises DeviceNotFound if it has gone meanwhile.
+    """
+    _lock(device)
+    device.retired_at, device.is_online = timezone.now(), False
+    device.save(update_fields=["retired_at", "is_online"])
+
+
 def device_delete(*, device: Device) -> None:
-    """Release a device; another home may claim it. What was measured under its id stays, and no other device ever gets that id."""
+    """Delete a device for good: its home loses what was measured with it, and no other device ever gets its id."""
     device.delete()
 
 

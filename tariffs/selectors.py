@@ -129,7 +129,7 @@ def cycle_uses(home: Home, cycles: Sequence[Cycle]) -> tuple[MeasuredBy, list[li
 
     The cycles must not overlap. Where the home has a device that measures the whole house, its circuits are that one's alone.
     """
-    devices = dict(Device.objects.counting_for(home).values_list("id", "is_main"))
+    devices = dict(Device.with_retired.counting_for(home).values_list("id", "is_main"))
     bounds = [cycle_bounds(home, cycle) for cycle in cycles]
     edges = sorted({edge for pair in bounds for edge in pair})
     spans = dict(zip(edges, circuit_uses(list(devices), edges), strict=False)) if edges else {}

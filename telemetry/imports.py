@@ -90,7 +90,7 @@ def _import(file: ImportFile, home: Home, register: bool, progress: Progress) ->
 
 def _devices(file: ImportFile, home: Home, register: bool) -> tuple[dict[str, int], list[str]]:
     """Return the device ids by hardware id, and whom it registered for that. Raises FileProblem."""
-    known = dict(Device.objects.filter(home=home, hardware_id__in=file.hardware_ids).values_list("hardware_id", "id"))
+    known = dict(Device.with_retired.filter(home=home, hardware_id__in=file.hardware_ids).values_list("hardware_id", "id"))
     missing = sorted(file.hardware_ids - known.keys())
     if missing and not register:
         names = ", ".join(map(displayed_hardware_id, missing))

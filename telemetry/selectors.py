@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import F, Q, Sum
+from django.db.models import F, Max, Min, Q, Sum
 
 from accounts.models import Home
 from devices.models import Device
@@ -29,6 +29,22 @@ class Step(NamedTuple):
     current_a: float | None
 
 
+class Measured(NamedTuple):
+    """The Wh that a device has ever measured, and its first and last hour."""
+
+    energy_wh: float
+    first: datetime
+    last: datetime
+
+
+def measured_by(device_ids: Sequence[int]) -> dict[int, Measured]:
+    """Return what the devices have ever measured, by id, without those that have measured nothing (1 query)."""
+    energy = Sum(F("measured_wh") + F("recovered_wh"))
+    hours = Hour.objects.filter(device_id__in=device_ids).values_list("device_id")
+    rows = hours.annotate(energy_wh=energy, first=Min("start"), last=Max("start"))
+    return {device_id: Measured(*measured) for device_id, *measured in rows}
+
+
 def last_readings(device_id: int, since: datetime) -> list[Heard]:
     """Return the newest reading of each channel that was read since a time (1 query)."""
     with connection.cursor() as cursor:
@@ -38,7 +54,7 @@ def last_readings(device_id: int, since: datetime) -> list[Heard]:
 
 def counting_ids(home: Home) -> list[int]:
     """Return the devices that make the home's total: those that measure the whole house where there are some, else all (2 queries)."""
-    return list(Device.objects.counting_for(home).order_by("id").values_list("id", flat=True))
+    return list(Device.with_retired.counting_for(home).order_by("id").values_list("id", flat=True))
 
 
 def home_energy_wh(home: Home, *edges: datetime) -> list[float]:

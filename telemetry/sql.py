@@ -4,7 +4,7 @@
 DEVICES_BY_MAC = """
 SELECT hardware_id, id::int, is_active, proven_at IS NOT NULL, model,
     ARRAY(SELECT number::int FROM devices_channel c WHERE c.device_id = d.id)
-FROM devices_device d WHERE hardware_id = ANY(%s)
+FROM devices_device d WHERE hardware_id = ANY(%s) AND retired_at IS NULL
 """
 
 COPY_READINGS = (

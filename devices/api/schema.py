@@ -94,8 +94,13 @@ device_partial_update = _described(
 device_destroy = _described(
     "destroy",
     "Release a device",
+    description=(
+        "Any home may claim its hardware at once. What it measured stays in this home's totals, history, bills and export; claimed "
+        "again by this home, it comes back with its `dev_id` and its past."
+    ),
     parameters=[DEVICE_ID],
-    responses={204: OpenApiResponse(description="Released; its history stays")} | _errors(401, 403, 404),
+    responses={204: OpenApiResponse(description="Released; what it measured stays in the home's totals")}
+    | _errors(401, 403, 404),
 )
 device_toggle = _described(
     "status",

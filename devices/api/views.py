@@ -98,7 +98,7 @@ class DeviceViewSet(viewsets.ViewSet):
     @schema.device_destroy
     def destroy(self, request: Request, device_id: str) -> Response:
         """Release the device."""
-        services.device_delete(device=self._device_to_change(device_id))
+        services.device_retire(device=self._device_to_change(device_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @schema.device_toggle

@@ -116,9 +116,9 @@ class ExportView(APIView):
         query = ExportQuery(data=request.query_params, context={"zone": ZoneInfo(home.time_zone)})
         query.is_valid(raise_exception=True)
         asked = query.validated_data
-        devices = Device.objects.filter(home=home)
+        devices = Device.with_retired.filter(home=home)
         if "device_id" in asked:
-            devices = devices.filter(pk=asked["device_id"])
+            devices = Device.objects.filter(home=home, pk=asked["device_id"])
             if not devices.exists():
                 raise DeviceNotFound
         pages = csv_pages(circuits_of(devices, asked.get("channel")), asked["window"])

@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import Home, User
 from devices.models import Device
-from devices.services import device_delete, device_register, device_toggle
+from devices.services import device_register, device_retire, device_toggle
 from ecowatt.asgi import application
 from telemetry import writer as writing
 from telemetry.ingest import ingest
@@ -118,13 +118,24 @@ async def test_a_device_that_moves_to_another_home_is_known_there_at_once(
     shelly: httpx.AsyncClient, meter: Device, stranger: User
 ) -> None:
     await shelly.post(PATH, json=body())
-    await sync_to_async(device_delete)(device=meter)
+    await sync_to_async(device_retire)(device=meter)
     await asyncio.sleep(0.1)
     assert (await shelly.post(PATH, json=body())).status_code == 404
     home = await sync_to_async(lambda: stranger.home)()
     again = await sync_to_async(device_register)(home=home, hardware_id=MAC, name="Sala")
     assert (await shelly.post(PATH, json=body())).status_code == 200
     assert [reading.device_id for reading in await readings()][1:] == [again.pk]
+
+
+async def test_a_device_that_its_home_claims_again_goes_on_where_it_was(
+    shelly: httpx.AsyncClient, meter: Device, home: Home
+) -> None:
+    await shelly.post(PATH, json=body())
+    await sync_to_async(device_retire)(device=meter)
+    await sync_to_async(device_register)(home=home, hardware_id=MAC, name="Sala")
+    await asyncio.sleep(0.1)
+    assert (await shelly.post(PATH, json=body())).status_code == 200
+    assert {reading.device_id for reading in await readings()} == {meter.pk}
 
 
 async def test_a_batch_with_a_reading_that_is_there_already_stores_the_others(shelly: httpx.AsyncClient, meter: Device) -> None:

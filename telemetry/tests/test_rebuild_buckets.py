@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.models import User
 from devices.models import Device
+from devices.services import device_retire
 from telemetry import rollups
 from telemetry.management.progress import Progress
 from telemetry.models import FiveMinutes, Hour
@@ -105,6 +107,13 @@ def test_a_device_that_was_deleted_has_its_readings_still(days: list[datetime], 
     number = meter.pk
     meter.delete()
     rebuild("--device", str(number))
+    assert wrong() == set()
+
+
+def test_a_hardware_id_names_each_device_that_has_had_it(days: list[datetime], meter: Device, stranger: User) -> None:
+    device_retire(device=meter)
+    Device.objects.create(home=stranger.home, hardware_id=meter.hardware_id, name="Sala")
+    rebuild("--device", meter.hardware_id)
     assert wrong() == set()
 
 

@@ -58,7 +58,7 @@ class Command(BaseCommand):
         home = home_of(options["email"]) if options["email"] else Home.objects.filter(pk=options["home"]).first()
         if home is None:
             raise CommandError(f"There is no home {options['home']}.")
-        pages = csv_pages(circuits_of(Device.objects.filter(home=home)), _window(home, options))
+        pages = csv_pages(circuits_of(Device.with_retired.filter(home=home)), _window(home, options))
         try:
             if options["output"] == "-":
                 self._write(pages, self.stdout)

@@ -54,7 +54,7 @@ class Command(BaseCommand):
         """Rebuild a day of a channel after the other. Raises CommandError for bad input and where it was stopped."""
         now = timezone.now()
         start, end = self._span(options, now)
-        devices = None if options["device"] is None else [_device_id(text) for text in options["device"]]
+        devices = None if options["device"] is None else [one for text in options["device"] for one in _device_ids(text)]
         changes = rollup_changes(device_ids=devices, start=start, end=end)
         if not changes:
             self.stdout.write("There are no readings to compute buckets from.")
@@ -92,10 +92,10 @@ class Command(BaseCommand):
         self.stdout.write(f"Done: computed {spans} spans of buckets anew.")
 
 
-def _device_id(text: str) -> int:
-    """Return the id of a device that has readings, given by id or hardware id; one that was deleted has its id still."""
-    found = Device.objects.filter(hardware_id=normalised_hardware_id(text)).values_list("id", flat=True).first()
-    number = found or (int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None)
-    if number is None or not Series.objects.filter(device_id=number).exists():
+def _device_ids(text: str) -> list[int]:
+    """Return the ids of devices that have readings, given by id, or by the hardware id that several homes may have had in turn."""
+    found = list(Device.with_retired.filter(hardware_id=normalised_hardware_id(text)).values_list("id", flat=True))
+    numbers = found or ([int(text)] if text.isascii() and text.isdigit() and len(text) < 10 else [])
+    if not Series.objects.filter(device_id__in=numbers).exists():
         raise CommandError(f"--device {text}: there are no readings of such a device.")
-    return number
+    return numbers

@@ -1,0 +1,43 @@
+"""What staff see of devices and of what these have measured."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.formats import date_format, number_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from devices.admin import DeviceAdmin
+from devices.models import Device
+from telemetry.selectors import measured_by
+
+admin.site.unregister(Device)
+
+
+@admin.register(Device)
+class MeteringDeviceAdmin(DeviceAdmin):
+    """Devices, which say before they are deleted how much energy their home would lose."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
+        """Say first what is lost."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return [*self._losses(objs), *deleted], counts, lacking, protected
+
+    def _losses(self, devices: Iterable[Device]) -> list[str]:
+        chosen = list(devices)
+        found = measured_by([device.pk for device in chosen])
+        return [
+            _("Su hogar (%(home)s) pierde lo que midió %(device)s: %(kwh)s kWh, del %(first)s al %(last)s.")
+            % {
+                "home": device.home,
+                "device": device,
+                "kwh": number_format(found[device.pk].energy_wh / 1000, 1),
+                "first": date_format(localtime(found[device.pk].first)),
+                "last": date_format(localtime(found[device.pk].last)),
+            }
+            if device.pk in found
+            else _("%(device)s no ha medido nada; no se pierde energía.") % {"device": device}
+            for device in chosen
+        ]
