@@ -19,13 +19,14 @@ from accounts.authentication import caller
 from accounts.localities import proposals
 from accounts.models import Contract
 from accounts.selectors import home_to_change
+from ecowatt.bodies import BodySerializer
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 
 OLDEST, NEWEST = date(2000, 1, 1), date(2100, 1, 1)
 
 
 def _messages(text: Any) -> dict[str, Any]:
-    return {"error_messages": sentences(missing=text, wrong=text) | {"max_digits": text, "max_decimal_places": text}}
+    return {"error_messages": sentences(missing=text, wrong=text)}
 
 
 class DayField(serializers.DateField):
@@ -75,7 +76,7 @@ class BaseTariffField(RateField):
         return super().to_representation(value) or None
 
 
-class TermsSerializer(serializers.Serializer[Any]):
+class TermsSerializer(BodySerializer):
     """What bills are made by. IVA and shares are fractions, sums pesos a bill."""
 
     tariff = RateField(required=False)
@@ -113,6 +114,8 @@ class VersionSerializer(TermsSerializer):
 
 class ContractChangeSerializer(VersionSerializer):
     """A version to be, which counts from `valid_from` on. Its context says `today`."""
+
+    answered = frozenset({"in_force_since", "proposals"})
 
     valid_from = _day()
 

@@ -12,13 +12,15 @@ from accounts.models import Contract
 from accounts.states import state_code
 
 Sentence = str | Promise
+WRONG = (
+    *("invalid", "invalid_choice", "min_length", "max_length", "min_value", "max_value", "max_string_length"),
+    *("max_digits", "max_decimal_places", "max_whole_digits"),
+)
 
 
 def sentences(*, missing: Sentence, wrong: Sentence) -> dict[str, Any]:
     """Return the messages of a field: one where it is not there, one for everything else."""
-    return dict.fromkeys(["required", "null", "blank"], missing) | dict.fromkeys(
-        ["invalid", "min_length", "max_length", "min_value", "max_value", "max_string_length", "invalid_choice"], wrong
-    )
+    return dict.fromkeys(["required", "null", "blank"], missing) | dict.fromkeys(WRONG, wrong)
 
 
 class TextField(serializers.CharField):

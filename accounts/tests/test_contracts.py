@@ -119,6 +119,12 @@ def test_what_was_read_may_be_sent_back_with_a_change_and_leaves_the_past_alone(
     assert api.get(URL, {"on": "2026-06-20"}).json() == read
 
 
+@pytest.mark.parametrize("value", [16, 160, 1.5, -0.1, "0.16%", 0.12345])
+def test_iva_is_a_fraction_and_the_refusal_says_so(api: APIClient, value: Any) -> None:
+    (item,) = api.put(URL, {"iva_rate": value}, format="json").json()["detail"]
+    assert (item["loc"], item["msg"]) == (["body", "iva_rate"], "El IVA es una fracción de 0 a 1, como 0.16.")
+
+
 def test_the_place_proposes_what_the_contract_does_not_say_yet(api: APIClient, home: Home) -> None:
     body = api.put(URL, {"state": "ROO", "municipality": " CANCÚN "}, format="json").json()
     assert body["proposals"] == {"dap_share": 0.05, "summer_start_month": 4, "dac_region": "sur_y_peninsular"}
@@ -186,8 +192,8 @@ def test_the_contract_needs_a_login_and_shows_each_home_its_own(
 def test_a_viewer_reads_the_contract_and_changes_nothing(home: Home) -> None:
     viewer = client_of(make_user("invitado@example.com", home, Membership.Role.VIEWER))
     assert viewer.get(URL).status_code == 200
-    for url, method in ((URL, "put"), ("/api/v1/users/me", "patch")):
-        answer = getattr(viewer, method)(url, {"tariff": "1c", "user_trf_rate": "1c"}, format="json")
+    for url, method, name in ((URL, "put", "tariff"), ("/api/v1/users/me", "patch", "user_trf_rate")):
+        answer = getattr(viewer, method)(url, {name: "1c"}, format="json")
         assert (answer.status_code, answer.json()["detail"][:11]) == (403, "Como invita")
     assert len(_tariffs(home)) == 1
 

@@ -14,23 +14,18 @@ from accounts.api.contracts import DayField
 from accounts.api.fields import sentences
 from accounts.authentication import caller
 from accounts.selectors import home_to_change
+from ecowatt.bodies import BodySerializer
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 from tariffs import services
 from tariffs.constants import MAX_DAYS, MAX_KWH, MAX_MXN
 from tariffs.selectors import paper_bill_get, paper_bills_of
 
 
-def _messages(missing: Any, wrong: Any) -> dict[str, Any]:
-    return sentences(missing=missing, wrong=wrong) | dict.fromkeys(
-        ["max_digits", "max_decimal_places", "max_whole_digits"], wrong
-    )
-
-
 def _day(missing: Any, **options: Any) -> DayField:
     return DayField(error_messages=sentences(missing=missing, wrong=_("La fecha se escribe AAAA-MM-DD.")), **options)
 
 
-class BillAddSerializer(serializers.Serializer[Any]):
+class BillAddSerializer(BodySerializer):
     """A bill as it is printed: `period_end` is the date of its reading, on which the next one starts. Its context says `today`."""
 
     period_start = _day(_("El inicio del periodo es obligatorio."), source="start")
@@ -38,8 +33,8 @@ class BillAddSerializer(serializers.Serializer[Any]):
     kwh = serializers.IntegerField(
         min_value=0,
         max_value=MAX_KWH,
-        error_messages=_messages(
-            _("El consumo es obligatorio."), _("El consumo es un número entero de kWh, que no pasa de un millón.")
+        error_messages=sentences(
+            missing=_("El consumo es obligatorio."), wrong=_("El consumo es un número entero de kWh, que no pasa de un millón.")
         ),
     )
     total_mxn = serializers.DecimalField(
@@ -48,9 +43,9 @@ class BillAddSerializer(serializers.Serializer[Any]):
         min_value=0,
         max_value=MAX_MXN,
         coerce_to_string=False,
-        error_messages=_messages(
-            _("El total pagado es obligatorio."),
-            _("El total es un número de pesos con dos decimales a lo más, que no pasa de diez millones."),
+        error_messages=sentences(
+            missing=_("El total pagado es obligatorio."),
+            wrong=_("El total es un número de pesos con dos decimales a lo más, que no pasa de diez millones."),
         ),
     )
 
