@@ -13,6 +13,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
+from ecowatt.bodies import UNKNOWN_KEY
 from ecowatt.exceptions import DomainError, NotAuthenticated, TooManyRequests
 from ecowatt.parsers import ContentTooLarge, NotAnObject, NotJSON
 
@@ -53,7 +54,9 @@ def _items(errors: Any, loc: list[str | int], data: Any) -> Iterator[dict[str, A
         for index, inner in enumerate(errors):
             nested = isinstance(inner, dict | list)
             if not nested:
-                yield error_item(kind=str(inner.code), loc=loc, message=str(inner), value=data)
+                # What stands under a key that nobody knows may be a secret under a wrong name.
+                value = None if inner.code == UNKNOWN_KEY else data
+                yield error_item(kind=str(inner.code), loc=loc, message=str(inner), value=value)
             elif inner:
                 yield from _items(inner, [*loc, index], data[index] if isinstance(data, list) and index < len(data) else None)
     else:

@@ -8,11 +8,12 @@ from rest_framework.request import Request
 
 from accounts.api.fields import BillingDayField, EmailField, NameField, PasswordField, RateField, TextField, TokenField, sentences
 from accounts.models import Contract, PushToken
+from ecowatt.bodies import BodySerializer
 
 Values = dict[str, Any]
 
 
-class LoginSerializer(serializers.Serializer[Values]):
+class LoginSerializer(BodySerializer):
     """Who logs in."""
 
     user_email = EmailField(source="email")
@@ -27,19 +28,19 @@ class TokenPairSerializer(serializers.Serializer[Values]):
     token_type = serializers.CharField()
 
 
-class RefreshTokenSerializer(serializers.Serializer[Values]):
+class RefreshTokenSerializer(BodySerializer):
     """The session's other half."""
 
     refresh_token = TokenField(source="token")
 
 
-class ForgotPasswordSerializer(serializers.Serializer[Values]):
+class ForgotPasswordSerializer(BodySerializer):
     """Whose password is forgotten."""
 
     user_email = EmailField(source="email")
 
 
-class ResetPasswordSerializer(serializers.Serializer[Values]):
+class ResetPasswordSerializer(BodySerializer):
     """The mailed token and what replaces the password."""
 
     token = TokenField()
@@ -52,7 +53,7 @@ class MessageSerializer(serializers.Serializer[Values]):
     message = serializers.CharField()
 
 
-class RegistrationSerializer(serializers.Serializer[Values]):
+class RegistrationSerializer(BodySerializer):
     """A new user and the contract of their home."""
 
     user_name = NameField(source="name")
@@ -62,7 +63,7 @@ class RegistrationSerializer(serializers.Serializer[Values]):
     user_billing_day = BillingDayField(source="billing_day", default=1)
 
 
-class ProfileChangeSerializer(serializers.Serializer[Values]):
+class ProfileChangeSerializer(BodySerializer):
     """What to change; what is not there, or null, stays."""
 
     user_name = NameField(source="name", required=False, allow_null=True)
@@ -81,7 +82,7 @@ class ProfileSerializer(serializers.Serializer[Values]):
     user_billing_day = serializers.IntegerField(source="contract.billing_day")
 
 
-class PushTokenSerializer(serializers.Serializer[Values]):
+class PushTokenSerializer(BodySerializer):
     """A phone that wants push messages."""
 
     fcm_token = TextField(

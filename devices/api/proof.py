@@ -24,6 +24,7 @@ from devices.api.views import public_address
 from devices.exceptions import ProofUnavailable
 from devices.proofs import switchings_seen
 from devices.shelly import displayed_hardware_id
+from ecowatt.bodies import BodySerializer
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 
 CHALLENGES_PER_HOME = limits.Limit("proof", 20, HOUR_S)
@@ -37,7 +38,7 @@ EXAMPLE = {
 }
 
 
-class DeviceToProveSerializer(serializers.Serializer[Any]):
+class DeviceToProveSerializer(BodySerializer):
     """Which device."""
 
     dev_hardware_id = MacField(help_text="The MAC in any spelling, or the Shelly's full id.")

@@ -11,6 +11,7 @@ from devices.models import Channel, Device
 from devices.shelly import DEFAULT_PREFIX, MAX_CHANNEL, displayed_hardware_id, is_mac, normalised_hardware_id
 from devices.strangers import Stranger
 from devices.validators import hardware_id_validator, mqtt_prefix_validators
+from ecowatt.bodies import BodySerializer
 
 NUMBER = _("El número de canal va de 0 a 31.")
 NAME = _("El nombre debe tener de 1 a 100 caracteres.")
@@ -24,7 +25,7 @@ class DeviceNameField(TextField):
         super().__init__(max_length=100, error_messages=sentences(missing=NAME, wrong=NAME), **options)
 
 
-class ChannelSerializer(serializers.ModelSerializer[Channel]):
+class ChannelSerializer(BodySerializer, serializers.ModelSerializer[Channel]):
     """A named circuit."""
 
     number = serializers.IntegerField(min_value=0, max_value=MAX_CHANNEL, error_messages=sentences(missing=NUMBER, wrong=NUMBER))
@@ -118,7 +119,7 @@ class NearbySerializer(serializers.Serializer[Any]):
         return datetime.fromtimestamp(stranger.seen, UTC)
 
 
-class DeviceChangeSerializer(serializers.Serializer[Any]):
+class DeviceChangeSerializer(BodySerializer):
     """What may be changed; null and a missing field leave it as it is."""
 
     dev_name = DeviceNameField(source="name", required=False, allow_null=True)
@@ -135,7 +136,10 @@ class DeviceChangeSerializer(serializers.Serializer[Any]):
         ),
     )
     is_main = serializers.BooleanField(required=False, allow_null=True, error_messages=sentences(missing=FLAG, wrong=FLAG))
-    channels = ChannelSerializer(many=True, required=False, allow_null=True)
+    # Not with `many`, which lets the items be null where the list may be.
+    channels: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=ChannelSerializer(), required=False, allow_null=True
+    )
 
     def validate_channels(self, rows: list[dict[str, Any]] | None) -> dict[int, str] | None:
         """Return the names by channel number. Raises ValidationError if a number comes twice."""

@@ -18,6 +18,8 @@ from accounts.authentication import caller
 from accounts.models import Home
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
+from devices.shelly import MAX_CHANNEL
+from ecowatt.bodies import BodySerializer
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 from tariffs.bill import to_cents
 from tariffs.constants import MAX_KWH
@@ -37,11 +39,11 @@ BUDGET = _("El presupuesto es un número de pesos, con dos decimales a lo más."
 DEVICE = _("El dispositivo y el canal son números enteros.")
 
 
-class DeviceHoursSerializer(serializers.Serializer[Any]):
+class DeviceHoursSerializer(BodySerializer):
     """A device in some hours of the day, `[start_hour, end_hour)` by the home's clock; equal hours are the whole day."""
 
     device_id = _whole(DEVICE, 1, 2**31 - 1)
-    channel = _whole(DEVICE, 0, 255, required=False)
+    channel = _whole(DEVICE, 0, MAX_CHANNEL, required=False)
     start_hour = _whole(HOUR, 0, 23, default=0)
     end_hour = _whole(HOUR, 0, 23, default=0)
     cut = serializers.DecimalField(
@@ -68,7 +70,7 @@ class WhatIfSerializer(TermsSerializer):
         required=False,
         coerce_to_string=False,
         help_text="What the other bill may come to: it gets the most kWh that this buys, 0 where even the minimum costs more.",
-        error_messages=sentences(missing=BUDGET, wrong=BUDGET) | {"max_digits": BUDGET, "max_decimal_places": BUDGET},
+        error_messages=sentences(missing=BUDGET, wrong=BUDGET),
     )
     device = DeviceHoursSerializer(required=False)
 
