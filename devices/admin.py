@@ -7,11 +7,12 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
-from devices import services
+from devices import selectors, services
 from devices.models import Channel, Device
 from devices.shelly import displayed_hardware_id, normalised_hardware_id
 
@@ -50,7 +51,7 @@ class DeviceAdmin(ModelAdmin):
     search_fields = ["name", "hardware_id", "home__name", "home__memberships__user__email"]
     search_help_text = _("Nombre, ID de hardware, hogar o correo electrónico")
     autocomplete_fields = ["home"]
-    readonly_fields = ["installed_at", "is_online", "last_seen_at", "proven_at", "retired_at"]
+    readonly_fields = ["installed_at", "is_online", "last_seen", "proven_at", "retired_at"]
     inlines = [ChannelInline]
     actions = ["retire"]
 
@@ -62,6 +63,12 @@ class DeviceAdmin(ModelAdmin):
     def hardware(self, device: Device) -> str:
         """Return the id as people know it."""
         return displayed_hardware_id(device.hardware_id)
+
+    @admin.display(description=_("visto por última vez"))
+    def last_seen(self, device: Device) -> str | None:
+        """Return its last sign of life: Redis knows it at once, the database a while later."""
+        at = selectors.last_seen(device, selectors.seen_times([device.pk] if device.pk else []))
+        return localize(timezone.template_localtime(at)) if at else None
 
     def get_readonly_fields(self, request: HttpRequest, obj: Device | None = None) -> list[str]:
         """Keep hardware and home as they are once there is a device: elsewhere it is another one, and its past stays in its home."""

@@ -1,7 +1,7 @@
 """Reads of the devices on behalf of a user."""
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -114,6 +114,11 @@ def seen_times(device_ids: Iterable[int]) -> dict[int, datetime]:
         log.warning("last signs of life not read: Redis is away", error=type(error).__name__)
         return {}
     return {device_id: datetime.fromtimestamp(at, UTC) for device_id, at in zip(ids, scores, strict=True) if at is not None}
+
+
+def last_seen(device: Device, seen_at: Mapping[int, datetime]) -> datetime | None:
+    """Return a device's last sign of life, by the database or by `seen_times`; None if it never gave one."""
+    return max((at for at in (device.last_seen_at, seen_at.get(device.pk)) if at), default=None)
 
 
 class Evidence(NamedTuple):

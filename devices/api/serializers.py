@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from accounts.api.fields import TextField, sentences
 from devices.models import Channel, Device
+from devices.selectors import last_seen
 from devices.shelly import DEFAULT_PREFIX, MAX_CHANNEL, displayed_hardware_id, is_mac, normalised_hardware_id
 from devices.strangers import Stranger
 from devices.validators import hardware_id_validator, mqtt_prefix_validators
@@ -78,8 +79,7 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
 
     def get_dev_last_seen(self, device: Device) -> datetime | None:
         """Return the later of the database's time and Redis' (`seen_at` of the context, by id)."""
-        times = [device.last_seen_at, self.context["seen_at"].get(device.pk)]
-        return max((at for at in times if at), default=None)
+        return last_seen(device, self.context["seen_at"])
 
 
 class MacField(serializers.CharField):

@@ -1,8 +1,13 @@
+from datetime import UTC, datetime
+
 import pytest
+import redis
+from django.conf import settings
 from django.test import Client
 
 from accounts.models import Home, User
 from devices.models import Device
+from devices.presence_scripts import SEEN
 from devices.services import device_register
 
 
@@ -81,3 +86,13 @@ def test_staff_name_a_channel_up_to_31(staff: Client, home: Home, device: Device
     assert "El número de canal va de 0 a 31." in page.content.decode()
     assert staff.post(url, form(home) | channel | {"channels-0-number": "31"}).status_code == 302
     assert device.channels.filter(number=31, name="Bomba").exists()
+
+
+def test_staff_see_a_sign_of_life_as_soon_as_redis_knows_it(staff: Client, device: Device) -> None:
+    Device.objects.update(is_online=True, last_seen_at="2026-11-01T00:00:00Z")
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.zadd(SEEN, {device.pk: datetime(2026, 11, 23, 18, 5, tzinfo=UTC).timestamp()})
+    page = staff.get(f"/admin/devices/device/{device.pk}/change/").content.decode()
+    assert "23 de noviembre de 2026" in page.lower()
+    assert "31 de octubre" not in page.lower()
+    assert "1 de noviembre" not in page.lower()
