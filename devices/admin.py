@@ -68,7 +68,7 @@ class DeviceAdmin(ModelAdmin):
     def last_seen(self, device: Device) -> str | None:
         """Return its last sign of life: Redis knows it at once, the database a while later."""
         at = selectors.last_seen(device, selectors.seen_times([device.pk] if device.pk else []))
-        return localize(timezone.template_localtime(at)) if at else None
+        return localize(timezone.localtime(at)) if at else None
 
     def get_readonly_fields(self, request: HttpRequest, obj: Device | None = None) -> list[str]:
         """Keep hardware and home as they are once there is a device: elsewhere it is another one, and its past stays in its home."""

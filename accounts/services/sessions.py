@@ -54,11 +54,12 @@ def session_login(*, email: str, password: str) -> TokenPair:
 @transaction.atomic
 def session_start(*, user: User, now: datetime | None = None) -> TokenPair:
     """Open a session for a user whose password was just checked. Raises LoginRefused if it has changed meanwhile."""
-    # The lock makes a password reset either see this session and end it, or come first and be seen here.
-    unchanged = User.objects.select_for_update(no_key=True).filter(pk=user.pk, password=user.password, is_active=True)
-    if not unchanged.exists():
+    now = now or timezone.now()
+    # The row's lock makes a password reset either see this session and end it, or come first and be seen here.
+    unchanged = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
+    if not unchanged.update(last_login=now):
         raise LoginRefused
-    return _pair(Session.objects.create(user=user), now or timezone.now())
+    return _pair(Session.objects.create(user=user), now)
 
 
 def session_refresh(*, token: str, now: datetime | None = None) -> TokenPair:

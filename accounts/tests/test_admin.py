@@ -5,10 +5,13 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts import services
 from accounts.exceptions import RefreshRefused
 from accounts.models import Contract, Home, Membership, PushToken, RefreshToken, Session, User
+from conftest import PASSWORD
 
 SESSIONS = "admin:accounts_session_changelist"
 
@@ -37,6 +40,15 @@ def test_lists_and_pages_of_every_model_open(staff: Client, rows: dict[type, Any
     is_written_by_the_program_alone = model in {Session, PushToken}
     assert staff.get(reverse(f"{name}_add")).status_code == (403 if is_written_by_the_program_alone else 200)
     assert staff.get(reverse(f"{name}_delete", args=[rows[model].pk])).status_code == 200
+
+
+def test_staff_see_when_a_user_of_the_app_logged_in_last(staff: Client, owner: User) -> None:
+    assert owner.last_login is None
+    services.session_login(email=owner.email, password=PASSWORD)
+    owner.refresh_from_db()
+    assert owner.last_login is not None
+    page = staff.get(reverse("admin:accounts_user_change", args=[owner.pk])).content.decode()
+    assert date_format(timezone.localtime(owner.last_login), "DATETIME_FORMAT") in page
 
 
 @pytest.mark.parametrize("model", [User, Session, PushToken])
