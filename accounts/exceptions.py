@@ -63,3 +63,10 @@ class MailUnavailable(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(_("No podemos enviar el correo en este momento. Inténtalo de nuevo en unos minutos."))
+
+
+class Busy(Unavailable):
+    """More passwords are to be checked than can be in a while."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(_("Hay demasiadas peticiones en este momento. Inténtalo de nuevo en unos segundos."), retry_after_s)

@@ -7,16 +7,17 @@ Where the cache is away nothing is limited: a login matters more than its counte
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
 from django.conf import settings
-from django.contrib.auth.base_user import BaseUserManager
 from django.core.cache import cache
 from django.utils.crypto import salted_hmac
 from redis.exceptions import RedisError
 
 from accounts.constants import HOUR_S, MINUTE_S
+from accounts.emails import normalized
 
 log = structlog.get_logger(__name__)
 
@@ -31,12 +32,7 @@ class Limit(NamedTuple):
 
 def account(email: str) -> str:
     """Return what counts as one account: the e-mail as it is compared, whether or not anybody has it."""
-    return BaseUserManager.normalize_email(email).lower()
-
-
-def login_failures() -> Limit:
-    """Return the limit on wrong passwords of one account."""
-    return Limit("login", settings.LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR, HOUR_S)
+    return normalized(email).lower()
 
 
 def account_mails() -> Limit:
@@ -45,7 +41,7 @@ def account_mails() -> Limit:
 
 
 def address_requests() -> Limit:
-    """Return the limit on logins and forgotten passwords of one address."""
+    """Return the limit on what one address asks for without being logged in: logins, registrations, forgotten passwords."""
     return Limit("address", settings.AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE, MINUTE_S)
 
 
@@ -56,40 +52,42 @@ class _Window(NamedTuple):
     end_ms: int
 
 
-def _key(limit: Limit, who: str) -> str:
+def key(limit: Limit, who: str) -> str:
+    """Return the name in the cache of what is counted, which tells nobody who it is."""
     return f"limit:{limit.name}:{salted_hmac('accounts.limits', who).hexdigest()}"
 
 
 def _window(limit: Limit, who: str, now_ms: int) -> _Window | None:
     """Return the window that is open, if one is."""
-    opened_ms = cache.get(key := _key(limit, who))
+    opened_ms = cache.get(name := key(limit, who))
     end_ms = (opened_ms or 0) + limit.period_s * 1000
-    return _Window(f"{key}:{opened_ms}", end_ms) if end_ms > now_ms else None
+    return _Window(f"{name}:{opened_ms}", end_ms) if end_ms > now_ms else None
 
 
 def _opened_window(limit: Limit, who: str, now_ms: int) -> _Window:
     """Return the open window, opening one if there is none; parallel callers agree on it."""
-    key = _key(limit, who)
-    cache.add(key, now_ms, limit.period_s)
+    name = key(limit, who)
+    cache.add(name, now_ms, limit.period_s)
     if window := _window(limit, who, now_ms):
         return window
-    cache.set(key, now_ms, limit.period_s)  # it closed just now
-    return _Window(f"{key}:{now_ms}", now_ms + limit.period_s * 1000)
+    cache.set(name, now_ms, limit.period_s)  # it closed just now
+    return _Window(f"{name}:{now_ms}", now_ms + limit.period_s * 1000)
 
 
 def _count(limit: Limit, who: str, now_ms: int) -> int:
     window = _opened_window(limit, who, now_ms)
     cache.add(window.counter, 0, 2 * limit.period_s)  # outlives its window, so it is never gone between these two lines
-    return _wait(window, now_ms) if cache.incr(window.counter) > limit.most else 0
-
-
-def _look(limit: Limit, who: str, now_ms: int) -> int:
-    window = _window(limit, who, now_ms)
-    return _wait(window, now_ms) if window and cache.get(window.counter, 0) >= limit.most else 0
-
-
-def _wait(window: _Window, now_ms: int) -> int:
+    if cache.incr(window.counter) <= limit.most:
+        return 0
+    cache.decr(window.counter)  # it does not happen
     return max(1, math.ceil((window.end_ms - now_ms) / 1000))
+
+
+def _uncount(limit: Limit, who: str, now_ms: int) -> int:
+    if window := _window(limit, who, now_ms):
+        with suppress(ValueError):  # the counter is gone
+            cache.decr(window.counter)
+    return 0
 
 
 def _unless_away(ask: Callable[[Limit, str, int], int], limit: Limit, who: str, now: float | None) -> int:
@@ -105,6 +103,6 @@ def hit(limit: Limit, who: str, now: float | None = None) -> int:
     return _unless_away(_count, limit, who, now)
 
 
-def exhausted(limit: Limit, who: str, now: float | None = None) -> int:
-    """Count nothing; return the seconds to wait if no more are left, else 0. `now` is Unix time in s."""
-    return _unless_away(_look, limit, who, now)
+def take_back(limit: Limit, who: str, now: float | None = None) -> None:
+    """Undo one hit that turned out not to count. `now` is Unix time in s."""
+    _unless_away(_uncount, limit, who, now)

@@ -9,6 +9,8 @@ from django.db.models import Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from accounts.emails import normalized
+
 if TYPE_CHECKING:
     from accounts.models import Home, PasswordReset, RefreshToken, Session, User
 
@@ -16,13 +18,30 @@ if TYPE_CHECKING:
 class UserManager(BaseUserManager["User"]):
     """Users by e-mail, without regard to case."""
 
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """Return the address as it is stored."""
+        return normalized(email or "")
+
     def with_email(self, email: str) -> "models.QuerySet[User]":
         """Keep the one user with the e-mail, if any; uses the unique index, which `iexact` (upper case) would not."""
-        return self.alias(_email=Lower("email")).filter(_email=Lower(Value(self.normalize_email(email))))
+        return self.alias(_email=Lower("email")).filter(_email=Lower(Value(email)))
+
+    def find(self, email: str) -> "User | None":
+        """Return the user with the e-mail, if any (1 query; 2 for an address beyond ASCII, which old accounts may have)."""
+        spellings = [email] if email.isascii() else [email, self.normalize_email(email)]
+        for spelling in spellings:
+            user = self.with_email(spelling).first()
+            # Where PostgreSQL takes two letters for one (İ and i), it is another person's address all the same.
+            if user and user.email.lower() == spelling.lower():
+                return user
+        return None
 
     def get_by_natural_key(self, username: str | None) -> "User":
         """Return the user with the e-mail. Raises User.DoesNotExist."""
-        return self.with_email(username or "").get()
+        if user := self.find(username or ""):
+            return user
+        raise self.model.DoesNotExist
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Create a user without a home; registration is `services.user_register`."""

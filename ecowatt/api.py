@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from ecowatt.bodies import UNKNOWN_KEY
-from ecowatt.exceptions import DomainError, NotAuthenticated, TooManyRequests
+from ecowatt.exceptions import DomainError, NotAuthenticated
 from ecowatt.parsers import ContentTooLarge, NotAnObject, NotJSON
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ def _domain_response(error: DomainError) -> Response:
     headers = {}
     if isinstance(error, NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, TooManyRequests):
+    if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     return Response({"detail": str(error)}, status=error.status, headers=headers)
 

@@ -1,10 +1,10 @@
-"""Django's database from an event loop."""
+"""Django's database from an event loop, and its connection before something slow."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 Result = TypeVar("Result")
 
@@ -17,3 +17,9 @@ async def in_database(call: Callable[..., Result], *args: Any, **arguments: Any)
         return call(*args, **arguments)
 
     return await sync_to_async(run)()
+
+
+def release_connection() -> None:
+    """Give the connection back to the pool of a web process while this thread does something slow; not from within a transaction."""
+    if not connection.in_atomic_block:
+        close_old_connections()

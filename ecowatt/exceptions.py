@@ -7,6 +7,7 @@ class DomainError(Exception):
     """A request that can't be done; `str()` of it is shown to the user, `status` is the HTTP code."""
 
     status: ClassVar[int] = 400
+    retry_after_s: int | None = None
 
 
 class BadRequest(DomainError):
@@ -38,7 +39,7 @@ class Conflict(DomainError):
 
 
 class TooManyRequests(DomainError):
-    """The caller must wait; `retry_after_s` says how long."""
+    """The caller must wait, so many seconds."""
 
     status = 429
 
@@ -48,6 +49,10 @@ class TooManyRequests(DomainError):
 
 
 class Unavailable(DomainError):
-    """Nobody's mistake; the caller may try again."""
+    """Nobody's mistake; the caller may try again, after so many seconds where one can say it."""
 
     status = 503
+
+    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

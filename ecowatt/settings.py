@@ -79,6 +79,7 @@ ASGI_APPLICATION = "ecowatt.asgi.application"
 APPEND_SLASH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.PasswordBackend"]
 SILENCED_SYSTEM_CHECKS = ["auth.E003"]  # the e-mail is unique by a constraint on its lower case, which this check can't see
 TEMPLATES = [
     {
@@ -169,7 +170,8 @@ ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.integer("ACCESS_TOKEN_EXPIRE_MINUT
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.integer("REFRESH_TOKEN_EXPIRE_DAYS", 30, at_least=1))
 REFRESH_TOKEN_GRACE = timedelta(seconds=env.integer("REFRESH_TOKEN_GRACE_SECONDS", 60))
 PASSWORD_RESET_LIFETIME = timedelta(minutes=env.integer("PASSWORD_RESET_EXPIRE_MINUTES", 60, at_least=1))
-LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR = env.integer("LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR", 10, at_least=1)
+LOGIN_FAILURES_PER_ACCOUNT_AND_NETWORK_PER_HOUR = env.integer("LOGIN_FAILURES_PER_ACCOUNT_AND_NETWORK_PER_HOUR", 10, at_least=1)
+LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR = env.integer("LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR", 100, at_least=1)
 MAILS_PER_ACCOUNT_PER_HOUR = env.integer("MAILS_PER_ACCOUNT_PER_HOUR", 10, at_least=1)
 AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE = env.integer("AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE", 60, at_least=1)
 ALGORITHM = env.choice("ALGORITHM", "HS256", ("HS256", "HS384", "HS512"))

@@ -20,7 +20,7 @@ from accounts.api.serializers import (
 )
 from accounts.exceptions import MailUnavailable, TooManyAttempts
 from accounts.tasks import password_reset_mail
-from accounts.throttling import AddressThrottle
+from accounts.throttling import AddressThrottle, neighbourhood
 from ecowatt.schema import answer, asking, invalid, refusals
 
 SHORT_PASSWORD = "La contraseña debe tener de 8 a 128 caracteres."  # noqa: S105
@@ -29,6 +29,7 @@ SESSION = {200: answer(TokenPairSerializer, PAIR, "Both tokens are new.")}
 ONE_TOKEN = asking({"refresh_token": PAIR["refresh_token"]})
 NO_TOKEN = invalid("refresh_token", "El token es obligatorio.", kind="required")
 THROTTLED = refusals({429: "Demasiados intentos. Inténtalo de nuevo más tarde."})
+BUSY = refusals({503: "Hay demasiadas peticiones en este momento. Inténtalo de nuevo en unos segundos."})
 
 
 def _message(sentence: str) -> dict[int, OpenApiResponse]:
@@ -61,12 +62,13 @@ class LoginView(OpenView):
             **refusals({401: "Email o contraseña incorrectos"}),
             **invalid("user_password", SHORT_PASSWORD, kind="min_length"),
             **THROTTLED,
+            **BUSY,
         },
         examples=asking({"user_email": "ana@example.com", "user_password": "secreta123"}),
     )
     def post(self, request: Request) -> Response:
         """Exchange e-mail and password for a session's tokens."""
-        return _pair_answer(services.session_login(**validated(LoginSerializer, request)))
+        return _pair_answer(services.session_login(**validated(LoginSerializer, request), network=neighbourhood(request)))
 
 
 class RefreshView(OpenView):
@@ -142,6 +144,8 @@ class ForgotPasswordView(OpenView):
 class ResetPasswordView(OpenView):
     """Set a new password."""
 
+    throttle_classes = [AddressThrottle]
+
     @extend_schema(
         operation_id="auth_reset_password",
         tags=["auth"],
@@ -151,10 +155,12 @@ class ResetPasswordView(OpenView):
             **_message("Contraseña actualizada exitosamente."),
             **refusals({400: "El token es inválido o ha expirado."}),
             **invalid("new_password", SHORT_PASSWORD, kind="min_length"),
+            **THROTTLED,
+            **BUSY,
         },
         examples=asking({"token": "Zk3…", "new_password": "nueva-clave-9"}),
     )
     def post(self, request: Request) -> Response:
         """Use the mailed token to set a password; every session of the account ends."""
-        services.password_reset_confirm(**validated(ResetPasswordSerializer, request))
+        services.password_reset_confirm(**validated(ResetPasswordSerializer, request), network=neighbourhood(request))
         return Response({"message": _("Contraseña actualizada exitosamente.")})

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.constants import NAME_LENGTH_MAX, NAME_LENGTH_MIN, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
+from accounts.emails import normalized
 from accounts.models import Contract
 from accounts.states import state_code
 
@@ -39,6 +40,20 @@ class EmailField(serializers.EmailField, TextField):
     def __init__(self, **options: Any) -> None:
         messages = sentences(missing=_("El correo electrónico es obligatorio."), wrong=_("El correo electrónico no es válido."))
         super().__init__(max_length=254, error_messages=messages, **options)
+
+
+class NewEmailField(EmailField):
+    """An e-mail address to be had from now on; the caller's present one (`email` in the context) stays what it is."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the address as it is stored. Raises ValidationError for one whose letters have more than one lower case."""
+        email = super().to_internal_value(data)
+        if email == self.context.get("email"):
+            return email
+        email = normalized(email)
+        if not email.isascii():
+            self.fail("invalid")
+        return email
 
 
 class PasswordField(TextField):

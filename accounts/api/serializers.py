@@ -6,7 +6,17 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from accounts.api.fields import BillingDayField, EmailField, NameField, PasswordField, RateField, TextField, TokenField, sentences
+from accounts.api.fields import (
+    BillingDayField,
+    EmailField,
+    NameField,
+    NewEmailField,
+    PasswordField,
+    RateField,
+    TextField,
+    TokenField,
+    sentences,
+)
 from accounts.models import Contract, PushToken
 from ecowatt.bodies import BodySerializer
 
@@ -57,7 +67,7 @@ class RegistrationSerializer(BodySerializer):
     """A new user and the contract of their home."""
 
     user_name = NameField(source="name")
-    user_email = EmailField(source="email")
+    user_email = NewEmailField(source="email")
     user_password = PasswordField(source="password")
     user_trf_rate = RateField(source="tariff", default=Contract.Tariff.T1F.value)
     user_billing_day = BillingDayField(source="billing_day", default=1)
@@ -67,7 +77,7 @@ class ProfileChangeSerializer(BodySerializer):
     """What to change; what is not there, or null, stays."""
 
     user_name = NameField(source="name", required=False, allow_null=True)
-    user_email = EmailField(source="email", required=False, allow_null=True)
+    user_email = NewEmailField(source="email", required=False, allow_null=True)
     user_trf_rate = RateField(source="tariff", required=False, allow_null=True)
     user_billing_day = BillingDayField(source="billing_day", required=False, allow_null=True)
 

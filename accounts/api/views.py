@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import services
-from accounts.api.auth import OpenView
+from accounts.api.auth import BUSY, THROTTLED, OpenView
 from accounts.api.serializers import (
     MessageSerializer,
     ProfileChangeSerializer,
@@ -21,6 +21,7 @@ from accounts.api.serializers import (
 )
 from accounts.authentication import caller
 from accounts.models import User
+from accounts.throttling import AddressThrottle, neighbourhood
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 
 EMAIL_TAKEN = refusals({409: "El correo electrónico ya está en uso."})
@@ -44,17 +45,19 @@ def _profile(user: User) -> dict[str, Any]:
 class UsersView(OpenView):
     """Registration."""
 
+    throttle_classes = [AddressThrottle]
+
     @extend_schema(
         operation_id="users_register",
         tags=["users"],
         summary="Register",
         request=RegistrationSerializer,
-        responses={201: answer(ProfileSerializer, PROFILE), **EMAIL_TAKEN, **WRONG_NAME},
+        responses={201: answer(ProfileSerializer, PROFILE), **EMAIL_TAKEN, **WRONG_NAME, **THROTTLED, **BUSY},
         examples=asking(REGISTRATION),
     )
     def post(self, request: Request) -> Response:
         """Create a user, their home and its supply contract."""
-        user = services.user_register(**validated(RegistrationSerializer, request))
+        user = services.user_register(**validated(RegistrationSerializer, request), network=neighbourhood(request))
         return Response(_profile(user), status=status.HTTP_201_CREATED)
 
 
@@ -81,7 +84,9 @@ class MeView(APIView):
     )
     def patch(self, request: Request) -> Response:
         """Change what is given; what is missing or null stays as it is."""
-        return Response(_profile(services.user_update(user=caller(request), **validated(ProfileChangeSerializer, request))))
+        user = caller(request)
+        changes = validated(ProfileChangeSerializer, request, email=user.email)
+        return Response(_profile(services.user_update(user=user, **changes)))
 
 
 class PushTokenView(APIView):

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -43,9 +44,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
     def clean(self) -> None:
-        """Write the e-mail the way it is compared."""
-        super().clean()
-        self.email = User.objects.normalize_email(self.email)
+        """Write the e-mail the way it is compared. Raises ValidationError for a new one that has no such form."""
+        # Django's own would write it in another form of Unicode (NFKC), which is another address.
+        if not User.objects.filter(pk=self.pk, email=self.email).exists():
+            self.email = User.objects.normalize_email(self.email)
+            if not self.email.isascii():
+                raise ValidationError({"email": _("El correo electrónico no es válido.")})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; a new password, wherever it was set, ends every session in the same transaction.

@@ -9,15 +9,14 @@ from typing import NamedTuple
 
 import structlog
 from django.conf import settings
-from django.contrib.auth import authenticate
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import limits
 from accounts.authentication import UserAccessToken
-from accounts.exceptions import LoginRefused, RefreshRefused, TooManyAttempts
+from accounts.exceptions import LoginRefused, RefreshRefused
 from accounts.models import PasswordReset, RefreshToken, Session, User
 from accounts.secret_tokens import digest, new_token
+from accounts.services.passwords import password_check
 
 log = structlog.get_logger(__name__)
 
@@ -35,18 +34,10 @@ def _pair(session: Session, now: datetime) -> TokenPair:
     return TokenPair(access_token=str(UserAccessToken.for_user(session.user)), refresh_token=token)
 
 
-def session_login(*, email: str, password: str) -> TokenPair:
-    """Start a session for whoever knows the password. Raises LoginRefused, TooManyAttempts.
-
-    It takes one password hash whether or not the account exists. Only failures count towards the account's limit.
-    """
-    account, failures = limits.account(email), limits.login_failures()
-    if wait := limits.exhausted(failures, account):
-        raise TooManyAttempts(wait)
-    user = authenticate(username=email, password=password)
-    if not isinstance(user, User):
-        if wait := limits.hit(failures, account):
-            raise TooManyAttempts(wait)
+def session_login(*, email: str, password: str, network: str = "") -> TokenPair:
+    """Start a session for whoever knows the password. Raises LoginRefused, TooManyAttempts, Busy."""
+    user = password_check(email=email, password=password, network=network)
+    if user is None:
         raise LoginRefused
     return session_start(user=user)
 

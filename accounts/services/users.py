@@ -8,6 +8,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from accounts import hashing
 from accounts.constants import EMAIL_CONSTRAINT, NAME_LENGTH_MAX
 from accounts.exceptions import EmailTaken
 from accounts.models import Contract, Home, Membership, User
@@ -34,9 +35,11 @@ def user_register(
     name: str,
     tariff: str = Contract.Tariff.T1F,
     billing_day: int = 1,
+    network: str = "",
 ) -> User:
-    """Create a user, who owns a new home with a supply contract: all of it or nothing. Raises EmailTaken."""
-    user = User(email=User.objects.normalize_email(email), name=name, password=make_password(password))
+    """Create a user, who owns a new home with a supply contract: all of it or nothing. Raises EmailTaken, TooManyAttempts, Busy."""
+    with hashing.turn(network):
+        user = User(email=User.objects.normalize_email(email), name=name, password=make_password(password))
     with _unique_email():
         user.save()
         home = Home.objects.create(name=(_("Casa de %(name)s") % {"name": name})[:NAME_LENGTH_MAX])
@@ -54,7 +57,7 @@ def user_update(
     billing_day: int | None = None,
 ) -> User:
     """Change what is given, of the user and of the contract of the home that the app shows. Raises EmailTaken, NotAllowed."""
-    of_user = {"name": name, "email": None if email is None else User.objects.normalize_email(email)}
+    of_user = {"name": name, "email": email if email in {None, user.email} else User.objects.normalize_email(email)}
     of_contract: dict[str, Any] = {"tariff": tariff, "billing_day": billing_day}
     of_contract = {name: value for name, value in of_contract.items() if value is not None}
     is_new_email = of_user["email"] not in {None, user.email}

@@ -33,13 +33,25 @@ def test_the_window_closes_after_its_period() -> None:
     assert [limits.hit(THREE, "ana", NOW + 60) for _ in range(4)] == [0, 0, 0, 60]
 
 
-def test_looking_counts_nothing() -> None:
+def test_what_is_taken_back_does_not_count() -> None:
     for _ in range(9):
-        assert limits.exhausted(THREE, "ana", NOW) == 0
-    for _ in range(3):
+        assert limits.hit(THREE, "ana", NOW) == 0
+        limits.take_back(THREE, "ana", NOW)
+    assert [limits.hit(THREE, "ana", NOW) for _ in range(4)] == [0, 0, 0, 60]
+    limits.take_back(THREE, "ana", NOW)
+    assert [limits.hit(THREE, "ana", NOW) for _ in range(2)] == [0, 60]
+
+
+def test_what_is_refused_does_not_count_either() -> None:
+    for _ in range(9):
         limits.hit(THREE, "ana", NOW)
-    assert limits.exhausted(THREE, "ana", NOW + 10) == 50
-    assert limits.exhausted(THREE, "ana", NOW + 60) == 0
+    limits.take_back(THREE, "ana", NOW)
+    assert limits.hit(THREE, "ana", NOW) == 0
+
+
+def test_nothing_is_taken_back_where_nothing_is_counted() -> None:
+    limits.take_back(THREE, "ana", NOW)
+    assert [limits.hit(THREE, "ana", NOW) for _ in range(4)] == [0, 0, 0, 60]
 
 
 def test_each_one_and_each_limit_has_its_own_window() -> None:
@@ -58,7 +70,7 @@ def test_parallel_hits_are_all_counted() -> None:
 def test_no_email_and_no_address_stands_in_the_cache(anonymous_api: APIClient, owner: User) -> None:
     login(anonymous_api, owner.email, REMOTE_ADDR="203.0.113.7")
     keys = cache._cache.get_client().keys("*")  # type: ignore[attr-defined]
-    assert len(keys) == 4
+    assert len(keys) == 6  # of the address, the account and both together: a window and its counter each
     assert not any(b"dueno" in key or b"203.0.113.7" in key for key in keys)
 
 
@@ -113,7 +125,7 @@ def test_an_address_makes_sixty_requests_a_minute_over_login_and_forgot_together
 
 
 def test_the_settings_set_the_limits(anonymous_api: APIClient, owner: User, settings: Any) -> None:
-    settings.LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR = 1
+    settings.LOGIN_FAILURES_PER_ACCOUNT_AND_NETWORK_PER_HOUR = 1
     settings.AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE = 2
     settings.MAILS_PER_ACCOUNT_PER_HOUR = 1
     codes = [login(anonymous_api, owner.email).status_code for _ in range(3)]

@@ -274,3 +274,12 @@ def test_a_registration_takes_nine_queries(
 ) -> None:
     with django_assert_num_queries(9):  # savepoint, four rows and a history, release, home, contract
         register(anonymous_api)
+
+
+def test_registrations_of_one_address_are_limited(anonymous_api: APIClient, db: None, settings: Any) -> None:
+    settings.AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE = 2
+    answers = [register(anonymous_api, user_email=f"ana{number}@example.com") for number in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert 0 < int(answers[-1]["Retry-After"]) <= 60
+    other = anonymous_api.post(USERS, ANA, format="json", REMOTE_ADDR="203.0.113.8")
+    assert other.status_code == 201

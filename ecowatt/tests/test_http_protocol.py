@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +13,10 @@ import httpx
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
+from conftest import PASSWORD
 from ecowatt.tests.running import free_port
 from tariffs.constants import PRICES_FILE
 from telemetry.tests.mosquitto import await_true
@@ -182,3 +185,16 @@ def until_hung_up_on(port: int, begun: bytes) -> bytes:
                 continue
             caller.sendall(b"X: 1\r\n")
     return answer
+
+
+def test_others_are_served_while_many_log_in(tmp_path: Path, transactional_db: None, owner: User) -> None:
+    User.objects.update(password=PBKDF2PasswordHasher().encode(PASSWORD, "salt"))
+    headers = {"Authorization": f"Bearer {AccessToken.for_user(User.objects.get())}"}
+    body = {"user_email": owner.email, "user_password": PASSWORD}
+    with running(tmp_path, DAPHNE, DATABASE_WEB_CONNECTIONS="1") as web, ThreadPoolExecutor(44) as pool:
+        logins = [pool.submit(httpx.post, f"{web.url}/api/v1/auth/login", json=body, timeout=60) for _ in range(40)]
+        others = [pool.submit(httpx.get, f"{web.url}/api/v1/users/me", headers=headers, timeout=60) for _ in range(4)]
+        assert [other.result().status_code for other in others] == [200] * 4
+        answers = [login.result() for login in logins]
+    assert {200, 429} >= {answer.status_code for answer in answers} >= {200}
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers if answer.status_code == 429)
