@@ -92,7 +92,7 @@ def _release_unproven(hardware_id: str, home: Home) -> None:
     """Take the device from another home that has shown nothing."""
     held = Device.objects.select_for_update().filter(hardware_id=hardware_id, proven_at=None).exclude(home=home).first()
     if held is not None:
-        device_delete(device=held)
+        device_retire(device=held)
         log.warning("an unproven claim lost against a proof", device=held.pk, home=held.home_id, new_home=home.pk)
 
 

@@ -86,6 +86,7 @@ def test_the_proof_of_another_home_wins_over_a_mere_claim(api: APIClient, strang
     assert (answer.status_code, answer.json()["dev_proven"]) == (201, True)
     assert [row["dev_hardware_id"] for row in api.get(PATH).json()] == [MAC.upper()]
     assert stranger_api.get(PATH).json() == []
+    assert Device.with_retired.retired().count() == 1  # who had no proof keeps what was measured for it until then
     note(POSTED._replace(address=ELSEWHERE, place=ELSEWHERE))
     assert register(stranger_api).status_code == 403
     assert len(api.get(PATH).json()) == 1
