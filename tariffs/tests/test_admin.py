@@ -99,7 +99,7 @@ def test_a_tier_goes_only_with_its_month(staff: Client, price: Price) -> None:
     page = reverse("admin:tariffs_price_delete", args=[middle.pk])
     assert "excedente empieza en 225 kWh y debería empezar en 125 kWh" in staff.get(page).content.decode()
     staff.post(page, {"post": "yes"})
-    chosen = {"action": "delete_selected", "_selected_action": [each.pk for each in month], "post": "yes"}
+    chosen = {"action": "delete_selected", "_selected_action": list(month.values_list("pk", flat=True)), "post": "yes"}
     assert month.count() == 3
     assert staff.post(LIST, chosen).status_code == 302
     assert month.count() == 0
