@@ -153,6 +153,14 @@ class Biller:
             tuple(self._doubts(lines)),
         )
 
+    def amounts_mxn(self, kwh: int) -> tuple[Decimal, Decimal]:
+        """Return what so many kWh would cost if all were of the cheapest tier, without lighting, and of the dearest, without discount."""
+        prices = [rate.price_mxn_per_kwh for section in self._sections for rate in section.tiers]
+        iva, lighting, discount = self.terms.iva_rate, self.terms.lighting, self.terms.discount
+        least = kwh * min(prices) * (1 + iva - discount.share) - discount.sum_mxn
+        most = kwh * max(prices) * (1 + iva + lighting.share) + lighting.sum_mxn
+        return max(least, ZERO), max(most, self.bill(kwh).grand_total)
+
     def next_kwh_mxn(self, kwh: int) -> Decimal:
         """Return by how much one more kWh raises the bill, in cents; nothing while the minimum is not reached."""
         return self.bill(kwh + 1).grand_total - self.bill(kwh).grand_total

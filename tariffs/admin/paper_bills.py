@@ -3,13 +3,27 @@
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 
+from tariffs.admin.confirmation import ConfirmationForm, ConfirmationMixin
 from tariffs.models import PaperBill
+from tariffs.paper_checks import paper_bill_warnings
+
+
+class PaperBillForm(ConfirmationForm):
+    """A bill, whose figures a home can have."""
+
+    def warnings(self) -> list[str]:
+        """Return what the API would ask to confirm."""
+        values = {name: self.cleaned_data[name] for name in ("home", "start", "end", "kwh", "total_mxn")}
+        if values["start"] >= values["end"]:  # the database says it
+            return []
+        return list(paper_bill_warnings(PaperBill(pk=self.instance.pk, **values)).values())
 
 
 @admin.register(PaperBill)
-class PaperBillAdmin(ModelAdmin):
+class PaperBillAdmin(ConfirmationMixin, ModelAdmin):
     """Paper bills by home and period."""
 
+    form = PaperBillForm
     list_display = ("home", "start", "end", "kwh", "total_mxn", "created_at")
     list_select_related = ("home",)
     search_fields = ("home__name", "home__memberships__user__email")

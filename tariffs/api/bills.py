@@ -18,6 +18,8 @@ from ecowatt.bodies import BodySerializer
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 from tariffs import services
 from tariffs.constants import MAX_DAYS, MAX_KWH, MAX_MXN
+from tariffs.models import PaperBill
+from tariffs.paper_checks import paper_bill_warnings
 from tariffs.selectors import paper_bill_get, paper_bills_of
 
 
@@ -48,6 +50,8 @@ class BillAddSerializer(BodySerializer):
             wrong=_("El total es un número de pesos con dos decimales a lo más, que no pasa de diez millones."),
         ),
     )
+
+    confirm = serializers.BooleanField(default=False, help_text="Keep the bill although its figures are implausible.")
 
     def validate_period_end(self, value: date) -> date:
         """Refuse a reading that is still to come."""
@@ -107,7 +111,9 @@ class BillsView(APIView):
         summary="Type in a paper bill",
         description=(
             "Dates are as they are printed, so that a bill starts on the date on which the one before ends. A bill that is newer "
-            "than the last reading that the contract knows sets, from its end on, the days and the months of the billing cycles."
+            "than the last reading that the contract knows sets, from its end on, the days and the months of the billing cycles. "
+            "Figures that no home has, or that are far from the tariff's prices, the home's past or its meters, are refused (422 of "
+            "type `implausible`) unless `confirm` says that they are printed so."
         ),
         request=BillAddSerializer,
         responses={
@@ -124,7 +130,10 @@ class BillsView(APIView):
         home = home_to_change(caller(request))
         serializer = BillAddSerializer(data=request.data, context={"today": home.today})
         serializer.is_valid(raise_exception=True)
-        bill = services.paper_bill_add(home=home, **serializer.validated_data)
+        asked = serializer.validated_data
+        if not asked.pop("confirm") and (warnings := paper_bill_warnings(PaperBill(home=home, **asked))):
+            raise serializers.ValidationError(warnings, "implausible")
+        bill = services.paper_bill_add(home=home, **asked)
         return Response(BillSerializer(bill).data, status=status.HTTP_201_CREATED)
 
 

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,9 +17,11 @@ from rest_framework.test import APIClient
 from accounts.models import Contract, Home, Membership, User
 from accounts.services import contract_change
 from conftest import client_of, make_user
+from devices.models import Device
 from tariffs.exceptions import BillOverlaps
 from tariffs.models import PaperBill
 from tariffs.services import paper_bill_add, paper_bill_delete
+from tariffs.tests.homes import used_hourly
 
 URL = "/api/v1/bills"
 pytestmark = pytest.mark.django_db
@@ -255,3 +257,80 @@ def test_staff_find_the_bills_of_a_home(home: Home) -> None:
     answer = staff.post(reverse("admin:tariffs_paperbill_change", args=[bill.pk]), form | {"kwh": 329})
     bill.refresh_from_db()
     assert (answer.status_code, bill.kwh) == (302, 329)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"kwh": 999_999, "total_mxn": 1}, {"kwh", "total_mxn"}),
+        ({"kwh": 999_999, "total_mxn": 5_000_000}, {"kwh"}),
+        ({"total_mxn": 1}, {"total_mxn"}),
+        ({"total_mxn": 0}, {"total_mxn"}),
+        ({"total_mxn": 90_000}, {"total_mxn"}),
+        ({"kwh": 0, "total_mxn": 57}, set()),
+        ({"total_mxn": 1077.92}, set()),  # with a deposit of 673
+        ({"kwh": 1611, "total_mxn": 3790.96}, set()),
+        ({"kwh": 2545, "total_mxn": 8304.21}, set()),
+        ({"kwh": 1500, "total_mxn": 14_000}, set()),  # in DAC, which the contract does not know yet
+    ],
+)
+def test_a_bill_of_impossible_figures_is_kept_only_when_confirmed(
+    api: APIClient, home: Home, prices: None, changes: dict[str, Any], fields: set[str]
+) -> None:
+    answer = _post(api, **changes)
+    if not fields:
+        assert answer.status_code == 201
+        return
+    detail = answer.json()["detail"]
+    assert (answer.status_code, {error["type"] for error in detail}) == (422, {"implausible"})
+    assert {tuple(error["loc"]) for error in detail} == {("body", field) for field in fields}
+    assert all(error["msg"].endswith("si así está impreso, confírmalo.") for error in detail)
+    assert (PaperBill.objects.count(), home.contracts.count()) == (0, 1)
+    assert _post(api, **changes, confirm=True).status_code == 201
+
+
+def test_a_bill_is_judged_by_the_discount_and_the_scheme_of_its_contract(api: APIClient, home: Home, prices: None) -> None:
+    assert _post(api, kwh=1000, total_mxn=90).status_code == 422
+    contract_change(home=home, valid_from=date(2026, 1, 1), discount_share=Decimal("0.95"))
+    assert _post(api, kwh=1000, total_mxn=120).status_code == 201
+
+
+def test_a_bill_is_judged_by_those_of_the_home_before(api: APIClient, home: Home) -> None:
+    _add(home, FEBRUARY, APRIL, kwh=590)  # 10 kWh a day
+    answer = _post(api, kwh=2_600)
+    assert answer.json()["detail"][0]["loc"] == ["body", "kwh"]
+    assert "hasta unos 40." in answer.json()["detail"][0]["msg"]
+    assert _post(api, kwh=2_400).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("is_main", "kwh", "status"),
+    [(True, 100, 422), (True, 3_000, 422), (True, 1_000, 201), (False, 100, 422), (False, 3_000, 201)],
+)
+def test_a_bill_is_judged_by_what_the_meters_saw(
+    api: APIClient, home: Home, meter: Device, is_main: bool, kwh: int, status: int
+) -> None:
+    meter.is_main = is_main
+    meter.save()
+    used_hourly(meter, datetime(2026, 4, 18, 6, tzinfo=UTC), datetime(2026, 6, 20, 6, tzinfo=UTC), lambda _hour: 500)  # 756 kWh
+    assert _post(api, kwh=kwh).status_code == status
+
+
+def test_the_sentences_hold_no_number_that_the_app_takes_for_a_status(api: APIClient, prices: None) -> None:
+    for kwh, total in ((4040, 1), (4014, 1), (401, 99_999), (999_999, 1), (3450, 404_000)):
+        text = " ".join(error["msg"] for error in _post(api, kwh=kwh, total_mxn=total).json()["detail"])
+        assert "401" not in text
+        assert "404" not in text
+
+
+def test_the_admin_asks_again_for_a_bill_of_impossible_figures(staff: Client, home: Home, prices: None) -> None:
+    page = reverse("admin:tariffs_paperbill_add")
+    form = {"home": home.pk, "start": "2026-04-18", "end": "2026-06-20", "kwh": "999999", "total_mxn": "1"}
+    text = staff.post(page, form).content.decode()
+    assert "si así está impreso, confírmalo" in text
+    assert "Es correcto: guardar así" in text
+    assert not PaperBill.objects.exists()
+    assert staff.post(page, form | {"confirm": "on"}).status_code == 302
+    assert PaperBill.objects.get().kwh == 999_999
+    backwards = form | {"start": "2026-06-20", "end": "2026-04-18"}
+    assert "de 1 a 100 días" in staff.post(page, backwards).content.decode()
