@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,3 +8,9 @@ class TariffsConfig(AppConfig):
 
     name = "tariffs"
     verbose_name = _("Tarifas")
+
+    def ready(self) -> None:
+        """Register the check, which needs the models."""
+        from tariffs.checks import prices_are_published
+
+        register(prices_are_published, Tags.database)

@@ -6,9 +6,10 @@ from copy import copy
 from datetime import UTC, date, datetime, time
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,7 +18,7 @@ from devices.models import Device
 from ecowatt.ids import row_id
 from tariffs.bill import Bill, Levy, Terms
 from tariffs.billing import Biller
-from tariffs.constants import NATIONAL
+from tariffs.constants import DAC, NATIONAL, Provenance
 from tariffs.cycles import Cycle, cycle_containing
 from tariffs.exceptions import BillNotFound, PricesMissing
 from tariffs.models import PaperBill, Price, Scheme
@@ -44,6 +45,32 @@ def prices_of(month: date, tariff: str | None = None) -> list[Rate]:
     Where a season of a tariff has none for the month, those of its last known month before it.
     """
     return Price.objects.of_tariff(tariff).in_month(month).order_by("tariff", "region", "season", "lower_kwh_month").rates()
+
+
+class PriceGap(NamedTuple):
+    """A tariff in one region without a published price of a month, and what bills take instead."""
+
+    tariff: str
+    region: str
+    instead: str
+
+    def __str__(self) -> str:
+        place = "" if self.region == NATIONAL else f" in {self.region}"
+        return f"no published price of tariff {self.tariff}{place}, {self.instead} stand in"
+
+
+def price_gaps(month: date) -> list[PriceGap]:
+    """Return where a month (its first day) has no price that was seen in print, by tariff and region (1 query)."""
+    known = {(tariff, NATIONAL): (None, False) for tariff in Contract.Tariff.values if tariff != DAC}
+    known |= {(DAC, region): (None, False) for region in Contract.DacRegion.values}
+    rows = Price.objects.filter(month__lte=month).order_by().values("tariff", "region").annotate(last=Max("month"))
+    published = Count("id", filter=Q(month=month, provenance=Provenance.PUBLISHED))
+    found = {(row["tariff"], row["region"]): (row["last"], row["published"] > 0) for row in rows.annotate(published=published)}
+    return [
+        PriceGap(tariff, region, "none" if last is None else "derived ones" if last == month else f"those of {last:%Y-%m}")
+        for (tariff, region), (last, is_published) in (known | found).items()
+        if not is_published
+    ]
 
 
 def current_cycle(home: Home, now: datetime) -> Cycle:
