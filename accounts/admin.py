@@ -19,13 +19,32 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from accounts.models import Contract, Home, Membership, PushToken, Session, User
+from accounts.selectors import may_act_as
 
 admin.site.unregister(Group)
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+def is_superuser(request: HttpRequest) -> bool:
+    """Tell whether a superuser asks."""
+    return bool(request.user.is_active and request.user.is_superuser)
 
 
 @admin.register(Group)
 class GroupAdmin(BaseGroupAdmin, ModelAdmin):
-    """Groups of staff, in this admin's look."""
+    """Groups of staff, in this admin's look. Who changes a group gives rights, which only superusers do."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Let superusers."""
+        return is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Let superusers."""
+        return is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Let superusers."""
+        return is_superuser(request)
 
 
 class UserAddForm(UserCreationForm):
@@ -46,7 +65,11 @@ class UserHomeInline(TabularInline):
 
 @admin.register(User)
 class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg]
-    """People. Changing a password here ends their sessions."""
+    """People. Changing a password here ends their sessions.
+
+    Only superusers give rights, and nobody changes a person who may do more than they may: to set an e-mail or a password is to become
+    that person.
+    """
 
     form = forms.ModelForm
     add_form = UserAddForm
@@ -60,9 +83,22 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     inlines = (UserHomeInline,)
     fieldsets = (
         (None, {"fields": ("email", "name", "password_link", "is_active", "date_joined", "last_login")}),
-        (_("Permisos"), {"classes": ("collapse",), "fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
+        (_("Permisos"), {"classes": ("collapse",), "fields": RIGHTS}),
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Show rights, for superusers alone to change."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if is_superuser(request) else (*fields, *RIGHTS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Let those who may, but at people with no more rights than theirs."""
+        return super().has_change_permission(request, obj) and (obj is None or may_act_as(request.user, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Let those who may, but of people with no more rights than theirs."""
+        return super().has_delete_permission(request, obj) and (obj is None or may_act_as(request.user, obj))
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> tuple[type[TabularInline], ...]:
         """Offer homes once the user is there."""
@@ -137,7 +173,14 @@ class HomeAdmin(ModelAdmin):
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Rows that only the program writes; deleting stays possible, or their user could not be deleted either."""
+    """Rows that only the program writes; deleting stays possible, or their user could not be deleted either.
+
+    What is not shown can't be asked for in the URL either: who may ask how a token starts knows it after some questions.
+    """
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Allow the fields that the page shows."""
+        return lookup.split("__")[0] in self.fields and super().lookup_allowed(lookup, value, request)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse."""

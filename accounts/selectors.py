@@ -1,5 +1,7 @@
 """Reads of the accounts on behalf of a user."""
 
+from django.contrib.auth.models import AnonymousUser, Permission
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.exceptions import NotAllowed
@@ -21,3 +23,15 @@ def require_changing_role(role: str) -> None:
     """Let owners and members of a home go on. Raises NotAllowed for a viewer, who reads."""
     if role not in CHANGING_ROLES:
         raise NotAllowed(_("Como invitado puedes ver lo que hay en el hogar, pero no cambiarlo."))
+
+
+def may_act_as(user: User | AnonymousUser, other: User) -> bool:
+    """Tell whether the other has no right that the user lacks, active or not (2 queries)."""
+    if user.is_superuser or other.is_superuser:
+        return user.is_superuser
+    return _rights(other.pk) <= _rights(user.pk)
+
+
+def _rights(user_id: int | None) -> set[int]:
+    given = Permission.objects.filter(Q(user=user_id) | Q(group__user=user_id))
+    return set(given.values_list("id", flat=True))

@@ -63,6 +63,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "ecowatt.nul.refuse_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -79,6 +80,7 @@ ASGI_APPLICATION = "ecowatt.asgi.application"
 APPEND_SLASH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
+SESSION_COOKIE_AGE = 12 * 3600  # of the admin; a working day
 AUTHENTICATION_BACKENDS = ["accounts.backends.PasswordBackend"]
 SILENCED_SYSTEM_CHECKS = ["auth.E003"]  # the e-mail is unique by a constraint on its lower case, which this check can't see
 TEMPLATES = [
@@ -264,6 +266,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "EcoWatt",
     "SITE_SYMBOL": "bolt",
     "SITE_URL": reverse_lazy("docs"),
+    "LOGIN": {"form": "accounts.forms.LoginForm"},
     "SIDEBAR": {"show_search": True, "navigation": "ecowatt.sidebar.navigation"},
     "COLORS": {  # Tailwind's emerald
         "primary": {

@@ -1,7 +1,7 @@
 """Every path of the site. A slash at the end is optional everywhere, without a redirect."""
 
 from django.contrib import admin
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path, re_path
 from django.utils.translation import gettext as _
 
@@ -11,10 +11,20 @@ def greeting(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"message": _("Bienvenido a EcoWatt."), "docs": "/docs", "api": "/api/v1"})
 
 
+def admin_login(request: HttpRequest) -> HttpResponse:
+    """Answer the admin's login; one for which it is too early gets the API's status."""
+    answer: HttpResponse = admin.site.login(request)
+    form = (getattr(answer, "context_data", None) or {}).get("form")
+    if wait_s := getattr(form, "retry_after_s", 0):
+        answer.status_code, answer["Retry-After"] = 429, str(wait_s)
+    return answer
+
+
 urlpatterns = [
     path("", greeting, name="greeting"),
+    re_path(r"^admin/login/?$", admin_login),
     path("admin/", admin.site.urls),
-    re_path(r"^admin$", admin.site.index),
+    re_path(r"^admin$", admin.site.admin_view(admin.site.index)),
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("devices.api.urls")),
     path("api/v1/", include("telemetry.api.urls")),
