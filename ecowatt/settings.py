@@ -233,7 +233,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "Electricity of a Mexican household, live and in pesos. Log in, press Authorize and paste the `access_token`.\n\n"
         "Every error is JSON with `detail`: a sentence for the user, or a list whose items have one as `msg`. It is Spanish; "
         "`Accept-Language: en` asks for English. Any call may also answer 405 (another method), 406, 413 (a body above 64 KiB), "
-        "415 (not JSON), 500 or 503 (the database is away). A slash at the end of a path is optional."
+        "415 (not JSON), 500 or 503 (the database is away). A key that a body does not know is refused (422). A slash at the end of a "
+        "path is optional."
     ),
     "TAGS": [
         {"name": "auth", "description": "Sessions and passwords"},
