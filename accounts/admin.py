@@ -127,7 +127,15 @@ class ContractInline(StackedInline):
     min_num = 1
     validate_min = True
     fieldsets = (
-        (None, {"fields": (("valid_from", "tariff", "base_tariff"), ("billing_months", "billing_day", "last_reading"))}),
+        (
+            None,
+            {
+                "fields": (
+                    ("valid_from", "tariff", "base_tariff"),
+                    ("billing_months", "billing_day", "last_reading", "supply_start"),
+                )
+            },
+        ),
         (_("Temporada, región e impuestos"), {"fields": (("summer_start_month", "dac_region", "iva_rate"),)}),
         (_("Alumbrado y descuentos"), {"fields": (("dap_share", "dap_mxn"), ("discount_share", "discount_mxn"))}),
         (_("Lugar"), {"fields": (("state", "municipality"),)}),

@@ -95,12 +95,16 @@ def _curve(seen: "_Hours", wh: Array, gone: "_Hours", coming: "_Hours") -> list[
     """Return what was used until the end of each day that has hours gone by unseen, and then of each day to come."""
     shape = _shape(seen, wh)
     days, asked = seen.by_day(shape), [hours.by_day(shape) for hours in (gone, coming)]
-    wanted = Days(*map(np.concatenate, zip(*asked, strict=True)))
-    level_wh = wh.sum() / days.shares.sum()
-    if level_wh <= 0 or not wanted.days.size:
-        return [NOTHING] * wanted.days.size
-    used = _summed(np.searchsorted(days.days, seen.days), wh, days.days.size) / days.shares / level_wh
-    return _estimates(*conditioned(days, used, wanted), level_wh / 1000)
+    used = _summed(np.searchsorted(days.days, seen.days), wh, days.days.size)
+    return unseen(days, used, Days(*map(np.concatenate, zip(*asked, strict=True))))
+
+
+def unseen(seen: Days, wh: Array, asked: Days) -> list[Estimate]:
+    """Return what was used until the end of each day asked for, from the Wh of the shares of days that were seen."""
+    level_wh = wh.sum() / seen.shares.sum()
+    if level_wh <= 0 or not asked.days.size:
+        return [NOTHING] * asked.days.size
+    return _estimates(*conditioned(seen, wh / seen.shares / level_wh, asked), level_wh / 1000)
 
 
 def crossing(forecast: Forecast, kwh: float) -> Crossing | None:

@@ -4,8 +4,6 @@ kWh of the cycle are those measured so far, those of hours that nobody measured,
 meter shows them.
 """
 
-from collections.abc import Sequence
-from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -15,10 +13,7 @@ from tariffs.constants import Tier
 from tariffs.cycles import Cycle
 from tariffs.dac import Dac
 from tariffs.forecast import NOTHING, Crossing, Estimate, Forecast, TooLittle, crossing
-
-DAYS_A_MONTH = 30.4375
-# Time without data that says nothing against a sum: seven minutes a day.
-NEGLIGIBLE_SHARE = 0.005
+from tariffs.periods import NEGLIGIBLE_SHARE
 
 
 class Cost(NamedTuple):
@@ -103,7 +98,7 @@ class NextTier(NamedTuple):
 
 
 class DacOutlook(NamedTuple):
-    """Where the home stands towards DAC; what DAC adds to the bill of this cycle; the kWh a day that keep it below the limit.
+    """Where the home stands towards DAC, and what DAC adds to the bill of this cycle.
 
     `added_mxn` is the bill in DAC less the bill in the locality's tariff: what entering costs, or what leaving saves.
     """
@@ -111,7 +106,6 @@ class DacOutlook(NamedTuple):
     is_in: bool
     dac: Dac
     added_mxn: Decimal | None
-    kwh_per_day_to_stay_below: float | None
 
 
 class Outlook(NamedTuple):
@@ -163,8 +157,3 @@ def per_day(kwh: float, days_left: float) -> float | None:
 def whole_kwh(kwh: float) -> int:
     """Return the kWh as a meter shows them; one is not lost to the noise of adding floats."""
     return max(round(kwh * 1000) // 1000, 0)
-
-
-def kwh_per_bill(uses: Sequence[tuple[date, date, float]], months: int) -> list[float]:
-    """Return past uses [start, end) as kWh of a bill of 1 or 2 months: as they are where they are as long, else in proportion."""
-    return [kwh * months / max(round((end - start).days / DAYS_A_MONTH), 1) for start, end, kwh in uses]

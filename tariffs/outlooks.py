@@ -1,6 +1,6 @@
 """A home's outlook, gathered from its hours, its contract, the prices and its past bills."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,9 +12,10 @@ from ecowatt.kept import kept, key_of
 from tariffs.billing import Biller
 from tariffs.constants import DAC
 from tariffs.cycles import Cycle
-from tariffs.dac import MONTHS, standing
+from tariffs.dac import MONTHS, YEAR, standing, usual_kwh
 from tariffs.forecast import HISTORY_DAYS, Forecast, TooLittle, forecast
-from tariffs.outlook import Ahead, DacOutlook, Outlook, SoFar, ahead_of, kwh_per_bill, next_tier_of, now_of, per_day, whole_kwh
+from tariffs.outlook import Ahead, DacOutlook, Outlook, SoFar, ahead_of, next_tier_of, now_of, whole_kwh
+from tariffs.periods import PeriodUse
 from tariffs.selectors import billers_for, cycle_bounds, cycle_of, cycle_on, local_date
 from tariffs.use import kwh_of_last_year
 from telemetry.history import Window
@@ -102,31 +103,30 @@ def base_tariff(contract: Contract) -> str:
 def _dac(measured: Measured, ahead: Ahead | None, billers: dict[str, Biller]) -> DacOutlook | None:
     """Return where the home stands towards DAC, or None where its locality's tariff or its use is unknown."""
     contract, cycle, kwh = measured.contract, measured.cycle, measured.so_far.kwh.expected
-    tariff, months = base_tariff(contract), contract.billing_months
-    past = kwh_per_bill(_last_year(measured), months)
+    tariff, past = base_tariff(contract), _last_year(measured)
     if not tariff or not (ahead or past):
         return None
-    expected = ahead.kwh.expected if ahead else max(sum(past) / len(past), kwh)
+    expected = ahead.kwh if ahead else usual_kwh(past, cycle, kwh)
     found = standing(
         tariff=tariff,
         is_in=contract.tariff == DAC,
-        past_kwh=past,
+        past=past,
         so_far_kwh=kwh,
         cycle_kwh=expected,
-        ends=_ends(cycle, contract, MONTHS // months),
-        months=months,
+        cycles=_cycles(cycle, contract),
+        days_left=measured.days_left,
+        not_before=contract.supply_start and contract.supply_start + YEAR,
     )
-    stay = per_day(found.kwh_until_limit, measured.days_left)
-    return DacOutlook(contract.tariff == DAC, found, _added_mxn(billers, tariff, expected), stay)
+    return DacOutlook(contract.tariff == DAC, found, _added_mxn(billers, tariff, expected.expected))
 
 
-def _last_year(measured: Measured) -> list[tuple[date, date, int]]:
+def _last_year(measured: Measured) -> list[PeriodUse]:
     """Return the uses before the cycle, kept for KEPT_S: only readings that come late change what was measured (1–5 queries)."""
     home, start = measured.home, measured.cycle.start
     papers = home.paper_bills.aggregate(Count("id"), Max("id"), Sum("kwh"))
     readings = [(each.valid_from, each.billing_day, each.billing_months, each.last_reading) for each in home.contract_versions]
-    key = key_of("tariffs:year", home.pk, home.time_zone, measured.devices, start, papers, readings)
-    found: list[tuple[date, date, int]] = kept(key, KEPT_S, lambda: [use[:3] for use in kwh_of_last_year(home, start)])
+    key = key_of("tariffs:periods", home.pk, home.time_zone, measured.devices, start, papers, readings)
+    found: list[PeriodUse] = kept(key, KEPT_S, lambda: kwh_of_last_year(home, start))
     return found
 
 
@@ -137,9 +137,9 @@ def _added_mxn(billers: dict[str, Biller], tariff: str, kwh: float) -> Decimal |
     return dac - locality
 
 
-def _ends(cycle: Cycle, contract: Contract, count: int) -> list[date]:
-    """Return the reading dates of so many cycles, this one's first."""
-    ends = [cycle.end]
-    while len(ends) < count:
-        ends.append(cycle_of(contract, ends[-1]).end)
-    return ends
+def _cycles(cycle: Cycle, contract: Contract) -> list[Cycle]:
+    """Return the cycles of a year, this one first."""
+    cycles = [cycle]
+    while len(cycles) < MONTHS // contract.billing_months:
+        cycles.append(cycle_of(contract, cycles[-1].end))
+    return cycles

@@ -1,52 +1,43 @@
 """What a home has used, by billing period: on paper where there is a bill, else as measured."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, timedelta
-from enum import StrEnum
 from functools import partial
-from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from accounts.models import Home
 from tariffs.cycles import Cycle
-from tariffs.selectors import cycle_on, cycle_uses
-from telemetry.coverage import CircuitUse, known_share
+from tariffs.forecast import Estimate
+from tariffs.periods import HABIT_DAYS, PeriodUse, Source, period_use
+from tariffs.selectors import cycle_on
+from telemetry.hours import home_days
+from telemetry.selectors import counting_ids
 
 YEAR = timedelta(days=365)
 DAY = timedelta(days=1)
-# A cycle with more time without data than this is not known well enough to stand for a bill.
-LEAST_KNOWN_SHARE = 0.9
-
-
-class Source(StrEnum):
-    """Where a use is known from."""
-
-    PAPER = "paper"
-    MEASURED = "measured"
-
-
-class PeriodUse(NamedTuple):
-    """The whole kWh that a home used on its local dates [start, end)."""
-
-    start: date
-    end: date
-    kwh: int
-    source: Source
 
 
 def kwh_of_last_year(home: Home, until: date) -> list[PeriodUse]:
     """Return the use of the 12 months of billing periods that ended by a local date, the newest first (at most 5 queries).
 
-    They are 6 bimonthly or 12 monthly ones, without overlap; where there is neither a paper bill nor enough data, one is missing.
-    Raises NoContract.
+    They are 6 bimonthly or 12 monthly ones, or some of each where the contract has changed, without overlap; where there is neither a
+    paper bill nor enough data, one is missing. Raises NoContract.
     """
     bills = home.paper_bills.filter(end__lte=until, end__gt=until - 2 * YEAR).values_list("start", "end", "kwh")
-    papers = {Cycle(start, end): kwh for start, end, kwh in bills}
+    papers = {Cycle(start, end): Estimate(kwh, kwh, kwh) for start, end, kwh in bills}
     periods = list(periods_before(until, papers, partial(cycle_on, home)))
-    measured = [period for period in periods if period not in papers]
-    _by, uses = cycle_uses(home, measured)
-    known = {period: _whole_kwh(use) for period, use in zip(measured, uses, strict=True) if known_share(use) >= LEAST_KNOWN_SHARE}
-    found = [(period, papers, Source.PAPER) if period in papers else (period, known, Source.MEASURED) for period in periods]
-    return [PeriodUse(*period, kwh[period], source) for period, kwh, source in found if period in kwh]
+    measured = measured_uses(home, [period for period in periods if period not in papers])
+    uses = [PeriodUse(*each, papers[each], Source.PAPER) if each in papers else measured[each] for each in periods]
+    return [use for use in uses if use]
+
+
+def measured_uses(home: Home, periods: Sequence[Cycle]) -> dict[Cycle, PeriodUse | None]:
+    """Return what meters say of periods gone by, None where that is too little (3 queries)."""
+    if not periods:
+        return {}
+    first, end = min(period.start for period in periods), max(period.end for period in periods)
+    days = home_days(counting_ids(home), first - HABIT_DAYS * DAY, end, ZoneInfo(home.time_zone))
+    return {period: period_use(days, *period) for period in periods}
 
 
 def periods_before(until: date, papers: Collection[Cycle], cycle_at: Callable[[date], Cycle]) -> Iterator[Cycle]:
@@ -69,8 +60,3 @@ def periods_before(until: date, papers: Collection[Cycle], cycle_at: Callable[[d
             return
         yield period
         end = period.start
-
-
-def _whole_kwh(circuits: Collection[CircuitUse]) -> int:
-    """Return the kWh that a meter would have shown, rounded half up."""
-    return max(round(sum(circuit.energy_wh for circuit in circuits)) + 500, 0) // 1000

@@ -26,3 +26,9 @@ WITH bucket AS (
 SELECT start, sum(wh), sum(known * mean_wh) / (SELECT sum(mean_wh) FROM circuit WHERE b.start BETWEEN first AND last)
 FROM bucket b JOIN circuit USING (device_id, channel) GROUP BY start
 """
+
+# The same by local date, with the known hours of each. Parameters: time zone, then those of the hours.
+HOME_DAYS = f"""
+SELECT (start AT TIME ZONE %s)::date AS day, sum(wh), sum(known_share)
+FROM ({HOME_HOURS}) AS hour (start, wh, known_share) GROUP BY day
+"""

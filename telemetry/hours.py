@@ -1,16 +1,17 @@
 """A home's energy hour by hour, and how much of it is known."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from telemetry.coverage_sql import HOME_HOURS
-from telemetry.history import Window
+from telemetry.coverage_sql import HOME_DAYS, HOME_HOURS
+from telemetry.history import Window, local_midnight
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class HourOfHome(NamedTuple):
@@ -31,6 +32,27 @@ def home_hours(devices: Sequence[int], start: datetime, end: datetime, zone: Zon
         found = {at.timestamp(): (wh, known or 0.0) for at, wh, known in cursor.fetchall()}
     hours = Window(start, end, "1h", zone).steps()
     return [HourOfHome(hour, *found.get(hour.timestamp(), (0.0, 0.0))) for hour in hours]
+
+
+class DayOfHome(NamedTuple):
+    """What a home is known to have drawn on a local date, Wh, and of which share (0 to 1) of the day that is known."""
+
+    date: date
+    wh: float
+    known_share: float
+
+
+def home_days(devices: Sequence[int], first: date, end: date, zone: ZoneInfo) -> list[DayOfHome]:
+    """Return every local date of [first, end) of the devices that make a home's total (1 query)."""
+    edges = [local_midnight(first + day * DAY, zone) for day in range((end - first).days + 1)]
+    with connection.cursor() as cursor:
+        cursor.execute(HOME_DAYS, [zone.key, list(devices), edges[0], edges[-1]])
+        found = {day: (wh, known or 0.0) for day, wh, known in cursor.fetchall()}
+    days = []
+    for start, after in pairwise(edges):
+        wh, known = found.get(start.date(), (0.0, 0.0))
+        days.append(DayOfHome(start.date(), wh, min(known / ((after.timestamp() - start.timestamp()) / 3600), 1.0)))
+    return days
 
 
 def hour_of(moment: datetime) -> datetime:

@@ -99,11 +99,15 @@ class TermsSerializer(BodySerializer):
 
 
 class VersionSerializer(TermsSerializer):
-    """What a version of the contract says; `last_reading` is a date on which the meter was read."""
+    """What a version of the contract says; `last_reading` is a date on which the meter was read.
+
+    `supply_start` is the date on which CFE connected the home, null where nobody knows: in the first year there is no DAC.
+    """
 
     base_tariff = BaseTariffField(required=False, allow_null=True)
     billing_day = BillingDayField(required=False)
     last_reading = _day(allow_null=True)
+    supply_start = _day(allow_null=True)
     state = StateField(required=False, allow_blank=True)
     municipality = TextField(max_length=80, required=False, allow_blank=True, **_messages(_("El municipio es un texto corto.")))
 
@@ -123,6 +127,12 @@ class ContractChangeSerializer(VersionSerializer):
         """Refuse a reading that is still to come: no bill would ever be newer. Raises ValidationError."""
         if value and value > self.context["today"]:
             raise serializers.ValidationError(_("La última lectura está en el futuro."), "invalid")
+        return value
+
+    def validate_supply_start(self, value: date | None) -> date | None:
+        """Refuse a supply that is still to begin. Raises ValidationError."""
+        if value and value > self.context["today"]:
+            raise serializers.ValidationError(_("El inicio del suministro está en el futuro."), "invalid")
         return value
 
 
@@ -153,6 +163,7 @@ ASKED: Values = {
     "billing_months": 2,
     "billing_day": 20,
     "last_reading": "2026-06-20",
+    "supply_start": None,
     "summer_start_month": 4,
     "dac_region": "sur_y_peninsular",
     "iva_rate": 0.16,

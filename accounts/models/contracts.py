@@ -130,6 +130,12 @@ class Contract(models.Model):
         blank=True,
         help_text=_("La fecha de una lectura del medidor: fija el día de corte y, si el recibo es bimestral, sus meses."),
     )
+    supply_start = models.DateField(
+        _("inicio del suministro"),
+        null=True,
+        blank=True,
+        help_text=_("La fecha en que CFE conectó el servicio, si se conoce: en su primer año no hay DAC."),
+    )
     summer_start_month = models.PositiveSmallIntegerField(
         _("inicio del verano"),
         default=5,

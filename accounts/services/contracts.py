@@ -14,6 +14,7 @@ TERMS = (
     "billing_months",
     "billing_day",
     "last_reading",
+    "supply_start",
     "summer_start_month",
     "dac_region",
     "iva_rate",

@@ -98,6 +98,7 @@ def test_a_contract_is_read_and_written(api: APIClient, home: Home) -> None:
     rest: dict[str, Any] = {
         "base_tariff": None,
         "billing_day": 20,
+        "supply_start": None,
         "dap_mxn": 0.0,
         "discount_share": 0.0,
         "discount_mxn": 0.0,
@@ -107,6 +108,12 @@ def test_a_contract_is_read_and_written(api: APIClient, home: Home) -> None:
     assert api.get(URL).json() == body
     before = api.get(URL, {"on": "2026-06-19"}).json()
     assert (before["tariff"], before["billing_months"], before["in_force_since"]) == ("1f", 1, "2000-01-01")
+
+
+def test_the_start_of_the_supply_is_kept_and_never_in_the_future(api: APIClient, home: Home) -> None:
+    assert api.put(URL, {"supply_start": "2026-01-15"}, format="json").json()["supply_start"] == "2026-01-15"
+    refused = api.put(URL, {"supply_start": "2099-01-15"}, format="json")
+    assert (refused.status_code, refused.json()["detail"][0]["msg"]) == (422, "El inicio del suministro está en el futuro.")
 
 
 def test_what_was_read_may_be_sent_back_with_a_change_and_leaves_the_past_alone(api: APIClient, home: Home) -> None:

@@ -61,7 +61,21 @@ class ContractAdmin(ExportMixin, HistoryAdmin):
     actions = ("what_would_they_bill",)
     actions_detail = ("what_would_this_bill",)
     fieldsets = (
-        (None, {"fields": ("home", "valid_from", "tariff", "base_tariff", "billing_months", "billing_day", "last_reading")}),
+        (
+            None,
+            {
+                "fields": (
+                    "home",
+                    "valid_from",
+                    "tariff",
+                    "base_tariff",
+                    "billing_months",
+                    "billing_day",
+                    "last_reading",
+                    "supply_start",
+                )
+            },
+        ),
         (_("Temporada, región e impuestos"), {"fields": ("summer_start_month", "dac_region", "iva_rate")}),
         (_("Alumbrado y descuentos"), {"fields": ("dap_share", "dap_mxn", "discount_share", "discount_mxn")}),
         (_("Lugar"), {"fields": ("state", "municipality")}),

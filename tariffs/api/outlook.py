@@ -17,8 +17,9 @@ from ecowatt.conditional import conditional
 from ecowatt.schema import NEEDS_LOGIN, answer, refusals
 from tariffs.bill import CERTAINTIES
 from tariffs.constants import TIER_NAMES, Tier
+from tariffs.dac import DAYS_A_MONTH, LEAST_MONTHS
 from tariffs.forecast import LEAST_DAYS
-from tariffs.outlook import DAYS_A_MONTH, Ahead, DacOutlook, NextTier, Outlook
+from tariffs.outlook import Ahead, DacOutlook, NextTier, Outlook
 from tariffs.outlooks import outlook_of
 from tariffs.rendering import reasons
 
@@ -94,18 +95,31 @@ class NextTierSerializer(serializers.Serializer[Any]):
 class DacSerializer(serializers.Serializer[Any]):
     """Where the home stands towards DAC, averages in kWh a month. A home in DAC leaves it on `crosses_on`, another one enters.
 
-    Months that nobody knows count as the average of those known. `added_mxn` is what DAC adds to this cycle's bill.
+    Months that nobody knows count as the average of those known. With less than six months known nothing is said of what is to come.
+    Intervals hold four times in five. `note` says what keeps the home from a date, or a date from being certain.
     """
 
     is_in_dac = serializers.BooleanField()
     limit_kwh_month = serializers.IntegerField()
     average_kwh_month = serializers.FloatField(allow_null=True)
-    average_at_end_kwh_month = serializers.FloatField()
-    months_known = serializers.IntegerField()
-    crosses_on = serializers.DateField(allow_null=True)
+    average_low_kwh_month = serializers.FloatField(allow_null=True)
+    average_high_kwh_month = serializers.FloatField(allow_null=True)
+    average_at_end_kwh_month = serializers.FloatField(allow_null=True, help_text="When the running cycle ends.")
+    months_known = serializers.IntegerField(help_text="On paper or measured, of twelve.")
+    months_estimated = serializers.IntegerField(help_text="How many are in bills of which hours are estimated.")
+    crosses_on = serializers.DateField(allow_null=True, help_text="Null: not within a year at this pace.")
+    crosses_earliest = serializers.DateField(allow_null=True)
+    crosses_latest = serializers.DateField(allow_null=True, help_text="Null: perhaps not within a year.")
     months_until = serializers.IntegerField(allow_null=True)
-    kwh_per_day_to_stay_below = serializers.FloatField(allow_null=True)
-    added_mxn = serializers.FloatField(allow_null=True)
+    pace_kwh_per_day = serializers.FloatField(
+        allow_null=True, help_text="Until `crosses_on`, or the reading that is nearest to the limit."
+    )
+    kwh_per_day_to_stay_below = serializers.FloatField(
+        allow_null=True,
+        help_text="From now on: keeps the home out of DAC for a year, or less of it leads it out in one. 0: nothing does any more.",
+    )
+    added_mxn = serializers.FloatField(allow_null=True, help_text="What DAC adds to this cycle's bill.")
+    note = serializers.CharField(allow_null=True)
 
 
 class OutlookSerializer(serializers.Serializer[Any]):
@@ -183,18 +197,44 @@ def _next_tier(tier: NextTier) -> dict[str, Any]:
 
 
 def _dac(found: DacOutlook, outlook: Outlook) -> dict[str, Any]:
-    dac = found.dac
+    dac, crossing = found.dac, found.dac.crossing
+    stay, expected = dac.kwh_per_day_to_stay_below, crossing and crossing.expected
     return {
         "is_in_dac": found.is_in,
         "limit_kwh_month": dac.limit_kwh_month,
-        "average_kwh_month": _rounded(dac.average),
-        "average_at_end_kwh_month": _rounded(dac.average_at_end),
+        "average_kwh_month": dac.average and _rounded(dac.average.expected),
+        "average_low_kwh_month": dac.average and _rounded(dac.average.low),
+        "average_high_kwh_month": dac.average and _rounded(dac.average.high),
+        "average_at_end_kwh_month": dac.average_at_end and _rounded(dac.average_at_end.expected),
         "months_known": dac.months_known,
-        "crosses_on": dac.crosses_on,
-        "months_until": dac.crosses_on and _months_until(outlook, dac.crosses_on),
-        "kwh_per_day_to_stay_below": _rounded(found.kwh_per_day_to_stay_below),
+        "months_estimated": dac.months_estimated,
+        "crosses_on": expected,
+        "crosses_earliest": crossing and crossing.earliest,
+        "crosses_latest": crossing and crossing.latest,
+        "months_until": expected and _months_until(outlook, expected),
+        "pace_kwh_per_day": _rounded(dac.pace_kwh_per_day),
+        "kwh_per_day_to_stay_below": None if stay is None else math.floor(stay * 100) / 100,
         "added_mxn": found.added_mxn,
+        "note": dac_note(found),
     }
+
+
+def dac_note(found: DacOutlook) -> str | None:
+    """Return why there is no date of DAC, or what may keep it from coming true."""
+    dac, crossing = found.dac, found.dac.crossing
+    if dac.average_at_end is None:
+        text = _("Para una fecha de DAC hacen falta %(least)d meses de consumo conocido; por ahora hay %(months)d.")
+        return text % {"least": LEAST_MONTHS, "months": dac.months_known}
+    if dac.is_first_year:
+        return _("En el primer año del suministro no hay DAC.")
+    if crossing and crossing.expected and found.is_in and crossing.latest != crossing.expected:
+        if crossing.latest is None:
+            return _("Con un consumo en la parte alta del intervalo, el hogar no sale de DAC dentro de un año.")
+        text = _("Con un consumo en la parte alta del intervalo, el hogar no sale de DAC hasta el %(day)s.")
+        return text % {"day": f"{crossing.latest:%d/%m/%Y}"}
+    if crossing and crossing.expected and not found.is_in and dac.kwh_per_day_to_stay_below == 0:
+        return _("La entrada a DAC ya no se evita: los recibos anteriores bastan para pasar el límite.")
+    return None
 
 
 def _months_until(outlook: Outlook, day: date) -> int:
@@ -246,12 +286,19 @@ EXAMPLE = {
         "is_in_dac": False,
         "limit_kwh_month": 400,
         "average_kwh_month": 371.5,
+        "average_low_kwh_month": 368.9,
+        "average_high_kwh_month": 374.1,
         "average_at_end_kwh_month": 383.2,
         "months_known": 12,
+        "months_estimated": 1,
         "crosses_on": "2027-02-12",
+        "crosses_earliest": "2027-01-12",
+        "crosses_latest": "2027-03-12",
         "months_until": 3,
-        "kwh_per_day_to_stay_below": 22.31,
+        "pace_kwh_per_day": 18.02,
+        "kwh_per_day_to_stay_below": 13.14,
         "added_mxn": 2480.11,
+        "note": None,
     },
 }
 

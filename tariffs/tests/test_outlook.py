@@ -9,7 +9,7 @@ from tariffs.bill import ZERO, Certainty, Doubt, Terms
 from tariffs.billing import Biller
 from tariffs.constants import Tier
 from tariffs.forecast import Crossing, Estimate, Forecast, TooLittle
-from tariffs.outlook import Ahead, Cost, SoFar, ahead_of, kwh_per_bill, next_tier_of, now_of, per_day, whole_kwh
+from tariffs.outlook import Ahead, Cost, SoFar, ahead_of, next_tier_of, now_of, per_day, whole_kwh
 from tariffs.tests.helpers import book_of
 
 START = date(2026, 11, 1)
@@ -96,12 +96,6 @@ def test_what_is_missing_without_habits_leaves_a_lower_bound() -> None:
 def test_a_few_minutes_that_are_missing_change_nothing() -> None:
     now = now_of(BILLER, _so_far(60.0, known=239.0, estimate=Estimate(0.3, 0.2, 0.4)))
     assert (now.kwh, now.bill) == (60.0, BILLER.bill(60))
-
-
-def test_past_uses_are_bills_of_the_contract_s_length() -> None:
-    two_months, one_month = (date(2026, 4, 18), date(2026, 6, 20), 328.0), (date(2026, 6, 20), date(2026, 7, 20), 150.0)
-    assert kwh_per_bill([two_months, one_month], 2) == [328.0, 300.0]
-    assert kwh_per_bill([two_months, one_month], 1) == [164.0, 150.0]
 
 
 @given(kwh=st.floats(0, 5_000), more=st.floats(0, 100))

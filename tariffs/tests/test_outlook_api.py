@@ -11,7 +11,7 @@ from accounts.models import Home, User
 from accounts.services import contract_change
 from conftest import client_of
 from devices.models import Device
-from tariffs.api.outlook import outlook_json
+from tariffs.api.outlook import dac_note, outlook_json
 from tariffs.bill import Certainty, Doubt
 from tariffs.constants import Tier
 from tariffs.dac import LIMITS_KWH_MONTH
@@ -136,32 +136,89 @@ def test_the_next_tier_has_a_date_before_the_home_is_in_it(home: Home, steady: D
     assert tier.kwh_per_day_to_avoid == pytest.approx((150 - 126) / (20 - 12 / 24))
 
 
-def test_dac_is_reached_at_this_pace_and_what_it_adds_is_told(home: Home, steady: Device) -> None:
+@pytest.fixture
+def half_a_year(home: Home, steady: Device) -> Device:
+    """Paper bills of the months before the steady meter, of 200 kWh each."""
+    for month in range(10, 16):
+        start, end = (date(2025 + each // 12, each % 12 + 1, 1) for each in (month, month + 1))
+        PaperBill.objects.create(home=home, start=start, end=end, kwh=200, total_mxn=300)
+    return steady
+
+
+def test_dac_is_reached_at_this_pace_and_what_it_adds_is_told(home: Home, half_a_year: Device) -> None:
     dac = outlook_of(home, NOW).dac
     assert dac is not None
-    assert dac.dac.limit_kwh_month == LIMITS_KWH_MONTH["1"]
-    assert dac.dac.average_at_end == pytest.approx(360, rel=0.02)  # 12 kWh a day: 360 a month, above 250
-    assert dac.dac.crosses_on == date(2026, 7, 1)
+    assert (dac.dac.limit_kwh_month, dac.dac.months_known) == (LIMITS_KWH_MONTH["1"], 7)
+    assert dac.dac.average is not None
+    assert dac.dac.average.expected == pytest.approx((6 * 200 + 372) / 7, rel=0.01)
+    assert dac.dac.crossing is not None
+    assert dac.dac.crossing.expected == date(2026, 9, 1)  # 12 kWh a day: 360 a month, above 250
     assert dac.added_mxn is not None
     assert dac.added_mxn > 500
 
 
-def test_the_months_until_dac_are_counted_from_now(home: Home, steady: Device) -> None:
+def test_the_months_until_dac_are_counted_from_now(home: Home, half_a_year: Device) -> None:
     dac = outlook_json(outlook_of(home, NOW))["dac"]
-    assert (dac["crosses_on"], dac["months_until"]) == (date(2026, 7, 1), 1)
+    assert (dac["crosses_on"], dac["months_until"], dac["note"]) == (date(2026, 9, 1), 3, None)
+    assert dac["crosses_earliest"] <= dac["crosses_on"]
+    assert dac["kwh_per_day_to_stay_below"] < dac["pace_kwh_per_day"] == pytest.approx(12, rel=0.02)
     later = outlook_json(outlook_of(home, NOW)._replace(days_left=45.0))["dac"]
-    assert later["months_until"] == 2
+    assert later["months_until"] == 4
 
 
-def test_a_home_in_dac_sees_when_it_leaves_by_the_limit_of_where_it_came_from(home: Home, steady: Device) -> None:
+def test_days_of_data_are_no_months_of_dac(home: Home, steady: Device) -> None:
+    dac = outlook_json(outlook_of(home, NOW))["dac"]
+    assert (dac["months_known"], dac["crosses_on"], dac["crosses_earliest"], dac["kwh_per_day_to_stay_below"]) == (
+        1,
+        None,
+        None,
+        None,
+    )
+    assert dac["note"] == "Para una fecha de DAC hacen falta 6 meses de consumo conocido; por ahora hay 1."
+
+
+def test_a_supply_of_this_year_has_no_dac(home: Home, half_a_year: Device) -> None:
+    contract_change(home=home, valid_from=date(2026, 1, 1), supply_start=date(2025, 11, 3))
+    dac = outlook_json(outlook_of(home, NOW))["dac"]
+    assert (dac["crosses_on"], dac["note"]) == (date(2026, 12, 1), "En el primer año del suministro no hay DAC.")
+
+
+def test_hours_missing_in_closed_cycles_do_not_hide_dac(home: Home, meter: Device) -> None:
+    contract_change(home=home, valid_from=date(2024, 1, 1), tariff="1")
+    used_hourly(meter, NOW.replace(hour=6, minute=0) - 400 * DAY, hour_of(NOW), lambda _hour: 356.0)  # 260 kWh a month
+    Hour.objects.filter(start__day__in=[5, 17]).delete()
+    dac = outlook_json(outlook_of(home, NOW))["dac"]
+    assert (dac["months_known"], dac["months_estimated"]) == (11, 12)
+    assert dac["average_low_kwh_month"] < dac["average_kwh_month"] < dac["average_high_kwh_month"]
+    assert dac["average_kwh_month"] == pytest.approx(260, rel=0.01)
+    assert dac["crosses_on"] == date(2026, 7, 1)
+
+
+def test_a_home_in_dac_sees_when_it_leaves_by_the_limit_of_where_it_came_from(home: Home, half_a_year: Device) -> None:
     contract_change(home=home, valid_from=date(2026, 2, 1), tariff="DAC")
     dac = outlook_of(home, NOW).dac
     assert dac is not None
-    assert (dac.is_in, dac.dac.limit_kwh_month, dac.dac.crosses_on) == (True, 250, None)
+    assert (dac.is_in, dac.dac.limit_kwh_month) == (True, 250)
     contract_change(home=home, valid_from=date(2026, 2, 1), base_tariff="1C")
     dac = outlook_of(home, NOW).dac
     assert dac is not None
-    assert (dac.dac.limit_kwh_month, dac.dac.crosses_on) == (850, date(2026, 7, 1))
+    assert dac.dac.crossing is not None
+    assert (dac.dac.limit_kwh_month, dac.dac.crossing.expected) == (850, date(2026, 7, 1))
+
+
+def test_a_home_that_may_miss_leaving_dac_is_told_so(home: Home, meter: Device) -> None:
+    contract_change(home=home, valid_from=date(2024, 1, 1), tariff="DAC", base_tariff="1")
+    start = NOW.replace(hour=6, minute=0)
+    used_hourly(meter, start - 400 * DAY, hour_of(NOW), lambda hour: 355.0 if start - hour > 10 * DAY else 320.0 * (hour.day % 2))
+    outlook = outlook_of(home, NOW)
+    assert outlook.dac is not None
+    crossing = outlook.dac.dac.crossing
+    assert crossing is not None
+    assert (crossing.earliest, crossing.expected, crossing.latest) == (date(2026, 7, 1), date(2026, 7, 1), date(2026, 8, 1))
+    assert outlook_json(outlook)["dac"]["note"].endswith("no sale de DAC hasta el 01/08/2026.")
+    never = dac_note(outlook.dac._replace(dac=outlook.dac.dac._replace(crossing=crossing._replace(latest=None))))
+    assert never is not None
+    assert never.endswith("el hogar no sale de DAC dentro de un año.")
 
 
 MIDNIGHTS = {  # the first instants of cycles that are read on the 31st, around the border's changes of the clocks
@@ -268,8 +325,10 @@ def test_a_paper_bill_counts_towards_dac_at_once(home: Home, steady: Device) -> 
     after = outlook_of(home, NOW).dac
     assert before is not None
     assert after is not None
-    assert before.dac.average is None  # five weeks are no whole cycle before the running one but May
-    assert after.dac.average == 900
+    assert before.dac.average is not None  # of May alone
+    assert (before.dac.average.expected, before.dac.months_known) == (372, 1)
+    assert after.dac.average is not None
+    assert (after.dac.average.expected, after.dac.months_known) == ((900 + 372) / 2, 2)
 
 
 def test_another_meter_or_reading_changes_what_is_kept_at_once(home: Home, steady: Device) -> None:
@@ -285,7 +344,7 @@ def test_another_meter_or_reading_changes_what_is_kept_at_once(home: Home, stead
     contract_change(home=home, valid_from=date(2026, 6, 1), billing_months=1)
     outlook = outlook_of(home, NOW)
     assert outlook.dac is not None
-    assert outlook.dac.dac.average is None  # the cycle before is April and May now, of which not enough is measured
+    assert outlook.dac.dac.months_estimated == 2  # the cycle before is April and May now, of which a part is measured
 
 
 def test_the_outlook_goes_on_without_a_cache(home: Home, steady: Device, settings: Any) -> None:

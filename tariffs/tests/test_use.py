@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
@@ -11,12 +11,15 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.exceptions import NoContract
 from accounts.models import Contract, Home, User
+from accounts.services import contract_change
 from devices.models import Device
 from tariffs.cycles import Cycle, cycle_containing
 from tariffs.models import PaperBill
+from tariffs.periods import Source
 from tariffs.selectors import cycle_bounds
+from tariffs.tests.homes import used_hourly
 from tariffs.tests.test_reconciliation_api import measure
-from tariffs.use import PeriodUse, Source, kwh_of_last_year, periods_before
+from tariffs.use import kwh_of_last_year, periods_before
 
 UNTIL = date(2026, 6, 20)
 DAY = timedelta(days=1)
@@ -24,6 +27,7 @@ DAY = timedelta(days=1)
 READINGS = [date(2025, 4, 24), date(2025, 6, 26), date(2025, 8, 26), date(2025, 10, 24), date(2025, 12, 26), date(2026, 2, 24)]
 READINGS += [date(2026, 4, 18), UNTIL]
 PAPERS = [Cycle(*pair) for pair in pairwise(READINGS)]
+LAST = Cycle(date(2026, 4, 20), UNTIL)  # where there is no paper
 bimonthly = partial(cycle_containing, billing_day=20, billing_months=2, first_month=6)
 
 
@@ -101,27 +105,50 @@ def _measure(home: Home, meter: Device, period: Cycle, kwh: float, known: float 
 
 
 @pytest.mark.django_db
-def test_paper_counts_before_what_was_measured_and_that_where_it_is_known_well(playa: Home, meter: Device) -> None:
+def test_paper_counts_before_what_was_measured_and_that_where_half_of_it_is_known(playa: Home, meter: Device) -> None:
     _bill(playa, PAPERS[-1], 328)
     _bill(playa, PAPERS[-3], 14)
     _measure(playa, meter, PAPERS[-1], 300)
-    _measure(playa, meter, PAPERS[-2], 80.4, known=0.91)
+    _measure(playa, meter, PAPERS[-2], 80.4, known=0.996)
     older = [Cycle(date(2025, 10, 20), PAPERS[-3].start), Cycle(date(2025, 8, 20), date(2025, 10, 20))]
-    _measure(playa, meter, older[0], 677, known=0.89)
+    _measure(playa, meter, older[0], 677, known=0.45)
     _measure(playa, meter, older[1], 590.5)
-    assert kwh_of_last_year(playa, UNTIL) == [
-        PeriodUse(*PAPERS[-1], 328, Source.PAPER),
-        PeriodUse(*PAPERS[-2], 80, Source.MEASURED),
-        PeriodUse(*PAPERS[-3], 14, Source.PAPER),
-        PeriodUse(*older[1], 591, Source.MEASURED),
+    assert [(use[:2], use.kwh.expected, use.source) for use in kwh_of_last_year(playa, UNTIL)] == [
+        (PAPERS[-1], 328, Source.PAPER),
+        (PAPERS[-2], 80, Source.MEASURED),
+        (PAPERS[-3], 14, Source.PAPER),
+        (older[1], 591, Source.MEASURED),
     ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("known", [0.9, 0.95, 0.6])
+def test_what_is_missing_of_a_closed_cycle_is_estimated_with_its_interval(playa: Home, meter: Device, known: float) -> None:
+    start, end = cycle_bounds(playa, LAST)
+    lost = (end - start) * (1 - known)
+    _measure(playa, meter, Cycle(date(2026, 2, 20), LAST.start), 59 * 12.0)
+    used_hourly(meter, start, start + 10 * DAY, lambda _hour: 500.0)
+    used_hourly(meter, start + 10 * DAY + timedelta(hours=lost // timedelta(hours=1)), end, lambda _hour: 500.0)
+    use = kwh_of_last_year(playa, UNTIL)[0]
+    assert use.source == Source.ESTIMATED
+    assert use.known_share == pytest.approx(known, abs=0.002)
+    assert use.kwh.expected == pytest.approx(61 * 12, rel=0.01)
+    assert use.kwh.low < 61 * 12 < use.kwh.high < 61 * 12 * 1.1
+
+
+@pytest.mark.django_db
+def test_hours_of_a_closed_cycle_that_are_seen_in_part_count_as_whole_ones(playa: Home, meter: Device) -> None:
+    _measure(playa, meter, LAST, 920, known=0.92)
+    use = kwh_of_last_year(playa, UNTIL)[0]
+    assert use.source == Source.ESTIMATED
+    assert use.kwh.expected == pytest.approx(1000, rel=0.01)
 
 
 @pytest.mark.django_db
 def test_a_bill_that_ends_later_is_of_another_year(playa: Home) -> None:
     _bill(playa, PAPERS[-1], 328)
     assert kwh_of_last_year(playa, UNTIL - DAY) == []
-    assert [use.kwh for use in kwh_of_last_year(playa, UNTIL)] == [328]
+    assert [use.kwh.expected for use in kwh_of_last_year(playa, UNTIL)] == [328]
     assert kwh_of_last_year(playa, UNTIL + 400 * DAY) == []
 
 
@@ -144,6 +171,18 @@ def test_a_year_takes_a_constant_number_of_queries(
             _measure(playa, meter, period, 100)
     with django_assert_num_queries(5):  # bills, contract, mains, meters, hours
         assert len(kwh_of_last_year(playa, UNTIL)) == 6
+
+
+@pytest.mark.django_db
+def test_a_change_of_the_bills_length_forgets_no_month(home: Home, meter: Device) -> None:
+    start = datetime(2025, 6, 1, 6, tzinfo=UTC)
+    used_hourly(meter, start, datetime(2026, 7, 1, 6, tzinfo=UTC), lambda _hour: 500.0)
+    contract_change(home=home, valid_from=date(2026, 5, 1), billing_months=2, last_reading=date(2026, 5, 1))
+    uses = kwh_of_last_year(home, date(2026, 7, 1))
+    assert (uses[0].start, uses[0].day_count, len(uses)) == (date(2026, 5, 1), 61, 11)
+    assert (sum(use.day_count for use in uses), sum(use.kwh.expected for use in uses)) == (365, 365 * 12)
+    contract_change(home=home, valid_from=date(2026, 7, 1), billing_months=1)
+    assert kwh_of_last_year(home, date(2026, 7, 1)) == uses
 
 
 @pytest.mark.django_db
