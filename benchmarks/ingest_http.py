@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from _common import DAPHNE, Load, load, post_request, report, server, services
 
-DEVICES = 1_000
+# So many that none of them speaks more than once a second, or a channel would have two readings for it.
+DEVICES = 10_000
 PATH = "/api/v1/ingest/shelly"
 SERVERS = {
     "daphne": DAPHNE,

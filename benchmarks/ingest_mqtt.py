@@ -87,7 +87,7 @@ def warm(port: int) -> None:
     """Let every device say its whole status, again and again until ingest has come up and heard all of them."""
     from telemetry.models import Reading
 
-    now = round(time.time() - 60, 3)
+    now = int(time.time() - 60)
     while Reading.objects.filter(time=datetime.fromtimestamp(now, UTC)).count() < DEVICES:
         publish(port, [notification(mac(number), number, now, full=True) for number in range(DEVICES)])
         time.sleep(1)

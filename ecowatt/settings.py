@@ -214,6 +214,9 @@ TELEMETRY_BUCKET_RETENTION_DAYS = env.integer("TELEMETRY_BUCKET_RETENTION_DAYS",
 TELEMETRY_MAX_POWER_W = env.number("TELEMETRY_MAX_POWER_W", 30_000.0, at_least=1)
 TELEMETRY_POWER_GAP_SECONDS = env.integer("TELEMETRY_POWER_GAP_SECONDS", 60, at_least=1)
 TELEMETRY_COUNTER_GAP_SECONDS = env.integer("TELEMETRY_COUNTER_GAP_SECONDS", 90, at_least=1)
+# A meter has up to a few dozen things to say in a minute; a public address may stand for many homes.
+TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE = env.integer("TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE", 600, at_least=1)
+TELEMETRY_MESSAGES_PER_ADDRESS_PER_MINUTE = env.integer("TELEMETRY_MESSAGES_PER_ADDRESS_PER_MINUTE", 6_000, at_least=1)
 TELEMETRY_QUEUE_LIMIT = env.integer("TELEMETRY_QUEUE_LIMIT", 20_000, at_least=1)
 
 # Carbon: empty means the grid's published factor of the year of consumption

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from telemetry.frames import Notice, Origin
 from telemetry.overlay import UNHEARD, Known, Remembered, lay_over
-from telemetry.rows import trusted_time
+from telemetry.rows import own_second, trusted_time
 from telemetry.samples import PayloadError, Sample
 
 # PayloadError, and what nobody thought of: a message that can't be read would come again for ever, and hold up all others.
@@ -18,6 +18,8 @@ WHOLE_SECOND_S = 1.0
 KEPT_BACK = timedelta(seconds=90)
 
 Refuse = Callable[[str, str], None]
+# Whether a device may say one more thing at that time.
+Admits = Callable[[str, datetime], bool]
 # By channel and time.
 Readings = dict[tuple[int, datetime | None], Sample]
 
@@ -38,22 +40,29 @@ class Laid(NamedTuple):
     readings: dict[str, Readings]
 
 
-def lay(heard: list[Heard], known: Mapping[str, Remembered], *, max_power_w: float, refuse: Refuse) -> Laid:
-    """Lay the notices over what is known, in their order; those that can't be true are given to `refuse`, with the reason."""
+def lay(heard: list[Heard], known: Mapping[str, Remembered], *, max_power_w: float, admits: Admits, refuse: Refuse) -> Laid:
+    """Lay the notices over what is known, in their order.
+
+    Those that can't be true and those that are too many are given to `refuse`, with the reason.
+    """
     laid = Laid(heard, {}, {one.mac: {} for one in heard})
     for mac, notice, at in heard:
         if not notice.components:
             continue
         before = laid.changed.get(mac) or known.get(mac, UNHEARD)
         time, is_own = _time_of(notice, before, datetime.fromtimestamp(at, UTC))
+        if not admits(mac, time):
+            refuse(mac, "more messages than a meter has to say")
+            continue
+        moment = own_second(time, before.device_time) if is_own else time
         try:
-            after, samples = lay_over(before.known, notice, time, max_power_w=max_power_w)
+            after, samples = lay_over(before.known, notice, moment, max_power_w=max_power_w)
         except UNREADABLE as error:
             refuse(mac, reason(error))
             continue
         if not (is_own and _is_late(time.timestamp(), notice, before)):
             laid.changed[mac] = _remembered(after, notice, before, at, time.timestamp(), is_own=is_own)
-        if not (is_own and time.timestamp() <= before.by_arrival):
+        if not (is_own and moment.timestamp() <= before.by_arrival):
             _add(laid.readings[mac], samples)
     return laid
 

@@ -12,8 +12,9 @@ from django.conf import settings
 
 from accounts.addresses import client_address, household_of
 from devices.strangers import PRIVATE, Stranger
+from telemetry.limits import MinuteLimit, seconds_left
 from telemetry.notified import HEARD_S, KEPT_S, notified
-from telemetry.rows import trusted_time
+from telemetry.rows import own_second, trusted_time
 from telemetry.samples import PayloadError, Sample
 from telemetry.shelly import is_switched_on, parse_status
 from telemetry.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
@@ -42,6 +43,10 @@ BEYOND_MODEL = PayloadError(
 )
 
 
+# Of one process, whoever its senders are.
+_of_address, _of_device = MinuteLimit(), MinuteLimit()
+
+
 class HungUp(Exception):
     """The sender went away before the end of the body."""
 
@@ -59,6 +64,9 @@ async def ingest(scope: Message, receive: Receive, send: Send) -> None:
 async def _answer(scope: Message, receive: Receive) -> Answer:
     if scope["method"] != "POST":
         return METHOD_NOT_ALLOWED
+    address = household_of(_client(scope))
+    if address and not _of_address.admits(address, settings.TELEMETRY_MESSAGES_PER_ADDRESS_PER_MINUTE):
+        return too_many()
     body = await _read(scope, receive)
     if body is None:
         return TOO_LARGE
@@ -66,9 +74,18 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
         mac, samples = parse_status(body, max_power_w=settings.TELEMETRY_MAX_POWER_W)
     except PayloadError as error:
         return unprocessable(error)
+    if not _of_device.admits(mac, settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE):
+        return too_many()
+    return await _taken_in(body, address, mac, samples)
+
+
+async def _taken_in(body: bytes, address: str | None, mac: str, samples: list[Sample]) -> Answer:
     now = datetime.now(UTC)
-    timed = [sample._replace(time=trusted_time(sample.time, now)) for sample in samples]
-    stored = _beside_frames(timed, samples, now.timestamp() - await notified().last(mac))
+    time = trusted_time(samples[0].time, now)  # a message has one
+    has_clock = time is samples[0].time
+    timed = [sample._replace(time=own_second(time) if has_clock else time) for sample in samples]
+    silent_s = now.timestamp() - await notified().last(mac)
+    stored = _beside_frames(timed, silent_s, has_clock=has_clock)
     try:
         outcomes = await writer().store([(mac, stored)], [] if stored else [(mac, timed)])
     except Refused:
@@ -79,33 +96,29 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
         return BUSY
     outcome = outcomes[mac]
     if outcome in (Outcome.UNKNOWN, Outcome.UNPROVEN):
-        stranger = _stranger(scope, body, mac, timed)
+        stranger = _stranger(address, body, mac, timed)
         writer().presence.stranger(stranger._replace(is_claimed=outcome is Outcome.UNPROVEN))
     if outcome is not Outcome.UNKNOWN:
         writer().presence.alive(mac, now.timestamp())
     return OUTCOMES[outcome]
 
 
-def _stranger(scope: Message, body: bytes, mac: str, samples: list[Sample]) -> Stranger:
+def _stranger(address: str | None, body: bytes, mac: str, samples: list[Sample]) -> Stranger:
     power_w = sum(sample.power_w for sample in samples)
-    address = household_of(_client(scope))
     return Stranger(mac, "", power_w, address, is_on=is_switched_on(orjson.loads(body), power_w), place=address or PRIVATE)
 
 
-def _beside_frames(timed: list[Sample], said: list[Sample], silent_s: float) -> list[Sample]:
+def _beside_frames(samples: list[Sample], silent_s: float, *, has_clock: bool) -> list[Sample]:
     """Return what makes readings, of a device whose frames came so long ago over MQTT.
 
     Its frames tell all that a script posts without the device's clock and counter. A counter on our clock beside one on the device's
     would be energy that nobody used, also where frames are only late.
     """
-    if silent_s > KEPT_S or all(one.time is own.time and one.energy_wh is not None for one, own in zip(timed, said, strict=True)):
-        return timed
+    if silent_s > KEPT_S or (has_clock and all(one.energy_wh is not None for one in samples)):
+        return samples
     if silent_s < HEARD_S:
         return []
-    return [
-        one if one.time is own.time else one._replace(energy_wh=None, returned_wh=None)
-        for one, own in zip(timed, said, strict=True)
-    ]
+    return samples if has_clock else [one._replace(energy_wh=None, returned_wh=None) for one in samples]
 
 
 def _client(scope: Message) -> str | None:
@@ -130,6 +143,12 @@ async def _read(scope: Message, receive: Receive) -> bytes | None:
             return None
         if not message.get("more_body"):
             return body
+
+
+def too_many() -> Answer:
+    """Return the answer to who has sent more than a meter has to say, until the next minute."""
+    detail = {"detail": "Demasiadas peticiones. Inténtalo de nuevo más tarde."}
+    return _json(429, detail, (b"retry-after", b"%d" % seconds_left()))
 
 
 def unprocessable(error: PayloadError) -> Answer:

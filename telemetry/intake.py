@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import structlog
@@ -13,6 +14,7 @@ from devices.strangers import Stranger
 from telemetry.batch import UNREADABLE, Heard, Laid, lay, power_w, reason
 from telemetry.complaints import Tally
 from telemetry.frames import DEVICE_ID, Notice, parse_message, parts_of
+from telemetry.limits import MINUTE_S, MinuteLimit
 from telemetry.memory import Memory
 from telemetry.overlay import Remembered
 from telemetry.patience import LONGEST_RETRY_S, RETRY_S, store_patiently
@@ -39,6 +41,7 @@ class Intake:
         """Keep the client for memory."""
         self._memory = Memory(store)
         self._status_topics = StatusTopics()
+        self._limit = MinuteLimit()
         self._last: Mapping[str, Remembered] = {}
         self.tally = Tally()
 
@@ -53,7 +56,7 @@ class Intake:
         known = await self._memory.recall({one.mac for one in heard})
         known |= {mac: one for mac, one in self._last.items() if mac in known and one.kept > known[mac].kept}
         heard = self._status_topics.heeded(heard, known)
-        laid = lay(heard, known, max_power_w=settings.TELEMETRY_MAX_POWER_W, refuse=self.tally.refuse)
+        laid = lay(heard, known, max_power_w=settings.TELEMETRY_MAX_POWER_W, admits=self._admits, refuse=self.tally.refuse)
         self._last = laid.changed
         return laid
 
@@ -65,6 +68,10 @@ class Intake:
         changed = {mac: one for mac, one in laid.changed.items() if mac in outcomes and outcomes[mac].is_stored}
         await self._memory.keep(changed, _prefixes(laid.heard, registered))
         _report(laid, outcomes)
+
+    def _admits(self, mac: str, time: datetime) -> bool:
+        """Count by the message's own minute: what the broker kept for hours comes within seconds."""
+        return self._limit.admits((mac, int(time.timestamp()) // MINUTE_S), settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE)
 
     def _read(self, messages: Sequence[Message]) -> list[tuple[Notice, float]]:
         notices = []

@@ -1,11 +1,13 @@
 """Samples on their way into columns: the one place that knows the order of the store statement's parameters."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from telemetry.constants import DEVICE_TIME_AHEAD, DEVICE_TIME_PAST, LATE_AFTER
 from telemetry.samples import Sample
+
+SECOND = timedelta(seconds=1)
 
 
 def trusted_time(device_time: datetime | None, now: datetime) -> datetime:
@@ -13,6 +15,15 @@ def trusted_time(device_time: datetime | None, now: datetime) -> datetime:
     if device_time is not None and now - DEVICE_TIME_PAST <= device_time <= now + DEVICE_TIME_AHEAD:
         return device_time
     return now
+
+
+def own_second(time: datetime, newest_s: float = 0.0) -> datetime:
+    """Return the second of a reading by a device's own clock: a channel has one a second at most, whatever fractions are invented.
+
+    It is the next second where the device has spoken in this one before (`newest_s`, Unix time), so that the later fact is not lost.
+    """
+    second = time.replace(microsecond=0)
+    return second + SECOND if second.timestamp() <= newest_s < time.timestamp() else second
 
 
 def columns(rows: Iterable[tuple[int, Sample]]) -> list[Any]:

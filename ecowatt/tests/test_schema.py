@@ -104,14 +104,14 @@ def test_the_readings_of_the_examples_can_be_taken_in(schema: dict[str, Any]) ->
     bodies_sent = [orjson.dumps(example["value"]) for example in request["examples"].values()]
     counts = [len(parse_status(body, max_power_w=30_000).samples) for body in bodies_sent]
     assert counts == [1, 2]
-    assert set(operation["responses"]) == {"200", "404", "409", "413", "422", "503"}
+    assert set(operation["responses"]) == {"200", "404", "409", "413", "422", "429", "503"}
 
 
 def test_the_refusal_of_a_reading_is_the_one_that_is_sent(schema: dict[str, Any]) -> None:
     with pytest.raises(PayloadError) as refusal:
         parse_status(b'{"sys": {}}', max_power_w=30_000)
     said = {status: body["examples"].values() for status, body in bodies(schema["paths"]["/api/v1/ingest/shelly"]["post"])}
-    assert [example["value"] for example in said["422"]] == [orjson.loads(unprocessable(refusal.value)[1])]
+    assert orjson.loads(unprocessable(refusal.value)[1]) in [example["value"] for example in said["422"]]
 
 
 def test_the_page_asks_no_host_but_ours(client: Client) -> None:

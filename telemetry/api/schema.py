@@ -25,7 +25,8 @@ COUNTED = {
 AT = datetime(2026, 11, 23, 13, 58, tzinfo=UTC).timestamp()
 FRAME = orjson.loads(frame({0: Heard(0, AT, 412.5, 127.1, 3.25), 1: Heard(1, AT - 2.5, 88.0, 127.3, 0.75)}, AT))
 WRONG = ingest.unprocessable(PayloadError("La MAC del dispositivo falta o no es válida.", "sys.mac"))
-REFUSED = (ingest.UNKNOWN, ingest.INACTIVE, ingest.TOO_LARGE, WRONG, ingest.AWAY, ingest.BUSY)
+BEYOND = ingest.unprocessable(ingest.BEYOND_MODEL)
+REFUSED = (ingest.UNKNOWN, ingest.INACTIVE, ingest.TOO_LARGE, WRONG, BEYOND, ingest.too_many(), ingest.AWAY, ingest.BUSY)
 
 CHANNEL = {
     "type": "object",

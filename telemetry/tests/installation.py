@@ -15,6 +15,8 @@ from telemetry.tests.mosquitto import BINARY, await_true
 from telemetry.tests.processes import Process, ingest_process, web_process
 
 LOGIN = {"MQTT_SHELLY_USER": "ecowatt", "MQTT_SHELLY_PASS": "of-ecowatt"}
+# A device here says more in a second than a real one in a minute.
+UNLIMITED = {"TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE": "1000000"}
 # How many messages ingest holds at a time; few, so that a backlog is the broker's.
 WINDOW = 50
 SOME = 30
@@ -45,7 +47,7 @@ class Installation:
 
     def __init__(self, folder: Path, meters: Meters, redis_url: str) -> None:
         self.folder, self.meters = folder, meters
-        self._environment = {"URL_DATABASE_REDIS": redis_url, "MQTT_RECEIVE_MAXIMUM": str(WINDOW)}
+        self._environment = {"URL_DATABASE_REDIS": redis_url, "MQTT_RECEIVE_MAXIMUM": str(WINDOW)} | UNLIMITED
         self.web_port = servers.spare_port()
         names = [f"shellyplus1pm-{device.hardware_id}" for device in meters.publishing]
         accounts = {"ecowatt": LOGIN["MQTT_SHELLY_PASS"]} | dict.fromkeys(names, PASSWORD)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
+from pytest_django.fixtures import Settings
 from redis.asyncio import Redis
 
 from accounts.models import Home
@@ -16,6 +17,7 @@ from devices.services import device_register, device_update
 from ecowatt.asgi import application
 from telemetry import writer as writing
 from telemetry.intake import Intake
+from telemetry.limits import MinuteLimit
 from telemetry.models import Reading
 from telemetry.tests.mosquitto import await_true
 from telemetry.tests.test_intake import message
@@ -130,4 +132,65 @@ async def test_over_mqtt_the_others_are_stored_and_the_rest_is_counted(shelly: h
     name = f"shellypro1pm-{MAC}"
     await intake.take([message(f"{name}/events/rpc", {"src": name, "method": "NotifyFullStatus", "params": params})])
     assert (await stored_channels(), intake.tally.counts["dropped"]) == ([0], 1)
+    await store.aclose()
+
+
+async def test_a_channel_has_one_reading_a_second_by_a_devices_clock(shelly: httpx.AsyncClient, meter: Device) -> None:
+    second = int(datetime.now(UTC).timestamp()) - 30
+    for fraction in range(20):
+        body = status({"switch:0": 5.0 + fraction})
+        body["sys"]["unixtime"] = second + fraction / 100
+        assert (await shelly.post(PATH, json=body)).status_code == 200
+    assert await sync_to_async(lambda: [one.timestamp() for one in Reading.objects.values_list("time", flat=True)])() == [second]
+
+
+async def test_two_facts_of_one_second_are_both_kept_over_mqtt(shelly: httpx.AsyncClient, meter: Device) -> None:
+    store = Redis.from_url("redis://127.0.0.1:1/0")
+    intake, second, name = Intake(store), int(datetime.now(UTC).timestamp()) - 30, f"shellyplus1pm-{MAC}"
+    for fraction, power in ((0.11, 5.0), (0.52, 60.0), (0.52, 60.0), (0.93, 70.0)):
+        params = {"ts": second + fraction, "switch:0": {"apower": power}}
+        await intake.take([message(f"{name}/events/rpc", {"src": name, "method": "NotifyStatus", "params": params})])
+    found = await sync_to_async(lambda: list(Reading.objects.order_by("time").values_list("time", "power_w")))()
+    assert [(at.timestamp(), power) for at, power in found] == [(second, 5.0), (second + 1, 60.0)]
+    await store.aclose()
+
+
+async def test_a_devices_messages_are_limited_and_nobody_elses_with_them(
+    shelly: httpx.AsyncClient, meter: Device, home: Home, settings: Settings
+) -> None:
+    settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE = 3
+    limits = MinuteLimit()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("telemetry.ingest._of_device", limits)
+        codes = [(answer := await shelly.post(PATH, json=status({"switch:0": 5.0}))).status_code for _ in range(5)]
+        assert codes.count(429) in (1, 2)  # a new minute may have begun
+        if answer.status_code == 429:
+            assert answer.json() == {"detail": "Demasiadas peticiones. Inténtalo de nuevo más tarde."}
+            assert 1 <= int(answer.headers["retry-after"]) <= 60
+        await Device.objects.acreate(home=home, hardware_id="b8032412c3d4", name="Sala")
+        other = status({"switch:0": 5.0}) | {"sys": {"mac": "b8032412c3d4"}}
+        assert (await shelly.post(PATH, json=other)).status_code == 200
+
+
+@pytest.mark.parametrize(("peer", "limited"), [("8.8.8.8", True), ("192.168.1.7", False), ("127.0.0.1", False)])
+async def test_a_public_addresss_messages_are_limited(meter: Device, settings: Settings, peer: str, limited: bool) -> None:
+    settings.TELEMETRY_MESSAGES_PER_ADDRESS_PER_MINUTE = 1
+    transport = httpx.ASGITransport(application, client=(peer, 5))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        codes = {(await client.post(PATH, content=b"{}")).status_code for _ in range(3)}
+    assert codes == ({422, 429} if limited else {422})
+
+
+async def test_over_mqtt_messages_are_limited_by_the_minute_they_speak_of(
+    shelly: httpx.AsyncClient, meter: Device, settings: Settings
+) -> None:
+    settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE = 3
+    store = Redis.from_url("redis://127.0.0.1:1/0")
+    intake, name = Intake(store), f"shellyplus1pm-{MAC}"
+    start = int(datetime.now(UTC).timestamp()) // 60 * 60 - 3600
+    for seconds in [0, 1, 2, 3, 4, *range(60, 1200, 60)]:  # a flood, and an hour that the broker kept
+        params = {"ts": start + seconds, "switch:0": {"apower": 5.0 + seconds}}
+        await intake.take([message(f"{name}/events/rpc", {"src": name, "method": "NotifyStatus", "params": params})])
+    assert await sync_to_async(Reading.objects.count)() == 3 + 19
+    assert intake.tally.counts["dropped"] == 2
     await store.aclose()

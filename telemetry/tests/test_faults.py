@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 import redis
@@ -31,7 +32,7 @@ from devices.models import Device
 from devices.presence_scripts import SCHEDULE, SEEN
 from telemetry.tests import servers
 from telemetry.tests.installation import PATIENCE_S, SOME, WINDOW, Installation, meters_of
-from telemetry.tests.load import Load, Poster
+from telemetry.tests.load import PATH, Load, Poster
 from telemetry.tests.mosquitto import await_true, needed
 from telemetry.tests.processes import Process
 from telemetry.tests.servers import Server
@@ -149,10 +150,12 @@ def test_postgresql_that_hangs_for_ten_seconds_loses_and_doubles_nothing(here: I
 
 
 class Phone(threading.Thread):
-    """Watches a device for as long as its socket stays open."""
+    """Watches a device, whose script posts what it measures now, for as long as its socket stays open."""
 
     def __init__(self, port: int, device: Device, user: User) -> None:
         super().__init__(daemon=True)
+        self._url = f"http://127.0.0.1:{port}{PATH}"
+        self._status = {"switch:0": {"apower": 5.0}, "sys": {"mac": device.hardware_id}}
         self._socket = connect(f"ws://127.0.0.1:{port}/ws/live/{device.pk}?token={AccessToken.for_user(user)}")
         self._newest = ""
         self.start()
@@ -165,8 +168,12 @@ class Phone(threading.Thread):
     def await_news(self) -> None:
         """Wait for a reading that was taken after now."""
         now = datetime.now(UTC).isoformat()
-        await_true("a frame arrives", lambda: not self.is_alive() or self._newest > now)
+        await_true("a frame arrives", lambda: not self.is_alive() or self._newest > now or self._posts_in_vain())
         assert self.is_alive(), "the socket was closed"
+
+    def _posts_in_vain(self) -> bool:
+        httpx.post(self._url, json=self._status, timeout=60)
+        return False
 
     def close(self) -> None:
         self._socket.close()
@@ -178,7 +185,8 @@ def test_without_redis_readings_go_in_and_live_comes_back_with_it(
 ) -> None:
     server, url = memory
     load = here.start()
-    phone = Phone(here.web_port, here.meters.posting[0], resident)
+    watched = Device.objects.create(home=here.meters.posting[0].home, hardware_id="a8032412ffff", name="Sala")
+    phone = Phone(here.web_port, watched, resident)
     phone.await_news()
     server.stop()
     await_true("every process notices", lambda: all(any(map(one.said, WITHOUT_REDIS)) for one in here.running))

@@ -1,6 +1,7 @@
 """Batches of MQTT messages become readings, on real Redis and PostgreSQL."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -322,9 +323,11 @@ async def test_below_a_prefix_of_its_owners_own_a_device_shows_no_account(intake
 
 
 async def test_the_channels_of_separate_notifications_are_summed_in_live_frames(intake: Intake, meter: Device) -> None:
+    seconds = itertools.count(int(datetime.now(UTC).timestamp()) - 5)
+
     def said(number: int, power: float, current: float) -> Message:
         params = {
-            "ts": datetime.now(UTC).timestamp(),
+            "ts": next(seconds),
             f"switch:{number}": {"apower": power, "voltage": 127.0, "current": current},
         }
         return message(f"{ID}/events/rpc", {"src": ID, "method": "NotifyStatus", "params": params})

@@ -1,0 +1,29 @@
+"""How often one sender may speak: what is beyond it is no meter. Counted by each process, in its memory."""
+
+import time
+from collections import Counter
+from collections.abc import Hashable
+
+MINUTE_S = 60
+
+
+class MinuteLimit:
+    """Counts by key, from zero with every minute of the clock."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self._minute = 0
+        self._counts: Counter[Hashable] = Counter()
+
+    def admits(self, key: Hashable, most: int) -> bool:
+        """Count one more of the key; tell whether it is among the first so many of this minute."""
+        if (minute := int(time.time()) // MINUTE_S) != self._minute:
+            self._minute = minute
+            self._counts.clear()
+        self._counts[key] += 1
+        return self._counts[key] <= most
+
+
+def seconds_left() -> int:
+    """Return when the next minute begins, in whole seconds, 1 at least."""
+    return MINUTE_S - int(time.time()) % MINUTE_S
