@@ -1,5 +1,6 @@
 """What staff see of people, homes, sessions and phones. No password hash and no token is shown."""
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -8,6 +9,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -20,6 +22,7 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from accounts.models import Contract, Home, Membership, PushToken, Session, User
 from accounts.selectors import may_act_as
+from accounts.tasks import email_change_mail_queue
 
 admin.site.unregister(Group)
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -91,6 +94,13 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         """Show rights, for superusers alone to change."""
         fields = tuple(super().get_readonly_fields(request, obj))
         return fields if is_superuser(request) else (*fields, *RIGHTS)
+
+    def save_model(self, request: HttpRequest, obj: User, form: "forms.ModelForm[User]", change: bool) -> None:
+        """Save; what was mailed to an e-mail that is not theirs any more opens nothing, and is told of the change."""
+        super().save_model(request, obj, form, change)
+        if change and "email" in form.changed_data:
+            obj.password_resets.all().delete()
+            transaction.on_commit(partial(email_change_mail_queue, before=form.initial["email"], after=obj.email))
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Let those who may, but at people with no more rights than theirs."""

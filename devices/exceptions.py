@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from ecowatt.exceptions import Conflict, Forbidden, NotFound, Unavailable
+from ecowatt.exceptions import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
 
 
 class DeviceNotFound(NotFound):
@@ -31,3 +31,13 @@ class ProofUnavailable(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(_("No podemos comprobar dispositivos en este momento. Inténtalo de nuevo en unos minutos."))
+
+
+class TooManyDevices(Unprocessable):
+    """The home has as many devices as a home may have: the app takes a conflict for a device of the caller's own."""
+
+    field = "dev_hardware_id"
+
+    def __init__(self, most: int) -> None:
+        sentence = _("Tu hogar ya tiene todos los dispositivos que caben (%(most)d). Elimina uno para agregar otro.")
+        super().__init__(sentence % {"most": most})

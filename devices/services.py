@@ -8,13 +8,13 @@ import redis
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.models import Home
 from devices import shelly
 from devices.challenges import challenge_start
-from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken
+from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, TooManyDevices
 from devices.models import Channel, Device
 from devices.proofs import NEARNESS, Proof
 
@@ -37,9 +37,10 @@ def device_register(
 
     The id is a MAC in any spelling, or a Shelly's full id, whose prefix then says the model. Without one the topic prefix does;
     a prefix of the owner's own leaves the model unknown (empty). A claim that is proven to be near wins over another home's that is not
-    proven. Raises DeviceTaken or DeviceOfAnotherHome, also in a race.
+    proven. Raises DeviceTaken or DeviceOfAnotherHome, also in a race, and TooManyDevices.
     """
     bare, prefix = shelly.identity_of(hardware_id)
+    _require_room(home, bare)
     if proof in NEARNESS:
         _release_unproven(bare, home)
     if retired := _retired_in(home, bare):
@@ -70,6 +71,15 @@ def device_register(
         raise DeviceTaken if device.home_id == home.pk else DeviceOfAnotherHome
     channels_fill(device=device, names=channel_names)
     return device
+
+
+def _require_room(home: Home, hardware_id: str) -> None:
+    """Let a home have so many devices, besides this one, and so many with those that it has had. Raises TooManyDevices."""
+    Home.objects.select_for_update(no_key=True).get(pk=home.pk)  # parallel registrations count each other
+    others = Device.with_retired.filter(home=home).exclude(hardware_id=hardware_id)
+    held = others.aggregate(now=Count("pk", filter=Q(retired_at=None)), ever=Count("pk"))
+    if held["now"] >= settings.DEVICES_PER_HOME or held["ever"] >= 4 * settings.DEVICES_PER_HOME:
+        raise TooManyDevices(settings.DEVICES_PER_HOME)
 
 
 def _retired_in(home: Home, hardware_id: str) -> Device | None:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from ecowatt.bodies import UNKNOWN_KEY
-from ecowatt.exceptions import DomainError, NotAuthenticated
+from ecowatt.exceptions import DomainError, NotAuthenticated, Unprocessable
 from ecowatt.parsers import ContentTooLarge, NotAnObject, NotJSON
 
 log = structlog.get_logger(__name__)
@@ -77,7 +77,10 @@ def _domain_response(error: DomainError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    return Response({"detail": str(error)}, status=error.status, headers=headers)
+    detail: Any = str(error)
+    if isinstance(error, Unprocessable):
+        detail = [error_item(kind="value_error", loc=["body", error.field], message=str(error))]
+    return Response({"detail": detail}, status=error.status, headers=headers)
 
 
 def _unreadable_response(error: exceptions.ParseError) -> Response:

@@ -38,6 +38,13 @@ class Conflict(DomainError):
     status = 409
 
 
+class Unprocessable(DomainError):
+    """The field of the body can't be had, though it is well-formed."""
+
+    status = 422
+    field: ClassVar[str]
+
+
 class TooManyRequests(DomainError):
     """The caller must wait, so many seconds."""
 

@@ -21,6 +21,7 @@ from accounts.api.serializers import (
 )
 from accounts.authentication import caller
 from accounts.models import User
+from accounts.tasks import email_change_mail_queue
 from accounts.throttling import AddressThrottle, neighbourhood
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 
@@ -85,8 +86,10 @@ class MeView(APIView):
     def patch(self, request: Request) -> Response:
         """Change what is given; what is missing or null stays as it is."""
         user = caller(request)
-        changes = validated(ProfileChangeSerializer, request, email=user.email)
-        return Response(_profile(services.user_update(user=user, **changes)))
+        before = user.email
+        services.user_update(user=user, **validated(ProfileChangeSerializer, request, email=before))
+        email_change_mail_queue(before=before, after=user.email)
+        return Response(_profile(user))
 
 
 class PushTokenView(APIView):

@@ -1,6 +1,7 @@
 """Every write to the accounts."""
 
 from accounts.services.contracts import contract_change
+from accounts.services.mails import email_change_tell
 from accounts.services.passwords import password_check, password_reset_confirm, password_reset_request
 from accounts.services.push import push_token_register
 from accounts.services.sessions import (
@@ -17,6 +18,7 @@ from accounts.services.users import user_register, user_update
 __all__ = [
     "TokenPair",
     "contract_change",
+    "email_change_tell",
     "password_check",
     "password_reset_confirm",
     "password_reset_request",

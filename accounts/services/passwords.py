@@ -6,7 +6,6 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -14,6 +13,7 @@ from accounts import guesses, hashing, limits
 from accounts.exceptions import Busy, ResetRefused, TooManyAttempts
 from accounts.models import PasswordReset, User
 from accounts.secret_tokens import digest, new_token
+from accounts.services.mails import account_mail
 
 
 def password_check(*, email: str, password: str, network: str = "") -> User | None:
@@ -51,15 +51,10 @@ def password_reset_request(*, email: str, now: datetime | None = None) -> bool:
 
 
 def _reset_mail(*, to: str, token: str) -> EmailMultiAlternatives:
-    # The mail does not repeat the user's name: anybody can register a stranger's address with an advertisement as name.
-    context = {"token": token, "minutes": int(settings.PASSWORD_RESET_LIFETIME.total_seconds() // 60)}
-    mail = EmailMultiAlternatives(
-        subject=_("Restablece tu contraseña de EcoWatt"),
-        body=render_to_string("accounts/mail/password_reset.txt", context),
-        to=[to],
+    minutes = int(settings.PASSWORD_RESET_LIFETIME.total_seconds() // 60)
+    return account_mail(
+        to=to, subject=_("Restablece tu contraseña de EcoWatt"), template="password_reset", token=token, minutes=minutes
     )
-    mail.attach_alternative(render_to_string("accounts/mail/password_reset.html", context), "text/html")
-    return mail
 
 
 def password_reset_confirm(*, token: str, new_password: str, network: str = "", now: datetime | None = None) -> User:

@@ -292,7 +292,7 @@ def test_reading_costs_three_queries(api: APIClient, home: Home, device: Device,
 
 def test_writing_costs_a_fixed_number_of_queries(api: APIClient, device: Device, django_assert_num_queries: Any) -> None:
     url = f"/api/v1/devices/{device.pk}"
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(17):
         post(api, dev_hardware_id="A80324120000")
     with django_assert_num_queries(13):
         api.patch(url, {"dev_name": "Comedor"}, format="json")
