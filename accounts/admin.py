@@ -146,7 +146,7 @@ class ContractInline(StackedInline):
                 )
             },
         ),
-        (_("Temporada, región e impuestos"), {"fields": (("summer_start_month", "dac_region", "iva_rate"),)}),
+        (_("Temporada, región e impuestos"), {"fields": (("summer_start_month", "dac_region", "generation", "iva_rate"),)}),
         (_("Alumbrado y descuentos"), {"fields": (("dap_share", "dap_mxn"), ("discount_share", "discount_mxn"))}),
         (_("Lugar"), {"fields": (("state", "municipality"),)}),
     )

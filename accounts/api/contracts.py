@@ -83,6 +83,11 @@ class TermsSerializer(BodySerializer):
     billing_months = _choice([1, 2], _("El recibo cubre uno o dos meses."))
     summer_start_month = _choice([2, 3, 4, 5], _("El verano empieza de febrero (2) a mayo (5)."))
     dac_region = _choice(Contract.DacRegion.values, _("La región DAC no existe."))
+    generation = _choice(
+        Contract.Generation.values,
+        _("La generación es none, net_metering o net_billing."),
+        help_text="What the agreement with CFE says about energy returned to the grid.",
+    )
     iva_rate = serializers.DecimalField(
         4,
         3,
@@ -166,6 +171,7 @@ ASKED: Values = {
     "supply_start": None,
     "summer_start_month": 4,
     "dac_region": "sur_y_peninsular",
+    "generation": "none",
     "iva_rate": 0.16,
     "dap_share": 0.025,
     "dap_mxn": 0.0,

@@ -98,6 +98,13 @@ class Contract(models.Model):
         YUC = "YUC", "Yucatán"
         ZAC = "ZAC", "Zacatecas"
 
+    class Generation(models.TextChoices):
+        """What the supply's agreement with CFE says about energy that the home returns to the grid."""
+
+        NONE = "none", _("sin generación")
+        NET_METERING = "net_metering", _("medición neta")
+        NET_BILLING = "net_billing", _("facturación neta")
+
     home = models.ForeignKey(Home, on_delete=models.CASCADE, related_name="contracts", verbose_name=_("hogar"))
     valid_from = models.DateField(
         _("vigente desde"),
@@ -143,6 +150,14 @@ class Contract(models.Model):
         help_text=_("Mes en que la tarifa de verano empieza en la localidad, de febrero (2) a mayo (5)."),
     )
     dac_region = models.CharField(_("región DAC"), max_length=20, choices=DacRegion.choices, default=DacRegion.CENTRAL)
+    generation = models.CharField(
+        _("generación"),
+        max_length=12,
+        choices=Generation.choices,
+        default=Generation.NONE,
+        db_default=Generation.NONE,
+        help_text=_("Con medición neta, lo que el hogar entrega a la red se descuenta de lo que consume."),
+    )
     iva_rate = _share(
         _("IVA"), default=Decimal("0.16"), help_text=_("Como fracción: 0.16 es 16 %."), max_digits=4, decimal_places=3
     )

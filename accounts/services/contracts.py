@@ -17,6 +17,7 @@ TERMS = (
     "supply_start",
     "summer_start_month",
     "dac_region",
+    "generation",
     "iva_rate",
     "dap_share",
     "dap_mxn",

@@ -76,7 +76,7 @@ class ContractAdmin(ExportMixin, HistoryAdmin):
                 )
             },
         ),
-        (_("Temporada, región e impuestos"), {"fields": ("summer_start_month", "dac_region", "iva_rate")}),
+        (_("Temporada, región e impuestos"), {"fields": ("summer_start_month", "dac_region", "generation", "iva_rate")}),
         (_("Alumbrado y descuentos"), {"fields": ("dap_share", "dap_mxn", "discount_share", "discount_mxn")}),
         (_("Lugar"), {"fields": ("state", "municipality")}),
     )
