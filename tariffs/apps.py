@@ -10,7 +10,10 @@ class TariffsConfig(AppConfig):
     verbose_name = _("Tarifas")
 
     def ready(self) -> None:
-        """Register the check, which needs the models."""
+        """Register the check, which needs the models, and let a contract know of energy that its home returns."""
+        from accounts import proposals
         from tariffs.checks import prices_are_published
+        from tariffs.outlooks import generation_proposed
 
         register(prices_are_published, Tags.database)
+        proposals.register(generation_proposed)

@@ -61,9 +61,12 @@ class Doubt(StrEnum):
     STATE_SCHEME = "state_scheme"
     ESTIMATED_HOURS = "estimated_hours"
     UNKNOWN_HOURS = "unknown_hours"
+    RETURNED_ENERGY = "returned_energy"
+    NET_METERING = "net_metering"
+    NET_BILLING = "net_billing"
 
 
-ESTIMATES = {Doubt.MIXED_SEASON, Doubt.STATE_SCHEME, Doubt.ESTIMATED_HOURS, Doubt.UNKNOWN_HOURS}
+ESTIMATES = frozenset(Doubt) - {Doubt.DERIVED_PRICE, Doubt.UNKNOWN_MONTH}
 
 
 class Line(NamedTuple):

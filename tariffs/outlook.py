@@ -4,6 +4,7 @@ kWh of the cycle are those measured so far, those of hours that nobody measured,
 meter shows them.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -28,7 +29,8 @@ class SoFar(NamedTuple):
     """What is known of the cycle so far.
 
     `base_kwh` was measured in its `hours_passed` whole hours, of which `hours_known` are known, `running_kwh` in the one that has begun.
-    `estimate` is what is missing of the whole hours, None where there is nothing to go by yet.
+    `estimate` is what is missing of the whole hours, None where there is nothing to go by yet. Where what was returned is taken from what
+    was drawn, the sum `may_fall`.
     """
 
     base_kwh: float
@@ -36,6 +38,7 @@ class SoFar(NamedTuple):
     hours_passed: int
     hours_known: float
     estimate: Estimate | None
+    may_fall: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -50,12 +53,12 @@ class SoFar(NamedTuple):
     @property
     def measured_kwh(self) -> float:
         """The kWh that were measured: never more than were used."""
-        return self.base_kwh + self.running_kwh
+        return max(self.base_kwh + self.running_kwh, 0.0)
 
     @property
     def kwh(self) -> Estimate:
         """The best estimate of what was used; where nobody can say what is missing, the measured."""
-        return Estimate(*(self.measured_kwh + more for more in self.missing or NOTHING))
+        return Estimate(*(max(self.base_kwh + self.running_kwh + more, 0.0) for more in self.missing or NOTHING))
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
@@ -108,8 +111,23 @@ class DacOutlook(NamedTuple):
     added_mxn: Decimal | None
 
 
+class Generation(NamedTuple):
+    """What a home has drawn from the grid and returned to it in its cycle, kWh, and the credit that the cycles before it left.
+
+    `scheme` is what the contract says of it.
+    """
+
+    scheme: str
+    drawn_kwh: float
+    returned_kwh: float
+    credit_kwh: float
+
+
 class Outlook(NamedTuple):
-    """A home's running cycle and where it leads. Without a forecast `ahead` is None, and `days_known` says how much it has to go by."""
+    """A home's running cycle and where it leads; where returned energy is netted, what it uses is what is billed of that.
+
+    Without a forecast `ahead` is None, and `days_known` says how much it has to go by.
+    """
 
     cycle: Cycle
     days_left: float
@@ -118,21 +136,28 @@ class Outlook(NamedTuple):
     days_known: float | None
     next_tier: NextTier | None
     dac: DacOutlook | None
+    generation: Generation
 
 
-def now_of(biller: Biller, so_far: SoFar) -> Now:
-    """Return the cycle so far."""
+def now_of(biller: Biller, so_far: SoFar, doubts: Sequence[Doubt] = ()) -> Now:
+    """Return the cycle so far; the doubts are those of the home, whatever was measured."""
     whole, low, high = (whole_kwh(kwh) for kwh in so_far.kwh)
     cost = Cost(*(biller.bill(kwh, is_whole=False).grand_total if kwh else Decimal(0) for kwh in (whole, low, high)))
-    return Now(so_far, biller.standing(whole), biller.next_kwh_mxn(whole), cost, biller.bill(whole).doubted(*so_far.doubts))
+    return Now(
+        so_far, biller.standing(whole), biller.next_kwh_mxn(whole), cost, biller.bill(whole).doubted(*doubts, *so_far.doubts)
+    )
 
 
-def ahead_of(biller: Biller, so_far: SoFar, rest: Forecast | TooLittle) -> Ahead | None:
-    """Return the cycle as it will be: what `rest` adds to the kWh measured in its whole hours, and never less than there is already."""
+def ahead_of(biller: Biller, so_far: SoFar, rest: Forecast | TooLittle, doubts: Sequence[Doubt] = ()) -> Ahead | None:
+    """Return the cycle as it will be: what `rest` adds to the kWh measured in its whole hours, and never less than there is already.
+
+    What may fall is never less than nothing.
+    """
     if isinstance(rest, TooLittle):
         return None
-    total = Estimate(*(max(so_far.base_kwh + more, kwh) for more, kwh in zip(rest.total, so_far.kwh, strict=True)))
-    bills = [biller.bill(whole_kwh(each)) for each in total]
+    least = NOTHING if so_far.may_fall else so_far.kwh
+    total = Estimate(*(max(so_far.base_kwh + more, kwh) for more, kwh in zip(rest.total, least, strict=True)))
+    bills = [biller.bill(whole_kwh(each)).doubted(*doubts) for each in total]
     return Ahead(total, Cost(*(bill.grand_total for bill in bills)), bills[0])
 
 

@@ -1,36 +1,58 @@
 """A home's outlook, gathered from its hours, its contract, the prices and its past bills."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Max, Sum
+from django.utils import timezone
 
 from accounts.models import Contract, Home
 from ecowatt.kept import kept, key_of
+from tariffs.bill import Doubt
 from tariffs.billing import Biller
 from tariffs.constants import DAC
 from tariffs.cycles import Cycle
 from tariffs.dac import MONTHS, YEAR, standing, usual_kwh
 from tariffs.forecast import HISTORY_DAYS, Forecast, TooLittle, forecast
-from tariffs.outlook import Ahead, DacOutlook, Outlook, SoFar, ahead_of, next_tier_of, now_of, whole_kwh
+from tariffs.net_metering import LEAST_RETURNED_KWH, Exchange, Returned, generation_doubts, net_rest, net_so_far, netted
+from tariffs.outlook import Ahead, DacOutlook, Generation, Outlook, SoFar, ahead_of, next_tier_of, now_of, whole_kwh
 from tariffs.periods import PeriodUse
 from tariffs.selectors import billers_for, cycle_bounds, cycle_of, cycle_on, local_date
 from tariffs.use import kwh_of_last_year
 from telemetry.history import Window
 from telemetry.hours import HOUR, home_hours, hour_of
-from telemetry.selectors import counting_ids, energy_wh
+from telemetry.selectors import counting_ids, energy_wh, returned_wh
 
 DAY = timedelta(days=1)
 KEPT_S = 900
 DAYS_BEFORE = 28  # habits are looked for so long before a cycle, even if nothing is known since
 
 
+class Habits(NamedTuple):
+    """What a cycle lacks and will use from its running hour on, and how many of its hours so far are known.
+
+    Of energy returned to the grid, the kWh in whole hours of the cycle; where the contract nets it, also what is to come of it, and the
+    credit of the cycles before.
+    """
+
+    rest: Forecast | TooLittle
+    hours_known: float
+    returned_kwh: float
+    returned_rest: Forecast | TooLittle
+    credit_kwh: float
+
+
+NO_HABITS = Habits(TooLittle(0.0), 0.0, 0.0, TooLittle(0.0), 0.0)
+
+
 class Measured(NamedTuple):
     """What a home has used in its running cycle [start, end), whose running hour began at `hour`, and what is to come.
 
-    `devices` are the ids of those that measure it.
+    `devices` are the ids of those that measure it. Where the contract nets what is returned to the grid, `billed` and `billed_rest` are
+    what is left of `so_far` and `rest`; else they are the same.
     """
 
     home: Home
@@ -42,6 +64,27 @@ class Measured(NamedTuple):
     end: datetime
     so_far: SoFar
     rest: Forecast | TooLittle
+    returned: Returned
+
+    @property
+    def is_netted(self) -> bool:
+        """Whether what is returned is taken from what is drawn."""
+        return self.contract.generation == Contract.Generation.NET_METERING
+
+    @property
+    def billed(self) -> SoFar:
+        """What CFE would bill of the cycle so far."""
+        return net_so_far(self.so_far, self.returned) if self.is_netted else self.so_far
+
+    @property
+    def billed_rest(self) -> Forecast | TooLittle:
+        """What CFE will bill of what is not measured."""
+        return net_rest(self.rest, self.returned.rest) if self.is_netted else self.rest
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Why a bill of this home is not exact, whatever is measured."""
+        return generation_doubts(self.contract.generation, self.returned.kwh)
 
     @property
     def days_left(self) -> float:
@@ -50,27 +93,67 @@ class Measured(NamedTuple):
 
 
 def measured_of(home: Home, now: datetime) -> Measured:
-    """Return what a home has used (at most 5 queries). Raises NoContract."""
+    """Return what a home has used (at most 5 queries, 8 where what it returns is netted). Raises NoContract."""
     today, hour = local_date(home, now), hour_of(now)
-    cycle = cycle_on(home, today)
+    cycle, contract = cycle_on(home, today), home.contract_on(today)
     start, end = cycle_bounds(home, cycle)
     devices = counting_ids(home)
     base_wh, running_wh = energy_wh(devices, start, hour, hour + HOUR)
     # Late readings fill hours whose energy is in the estimate until then: what was measured is in the key, so that none counts twice.
-    key = key_of("tariffs:habits", home.time_zone, devices, start, hour, end, round(base_wh))
-    rest, known = kept(key, KEPT_S, lambda: _habits(home, devices, start, hour, end)) if devices else (TooLittle(0.0), 0.0)
-    estimate = None if isinstance(rest, TooLittle) else rest.missing
-    so_far = SoFar(base_wh / 1000, running_wh / 1000, (hour - start) // HOUR, known, estimate)
-    return Measured(home, devices, home.contract_on(today), cycle, start, hour, end, so_far, rest)
+    key = key_of("tariffs:habits", home.time_zone, devices, start, hour, end, round(base_wh), contract.generation)
+    habits = kept(key, KEPT_S, lambda: _habits(home, devices, start, hour, end)) if devices else NO_HABITS
+    estimate = None if isinstance(habits.rest, TooLittle) else habits.rest.missing
+    so_far = SoFar(base_wh / 1000, running_wh / 1000, (hour - start) // HOUR, habits.hours_known, estimate)
+    returned_kwh, running_kwh = habits.returned_kwh, 0.0
+    if contract.generation == Contract.Generation.NET_METERING:
+        returned_kwh, running_kwh = (wh / 1000 for wh in returned_wh(devices, start, hour, hour + HOUR))
+    returned = Returned(returned_kwh, running_kwh, habits.returned_rest, habits.credit_kwh)
+    return Measured(home, devices, contract, cycle, start, hour, end, so_far, habits.rest, returned)
 
 
-def _habits(home: Home, devices: list[int], start: datetime, hour: datetime, end: datetime) -> tuple[Forecast | TooLittle, float]:
-    """Return what the cycle lacks and will use from the running hour on, and how many of its hours so far are known (1 query)."""
+def _habits(home: Home, devices: list[int], start: datetime, hour: datetime, end: datetime) -> Habits:
+    """Return what the home's last weeks say of its cycle (1 query, 3 where what it returns is netted)."""
     zone, passed = ZoneInfo(home.time_zone), (hour - start) // HOUR
     past = home_hours(devices, min(hour - HISTORY_DAYS * DAY, start - DAYS_BEFORE * DAY), hour, zone)
-    starts, energy, known = zip(*past, strict=True)
+    starts, energy, known, given = zip(*past, strict=True)
     coming, since = list(Window(hour, end, "1h", zone).steps()), len(past) - passed
-    return forecast(starts, energy, coming, known=known, since=since), sum(known[since:])
+    rest = forecast(starts, energy, coming, known=known, since=since)
+    returned_kwh, hours_known = sum(given[since:]) / 1000, sum(known[since:])
+    cycle_start = start.astimezone(zone).date()
+    if home.contract_on(cycle_start).generation != Contract.Generation.NET_METERING:
+        return Habits(rest, hours_known, returned_kwh, TooLittle(0.0), 0.0)
+    returned_rest = forecast(starts, given, coming, known=known, since=since)
+    return Habits(rest, hours_known, returned_kwh, returned_rest, _credit_kwh(home, devices, cycle_start))
+
+
+def _credit_kwh(home: Home, devices: list[int], until: date) -> float:
+    """Return what the year of netted cycles before a local date, which is a reading, left to the one after it (2 queries)."""
+    cycles = list(netted_cycles(home, until))
+    if not cycles:
+        return 0.0
+    edges = [cycle_bounds(home, cycle)[0] for cycle in cycles] + [cycle_bounds(home, cycles[-1])[1]]
+    exchanges = zip(energy_wh(devices, *edges), returned_wh(devices, *edges), strict=True)
+    months = home.contract_on(until).billing_months
+    return netted([Exchange(drawn / 1000, given / 1000) for drawn, given in exchanges], months)[-1].credit_left_kwh
+
+
+def netted_cycles(home: Home, until: date) -> list[Cycle]:
+    """Return the cycles that ended by a local date within the year before it, as far back as what was returned was netted, in order."""
+    cycles: list[Cycle] = []
+    day = until - DAY
+    while day > until - YEAR and home.contract_on(day).generation == Contract.Generation.NET_METERING:
+        cycles.insert(0, cycle_on(home, day))
+        day = cycles[0].start - DAY
+    return cycles
+
+
+def generation_proposed(contract: Contract) -> dict[str, str]:
+    """Propose net metering for a home that has returned energy lately and whose contract knows nothing of it (3 queries)."""
+    if contract.generation != Contract.Generation.NONE:
+        return {}
+    until = hour_of(timezone.now())
+    (given,) = returned_wh(counting_ids(contract.home), until - HISTORY_DAYS * DAY, until + HOUR)
+    return {"generation": Contract.Generation.NET_METERING.value} if given / 1000 >= LEAST_RETURNED_KWH else {}
 
 
 def outlook_of(home: Home, now: datetime) -> Outlook:
@@ -80,10 +163,10 @@ def outlook_of(home: Home, now: datetime) -> Outlook:
 
 def outlook_from(measured: Measured) -> Outlook:
     """Return where a cycle leads (2 queries, 6 where nothing is kept). Raises PricesMissing."""
-    contract, cycle, rest = measured.contract, measured.cycle, measured.rest
+    contract, cycle, rest = measured.contract, measured.cycle, measured.billed_rest
     billers = billers_for(contract, cycle, {contract.tariff, DAC, base_tariff(contract)} - {""})
     biller = billers[contract.tariff]
-    now, ahead = now_of(biller, measured.so_far), ahead_of(biller, measured.so_far, rest)
+    now, ahead = now_of(biller, measured.billed, measured.doubts), ahead_of(biller, measured.billed, rest, measured.doubts)
     return Outlook(
         cycle=cycle,
         days_left=measured.days_left,
@@ -92,6 +175,9 @@ def outlook_from(measured: Measured) -> Outlook:
         days_known=rest.days if isinstance(rest, TooLittle) else None,
         next_tier=next_tier_of(now, rest, measured.days_left),
         dac=_dac(measured, ahead, billers),
+        generation=Generation(
+            contract.generation, measured.so_far.kwh.expected, measured.returned.kwh, measured.returned.credit_kwh
+        ),
     )
 
 
@@ -102,7 +188,7 @@ def base_tariff(contract: Contract) -> str:
 
 def _dac(measured: Measured, ahead: Ahead | None, billers: dict[str, Biller]) -> DacOutlook | None:
     """Return where the home stands towards DAC, or None where its locality's tariff or its use is unknown."""
-    contract, cycle, kwh = measured.contract, measured.cycle, measured.so_far.kwh.expected
+    contract, cycle, kwh = measured.contract, measured.cycle, measured.billed.kwh.expected
     tariff, past = base_tariff(contract), _last_year(measured)
     if not tariff or not (ahead or past):
         return None
@@ -124,7 +210,8 @@ def _last_year(measured: Measured) -> list[PeriodUse]:
     """Return the uses before the cycle, kept for KEPT_S: only readings that come late change what was measured (1–5 queries)."""
     home, start = measured.home, measured.cycle.start
     papers = home.paper_bills.aggregate(Count("id"), Max("id"), Sum("kwh"))
-    readings = [(each.valid_from, each.billing_day, each.billing_months, each.last_reading) for each in home.contract_versions]
+    named = attrgetter("valid_from", "billing_day", "billing_months", "last_reading", "generation")
+    readings = [named(each) for each in home.contract_versions]
     key = key_of("tariffs:periods", home.pk, home.time_zone, measured.devices, start, papers, readings)
     found: list[PeriodUse] = kept(key, KEPT_S, lambda: kwh_of_last_year(home, start))
     return found

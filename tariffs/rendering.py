@@ -29,6 +29,15 @@ _DOUBTS: Mapping[Doubt, Promise] = {
     Doubt.UNKNOWN_HOURS: gettext_lazy(
         "Faltan mediciones de una parte del periodo y aún no hay datos para estimarla: el consumo y el costo son al menos estos."
     ),
+    Doubt.RETURNED_ENERGY: gettext_lazy(
+        "El hogar entrega energía a la red y el contrato no dice cómo se factura: dilo en el contrato; el recibo puede ser menor."
+    ),
+    Doubt.NET_METERING: gettext_lazy(
+        "Con medición neta, los kWh a favor de antes de tener mediciones no se conocen: es una estimación."
+    ),
+    Doubt.NET_BILLING: gettext_lazy(
+        "Con facturación neta, la energía entregada se paga a un precio por hora que no se conoce: el recibo puede ser menor."
+    ),
     Doubt.UNKNOWN_MONTH: gettext_lazy("No se conocen los precios del mes que corresponde: se usan los de %(month)s."),
     Doubt.DERIVED_PRICE: gettext_lazy("Un precio no se ha visto impreso: se dedujo de otro con el factor mensual del año."),
 }

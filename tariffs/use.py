@@ -5,16 +5,18 @@ from datetime import date, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from accounts.models import Home
+from accounts.models import Contract, Home
 from tariffs.cycles import Cycle
 from tariffs.forecast import Estimate
+from tariffs.net_metering import Exchange, netted
 from tariffs.periods import HABIT_DAYS, PeriodUse, Source, period_use
-from tariffs.selectors import cycle_on
+from tariffs.selectors import cycle_bounds, cycle_on
 from telemetry.hours import home_days
-from telemetry.selectors import counting_ids
+from telemetry.selectors import counting_ids, returned_wh
 
 YEAR = timedelta(days=365)
 DAY = timedelta(days=1)
+NET_METERING = Contract.Generation.NET_METERING
 
 
 def kwh_of_last_year(home: Home, until: date) -> list[PeriodUse]:
@@ -32,12 +34,36 @@ def kwh_of_last_year(home: Home, until: date) -> list[PeriodUse]:
 
 
 def measured_uses(home: Home, periods: Sequence[Cycle]) -> dict[Cycle, PeriodUse | None]:
-    """Return what meters say of periods gone by, None where that is too little (3 queries)."""
+    """Return what CFE would bill by what meters say of periods gone by, None where that is too little (3 queries, 4 with netting)."""
     if not periods:
         return {}
     first, end = min(period.start for period in periods), max(period.end for period in periods)
-    days = home_days(counting_ids(home), first - HABIT_DAYS * DAY, end, ZoneInfo(home.time_zone))
-    return {period: period_use(days, *period) for period in periods}
+    devices = counting_ids(home)
+    days = home_days(devices, first - HABIT_DAYS * DAY, end, ZoneInfo(home.time_zone))
+    uses = {period: period_use(days, *period) for period in periods}
+    netting = [each for each in sorted(periods) if home.contract_on(each.last_day).generation == NET_METERING]
+    return uses | _netted(home, devices, {period: uses[period] for period in netting}) if netting else uses
+
+
+def _netted(home: Home, devices: Sequence[int], uses: dict[Cycle, PeriodUse | None]) -> dict[Cycle, PeriodUse | None]:
+    """Take from consecutive uses what was returned in each, and the credit of those before it (1 query).
+
+    Of a period that meters don't tell of, or that a paper bill stands for, nobody knows what it did to the credit.
+    """
+    edges = sorted({edge for period in uses for edge in cycle_bounds(home, period)})
+    given = dict(zip(edges, returned_wh(devices, *edges), strict=False))
+    exchanges = [
+        Exchange(use.kwh.expected if use else 0.0, given[cycle_bounds(home, period)[0]] / 1000 if use else 0.0)
+        for period, use in uses.items()
+    ]
+    months = home.contract_on(next(reversed(uses)).last_day).billing_months
+    billed = zip(uses.items(), netted(exchanges, months), exchanges, strict=True)
+    return {period: use and _less(use, drawn.drawn_kwh - net.billed_kwh) for (period, use), net, drawn in billed}
+
+
+def _less(use: PeriodUse, kwh: float) -> PeriodUse:
+    """Return the use less the kWh that were not billed of it; that they were not is an estimate."""
+    return use._replace(kwh=Estimate(*(max(each - kwh, 0.0) for each in use.kwh)), source=Source.ESTIMATED)
 
 
 def periods_before(until: date, papers: Collection[Cycle], cycle_at: Callable[[date], Cycle]) -> Iterator[Cycle]:

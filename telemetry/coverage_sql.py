@@ -11,19 +11,20 @@ GROUP BY span, device_id, channel
 ORDER BY span, device_id, channel
 """
 
-# The Wh that circuits used in each hour, and the share (0 to 1) of the home's usual use for which that is known: each circuit that has
-# been heard of before and after counts by its mean power, for the seconds covered, or for all of an hour in which a counter told what a
-# gap used (flag 1, which old hours don't have, or its energy). Parameters: device_id[], start, end.
+# The Wh that circuits used in each hour, the share (0 to 1) of the home's usual use for which that is known, and the Wh that they
+# returned. Each circuit that has been heard of before and after counts by its mean power, for the seconds covered, or for all of an hour in
+# which a counter told what a gap used (flag 1, which old hours don't have, or its energy). Parameters: device_id[], start, end.
 HOME_HOURS = """
 WITH bucket AS (
-    SELECT device_id, channel, start, measured_wh + recovered_wh AS wh,
+    SELECT device_id, channel, start, measured_wh + recovered_wh AS wh, returned_wh,
         CASE WHEN flags & 1 <> 0 OR recovered_wh <> 0 THEN 1 ELSE least(covered_s / 3600, 1) END AS known
     FROM telemetry_bucket_1h WHERE device_id = ANY(%s) AND start >= %s AND start < %s
 ), circuit AS (
     SELECT device_id, channel, min(start) AS first, max(start) AS last, greatest(sum(wh) / nullif(sum(known), 0), 1) AS mean_wh
     FROM bucket GROUP BY device_id, channel
 )
-SELECT start, sum(wh), sum(known * mean_wh) / (SELECT sum(mean_wh) FROM circuit WHERE b.start BETWEEN first AND last)
+SELECT start, sum(wh), sum(known * mean_wh) / (SELECT sum(mean_wh) FROM circuit WHERE b.start BETWEEN first AND last),
+    sum(returned_wh)
 FROM bucket b JOIN circuit USING (device_id, channel) GROUP BY start
 """
 

@@ -15,7 +15,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class HourOfHome(NamedTuple):
-    """What a home is known to have drawn in the hour from `start` (in its own time), Wh.
+    """What a home is known to have drawn from the grid and returned to it in the hour from `start` (in its own time), Wh.
 
     `known_share` (0 to 1) says how much of it that is: of the time, each circuit weighed by its mean power.
     """
@@ -23,13 +23,14 @@ class HourOfHome(NamedTuple):
     start: datetime
     wh: float
     known_share: float
+    returned_wh: float = 0.0
 
 
 def home_hours(devices: Sequence[int], start: datetime, end: datetime, zone: ZoneInfo) -> list[HourOfHome]:
     """Return every hour of [start, end), whose ends are whole hours, of the devices that make a home's total (1 query)."""
     with connection.cursor() as cursor:
         cursor.execute(HOME_HOURS, [list(devices), start, end])
-        found = {at.timestamp(): (wh, known or 0.0) for at, wh, known in cursor.fetchall()}
+        found = {at.timestamp(): (wh, known or 0.0, returned) for at, wh, known, returned in cursor.fetchall()}
     hours = Window(start, end, "1h", zone).steps()
     return [HourOfHome(hour, *found.get(hour.timestamp(), (0.0, 0.0))) for hour in hours]
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import F, Max, Min, Q, Sum
+from django.db.models.expressions import Combinable
 
 from accounts.models import Home
 from devices.models import Device
@@ -67,8 +68,16 @@ def energy_wh(devices: Sequence[int], *edges: datetime) -> list[float]:
 
     Two edges may be one: in the first hour of a cycle there is no whole hour of it yet.
     """
+    return _sums(F("measured_wh") + F("recovered_wh"), devices, edges)
+
+
+def returned_wh(devices: Sequence[int], *edges: datetime) -> list[float]:
+    """Return the Wh that the devices returned to the grid between each two consecutive edges, which are whole hours (1 query)."""
+    return _sums(F("returned_wh"), devices, edges)
+
+
+def _sums(energy: Combinable, devices: Sequence[int], edges: Sequence[datetime]) -> list[float]:
     hours = Hour.objects.filter(device_id__in=devices, start__gte=edges[0], start__lt=edges[-1])
-    energy = F("measured_wh") + F("recovered_wh")
     spans = {f"span_{number}": Q(start__gte=start, start__lt=end) for number, (start, end) in enumerate(pairwise(edges))}
     found = hours.aggregate(**{name: Sum(energy, filter=span) for name, span in spans.items()})
     return [found[name] or 0.0 for name in spans]

@@ -18,6 +18,7 @@ from accounts.api.serializers import Values, validated
 from accounts.authentication import caller
 from accounts.localities import proposals
 from accounts.models import Contract
+from accounts.proposals import proposed
 from accounts.selectors import home_to_change
 from ecowatt.bodies import BodySerializer
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
@@ -148,7 +149,9 @@ class ContractSerializer(VersionSerializer):
     """
 
     in_force_since = serializers.DateField(source="valid_from")
-    proposals = serializers.DictField(help_text="What the place suggests for these fields; nobody has confirmed it.")
+    proposals = serializers.DictField(
+        help_text="What the place and the meters suggest for these fields; nobody has confirmed it."
+    )
 
     def to_representation(self, instance: Contract) -> dict[str, Any]:
         """Add what the place proposes where the contract says something else."""
@@ -157,7 +160,7 @@ class ContractSerializer(VersionSerializer):
 
 
 def _proposals(contract: Contract) -> dict[str, Any]:
-    known = proposals(contract.state, contract.municipality)
+    known = proposals(contract.state, contract.municipality) | proposed(contract)
     other = {name: value for name, value in known.items() if getattr(contract, name) != value}
     return {name: float(value) if isinstance(value, Decimal) else value for name, value in other.items()}
 

@@ -13,13 +13,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import caller
+from accounts.models import Contract
 from ecowatt.conditional import conditional
 from ecowatt.schema import NEEDS_LOGIN, answer, refusals
 from tariffs.bill import CERTAINTIES
 from tariffs.constants import TIER_NAMES, Tier
 from tariffs.dac import DAYS_A_MONTH, LEAST_MONTHS
 from tariffs.forecast import LEAST_DAYS
-from tariffs.outlook import Ahead, DacOutlook, NextTier, Outlook
+from tariffs.net_metering import LEAST_RETURNED_KWH
+from tariffs.outlook import Ahead, DacOutlook, Generation, NextTier, Outlook
 from tariffs.outlooks import outlook_of
 from tariffs.rendering import reasons
 
@@ -122,6 +124,18 @@ class DacSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(allow_null=True)
 
 
+class GenerationSerializer(serializers.Serializer[Any]):
+    """Energy that the home returned to the grid. Under net metering it and the credit are taken from what is billed, which all else says.
+
+    Under net billing the returned energy is paid by the hour at a price that nobody knows beforehand, and the bill is of what was drawn.
+    """
+
+    scheme = serializers.CharField(help_text="The contract's `generation`.")
+    drawn_kwh = serializers.FloatField(help_text="What was drawn in this cycle, measured and estimated.")
+    returned_kwh = serializers.FloatField(help_text="What was returned in this cycle, as far as it was measured.")
+    credit_kwh = serializers.FloatField(help_text="What the cycles of the last twelve months left for this one.")
+
+
 class OutlookSerializer(serializers.Serializer[Any]):
     """The running cycle and where it leads; `forecast_note` says why there is no forecast."""
 
@@ -131,6 +145,7 @@ class OutlookSerializer(serializers.Serializer[Any]):
     forecast_note = serializers.CharField(allow_null=True)
     next_tier = NextTierSerializer(allow_null=True)
     dac = DacSerializer(allow_null=True)
+    generation = GenerationSerializer(allow_null=True, help_text="Null where nothing is returned, by contract and meters.")
 
 
 def outlook_json(outlook: Outlook) -> dict[str, Any]:
@@ -164,7 +179,15 @@ def outlook_json(outlook: Outlook) -> dict[str, Any]:
         "forecast_note": None if outlook.days_known is None else _note(outlook.days_known),
         "next_tier": outlook.next_tier and _next_tier(outlook.next_tier),
         "dac": outlook.dac and _dac(outlook.dac, outlook),
+        "generation": _generation(outlook.generation),
     }
+
+
+def _generation(found: Generation) -> dict[str, Any] | None:
+    if found.scheme == Contract.Generation.NONE and found.returned_kwh < LEAST_RETURNED_KWH:
+        return None
+    kwh = {name: round(value, 3) for name, value in found._asdict().items() if name != "scheme"}
+    return {"scheme": found.scheme, **kwh}
 
 
 def _note(days: float) -> str:
@@ -300,6 +323,7 @@ EXAMPLE = {
         "added_mxn": 2480.11,
         "note": None,
     },
+    "generation": None,
 }
 
 

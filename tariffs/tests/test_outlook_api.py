@@ -261,7 +261,7 @@ def test_the_api_tells_the_outlook_in_plain_numbers(api: APIClient, home: Home, 
     now = timezone.now()
     used_hourly(meter, hour_of(now) - 10 * DAY, hour_of(now), lambda _hour: 400.0)
     body = api.get(URL).json()
-    assert set(body) == {"cycle", "now", "forecast", "forecast_note", "next_tier", "dac"}
+    assert set(body) == {"cycle", "now", "forecast", "forecast_note", "next_tier", "dac", "generation"}
     assert body["now"]["kwh"] == pytest.approx(outlook_of(home, now).now.kwh, abs=0.002)
     assert body["forecast"]["kwh_low"] <= body["forecast"]["kwh"] <= body["forecast"]["kwh_high"]
     assert body["now"]["level_name"] in {"Básico", "Intermedio", "Excedente", "Intermedio Bajo", "Intermedio Alto"}

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_contract_history_start'),
+        ('accounts', '0006_contract_supply_start'),
     ]
 
     operations = [
