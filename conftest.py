@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import hypothesis
 import pytest
@@ -16,9 +17,9 @@ from django.core.cache import cache
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
-from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts.models import Contract, Home, Membership, User
+from accounts.authentication import UserAccessToken
+from accounts.models import Contract, Home, Membership, Session, User
 from devices.models import Device
 from tariffs.constants import SCHEMES_FILE
 from tariffs.services import prices_load, schemes_load
@@ -102,10 +103,18 @@ def prices(db: None) -> None:
     schemes_load(schemes=json.loads(SCHEMES_FILE.read_text(encoding="utf-8")))
 
 
+def access_token(user: User, **lifetime: float) -> UserAccessToken:
+    """An access token of a session of the user's own; of another lifetime than it usually has, in `timedelta`'s words."""
+    token = UserAccessToken.for_session(Session.objects.create(user=user))
+    if lifetime:
+        token.set_exp(lifetime=timedelta(**lifetime))
+    return token
+
+
 def client_of(user: User | None) -> APIClient:
     client = APIClient()
     if user is not None:
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(user)}")
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {access_token(user)}")
     return client
 
 

@@ -211,7 +211,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin):
-    """Logins; to revoke one is to log that phone out within the half hour that its access token still lasts."""
+    """Logins; to revoke one is to log that phone out at once."""
 
     list_display = ("user", "created_at", "revoked_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)

@@ -7,3 +7,7 @@ class AccountsConfig(AppConfig):
 
     name = "accounts"
     verbose_name = _("Cuentas")
+
+    def ready(self) -> None:
+        """Listen for changes of users and memberships."""
+        from accounts import receivers  # noqa: F401

@@ -6,6 +6,9 @@ EMAIL_CONSTRAINT = "accounts_user_email_unique"
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 8, 128
 NAME_LENGTH_MIN, NAME_LENGTH_MAX = 5, 100
 
+# Redis channel: the id of a user whose sessions or memberships have changed.
+CHANGES = "ecowatt:accounts:changed"
+
 HOUR_S, MINUTE_S = 3600, 60
 
 # The zones of the IANA database that are in force in Mexico.

@@ -26,6 +26,13 @@ class RefreshRefused(NotAuthenticated):
         super().__init__(_("Token de refresco inválido o expirado"))
 
 
+class SessionEnded(NotAuthenticated):
+    """The session of the access token was ended while the request was under way."""
+
+    def __init__(self) -> None:
+        super().__init__(_("No se pudieron validar las credenciales"))
+
+
 class ResetRefused(BadRequest):
     """The reset token is unknown, expired or used."""
 

@@ -3,16 +3,19 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from django.apps import apps
 from django.contrib.auth.models import BaseUserManager
-from django.db import models
-from django.db.models import Value
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from accounts.constants import CHANGES
 from accounts.emails import normalized
+from ecowatt.subscriptions import announce
 
 if TYPE_CHECKING:
-    from accounts.models import Home, PasswordReset, RefreshToken, Session, User
+    from accounts.models import Home, PasswordReset, PushToken, RefreshToken, Session, User
 
 
 class UserManager(BaseUserManager["User"]):
@@ -71,9 +74,32 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Keep the sessions that nobody has ended."""
         return self.filter(revoked_at__isnull=True)
 
+    def usable(self) -> Self:
+        """Keep the open sessions of users who may log in."""
+        return self.open().filter(user__is_active=True)
+
+    @transaction.atomic
     def revoke(self, now: datetime | None = None) -> int:
-        """End those that are open, and return how many were."""
-        return self.open().update(revoked_at=now or timezone.now())
+        """End those that are open, and with them their access tokens, phones and live sockets; return how many were open."""
+        # Locked, so that no phone registers in a session that is just ending.
+        ended = dict(self.open().select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk", "user_id"))
+        if not ended:
+            return 0
+        self.model.objects.filter(pk__in=ended).update(revoked_at=now or timezone.now())
+        phones = apps.get_model("accounts", "PushToken").objects.filter(user__in=set(ended.values()))
+        phones.filter(session__in=ended).delete()
+        phones.of_no_session().delete()
+        announce(CHANGES, *map(str, set(ended.values())))
+        return len(ended)
+
+
+class PushTokenQuerySet(models.QuerySet["PushToken"]):
+    """Phones."""
+
+    def of_no_session(self) -> Self:
+        """Keep the phones that registered before their session was noted, and whose user has no open session any more."""
+        sessions = apps.get_model("accounts", "Session").objects.open().filter(user=OuterRef("user"))
+        return self.filter(~Exists(sessions), session=None)
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):

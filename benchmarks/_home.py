@@ -42,10 +42,11 @@ def families(count: int, *, circuits: int = 1) -> list[tuple["User", list[int]]]
 
 
 def token_of(user: "User") -> str:
-    """Return an access token of the user."""
+    """Return an access token of a session of the user's."""
     from accounts.authentication import UserAccessToken
+    from accounts.models import Session
 
-    token = UserAccessToken.for_user(user)
+    token = UserAccessToken.for_session(Session.objects.create(user=user))
     token.set_exp(lifetime=timedelta(hours=2))
     return str(token)
 

@@ -36,6 +36,12 @@ def devices_of(user: User) -> QuerySet[Device]:
     return Device.objects.in_home_of(user).with_owner().prefetch_related("channels").order_by("id")
 
 
+def visible_pairs(*, user_ids: Iterable[int], device_ids: Iterable[int]) -> set[tuple[int, int]]:
+    """Return the pairs of a user and a device that the user may see (1 query)."""
+    rows = Device.objects.filter(pk__in=list(device_ids), home__memberships__user__in=list(user_ids))
+    return set(rows.values_list("home__memberships__user_id", "pk"))
+
+
 def macs_by_whole_prefix(prefixes: Collection[str]) -> dict[str, str]:
     """Return the MACs of devices whose MQTT prefix is one of these as it stands, by prefix (1 query).
 

@@ -1,13 +1,15 @@
-"""Redis channels that a process listens to: news, or an exception soon where the connection is dead."""
+"""Redis channels: told to all processes after a commit, and listened to: news, or an exception soon where the connection is dead."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Never
 
+import redis
 import redis.asyncio
 import structlog
 from django.conf import settings
+from django.db import transaction
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -22,6 +24,21 @@ SILENCE_S = 5.0
 SOCKET_TIMEOUT_S = 5
 RETRY_S = 1.0
 LOG_EVERY_S = 60.0
+
+_client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1)
+
+
+def announce(channel: str, *messages: str) -> None:
+    """Publish the messages once the transaction is committed. Where Redis is away they are lost, so who listens must not need them."""
+
+    def publish() -> None:
+        try:
+            for message in messages:
+                _client.publish(channel, message)
+        except RedisError as error:
+            log.warning("a change was not announced: Redis is away", channel=channel, error=type(error).__name__)
+
+    transaction.on_commit(publish)
 
 
 def listening_client() -> redis.asyncio.Redis:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,9 +11,9 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from rest_framework.exceptions import AuthenticationFailed
 
-from accounts.authentication import user_of_token
-from devices.models import Device
+from accounts.authentication import session_of_token
 from telemetry import selectors
+from telemetry.access import Access, access_checks, access_of
 from telemetry.hub import CloseCode, Frames, hub
 from telemetry.live_state import CHANNEL_LIFE_S
 
@@ -43,27 +42,25 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """
         query = parse_qs(self.scope["query_string"].decode("latin1"))
         device_id = int(self.scope["url_route"]["kwargs"]["device_id"])
-        expires = await _authorised_until(query.get("token", [""])[0], device_id)
-        if expires is None:
+        access = await _access(query.get("token", [""])[0], device_id)
+        if access is None:
             await self.close()
             return
         frames = await self._held.enter_async_context(hub().watch(device_id))
         first = await _first_frame(device_id, frames)
+        self._held.enter_context(access_checks().watched(access, frames))
         await self.accept()
-        serving = asyncio.create_task(self._serve(device_id, first, frames, expires))
+        serving = asyncio.create_task(self._serve(first, frames))
         self._held.callback(serving.cancel)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Discard what the client says."""
 
-    async def _serve(self, device_id: int, first: str | None, frames: Frames, expires: float) -> None:
+    async def _serve(self, first: str | None, frames: Frames) -> None:
         try:
-            async with asyncio.timeout(max(0.0, expires - time.time())):
-                code = await self._send_frames(first, frames)
-        except TimeoutError:
-            code = CloseCode.SESSION_ENDED
+            code = await self._send_frames(first, frames)
         except Exception:  # else the socket would stay open and mute
-            log.exception("live socket closed", device=device_id)
+            log.exception("live socket closed")
             code = CloseCode.TRY_AGAIN
         await self.close(int(code))
 
@@ -86,11 +83,9 @@ async def _first_frame(device_id: int, frames: Frames) -> str | None:
 
 
 @database_sync_to_async  # type: ignore[untyped-decorator]
-def _authorised_until(token: str, device_id: int) -> float | None:
-    """Return when the token expires (Unix time), or None where it does not open this device."""
+def _access(token: str, device_id: int) -> Access | None:
+    """Return what the token opens, or None where it does not open this device (2 queries)."""
     try:
-        user, access = user_of_token(token)
+        return access_of(session_of_token(token), device_id)
     except AuthenticationFailed:
         return None
-    allowed = Device.objects.visible_to(user).filter(pk=device_id).exists()
-    return float(access["exp"]) if allowed else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from math import isclose
 from typing import NamedTuple
 
 import orjson
@@ -11,6 +12,8 @@ import orjson
 CHANNEL_LIFE_S = 600.0
 # Sums of figures that devices tell in tenths to thousandths.
 DECIMALS = 3
+# Readings are stored with six digits.
+STORED_PRECISION = 1e-5
 
 
 class Heard(NamedTuple):
@@ -36,8 +39,14 @@ class DeviceState:
         return max((one.at for one in self._channels.values()), default=0.0)
 
     def knows(self, message: Iterable[Heard]) -> bool:
-        """Tell whether a message holds nothing that is newer than what is known."""
-        return all(one.channel in self._channels and one.at <= self._channels[one.channel].at for one in message)
+        """Tell whether a message holds nothing that is newer than what is known, or is other than that at the same time."""
+        return all(self._knows(one) for one in message)
+
+    def _knows(self, one: Heard) -> bool:
+        known = self._channels.get(one.channel)
+        if known is None or one.at != known.at:
+            return known is not None and one.at < known.at
+        return isclose(one.power_w, known.power_w, rel_tol=STORED_PRECISION)
 
     def learn(self, message: Iterable[Heard]) -> None:
         """Take in what was just said; of two messages the later one to come counts, whatever their clocks."""
@@ -45,7 +54,8 @@ class DeviceState:
 
     def recall(self, stored: Iterable[Heard]) -> None:
         """Take in what the database knows, where nothing newer was heard."""
-        self.learn([one for one in stored if not self.knows([one])])
+        known = {number: one.at for number, one in self._channels.items()}
+        self.learn([one for one in stored if one.at > known.get(one.channel, 0.0)])
 
     def frame(self, at: float) -> str:
         """Return the frame of a message of that Unix time: sums over the channels, and each of them."""

@@ -19,7 +19,7 @@ from accounts.api.serializers import (
     RegistrationSerializer,
     validated,
 )
-from accounts.authentication import caller
+from accounts.authentication import caller, caller_session
 from accounts.models import User
 from accounts.tasks import email_change_mail_queue
 from accounts.throttling import AddressThrottle, neighbourhood
@@ -108,7 +108,7 @@ class PushTokenView(APIView):
         examples=asking(PHONE),
     )
     def post(self, request: Request) -> Response:
-        """Give the phone's token to the caller, whoever had it before."""
+        """Give the phone's token to the caller's session, whoever had it before; when the session ends, its phone gets no more pushes."""
         values = {name: value for name, value in validated(PushTokenSerializer, request).items() if value is not None}
-        services.push_token_register(user=caller(request), **values)
+        services.push_token_register(session=caller_session(request), **values)
         return Response({"message": _("Token registrado")})

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.constants import EMAIL_CONSTRAINT
 from accounts.exceptions import NoHome
-from accounts.querysets import UserManager
+from accounts.querysets import PushTokenQuerySet, UserManager
 
 if TYPE_CHECKING:
     from accounts.models.homes import Home
@@ -52,11 +52,11 @@ class User(AbstractBaseUser, PermissionsMixin):
                 raise ValidationError({"email": _("El correo electrónico no es válido.")})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; a new password, wherever it was set, ends every session in the same transaction.
+        """Save; a new password, wherever it was set, and deactivation end every session in the same transaction.
 
         A hash that is only renewed at login is no new password: Django clears `_password` for that.
         """
-        if self._password is None or self._state.adding:
+        if self._state.adding or (self._password is None and self.is_active):
             super().save(*args, **kwargs)
             return
         with transaction.atomic():
@@ -73,19 +73,26 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class PushToken(models.Model):
-    """A phone that gets push messages; it belongs to whoever registered it last."""
+    """A phone that gets push messages while its session lasts; it belongs to whoever registered it last."""
 
     class Platform(models.TextChoices):
         ANDROID = "android", "Android"
         IOS = "ios", "iOS"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="push_tokens", verbose_name=_("usuario"))
+    # The login in which the phone registered: it gets pushes for as long as that lasts. Null where it registered before this was noted;
+    # such a phone goes with the user's last session.
+    session = models.ForeignKey(
+        "accounts.Session", on_delete=models.CASCADE, null=True, related_name="push_tokens", verbose_name=_("sesión")
+    )
     token = models.TextField()
     # SHA-256: a token may have 4096 characters, and PostgreSQL's B-tree takes no key above 2704 bytes.
     digest = models.CharField(max_length=64, unique=True)
     device_name = models.CharField(_("teléfono"), max_length=255, blank=True)
     platform = models.CharField(_("plataforma"), max_length=10, choices=Platform.choices, blank=True)
     updated_at = models.DateTimeField(_("registrado"), auto_now=True)
+
+    objects = PushTokenQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("teléfono")

@@ -1,18 +1,26 @@
 """The phones that get push messages."""
 
+from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import PushToken, User
+from accounts.exceptions import SessionEnded
+from accounts.models import PushToken, Session
 from accounts.secret_tokens import digest
 
 
-def push_token_register(*, user: User, token: str, device_name: str = "", platform: str = "") -> None:
-    """Give a phone's token to the user, whoever had it before; twice at the same instant is fine (1 query)."""
-    row = PushToken(user=user, token=token, digest=digest(token), device_name=device_name, platform=platform)
-    row.updated_at = timezone.now()
+@transaction.atomic
+def push_token_register(*, session: Session, token: str, device_name: str = "", platform: str = "") -> None:
+    """Give a phone's token to the session, whoever had it before; twice at the same instant is fine (2 queries).
+
+    Raises SessionEnded where the session was ended meanwhile.
+    """
+    if not Session.objects.open().select_for_update(no_key=True).filter(pk=session.pk).exists():
+        raise SessionEnded
+    row = PushToken(user_id=session.user_id, session=session, token=token, device_name=device_name, platform=platform)
+    row.digest, row.updated_at = digest(token), timezone.now()
     PushToken.objects.bulk_create(
         [row],
         update_conflicts=True,
         unique_fields=["digest"],
-        update_fields=["user", "device_name", "platform", "updated_at"],
+        update_fields=["user", "session", "device_name", "platform", "updated_at"],
     )

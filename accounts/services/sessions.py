@@ -1,7 +1,7 @@
 """Logins: short access tokens, and refresh tokens that are exchanged at each use.
 
-A session is a family of refresh tokens. A phone refreshes in parallel with one token, so a token just rotated answers for
-REFRESH_TOKEN_GRACE more; used after that it was stolen, and the family ends.
+A session is a family of refresh tokens, and every access token belongs to one and ends with it. A phone refreshes in parallel with one
+token, so a token just rotated answers for REFRESH_TOKEN_GRACE more; used after that it was stolen, and the family ends.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.authentication import UserAccessToken
 from accounts.exceptions import LoginRefused, RefreshRefused
-from accounts.models import PasswordReset, RefreshToken, Session, User
+from accounts.models import PasswordReset, PushToken, RefreshToken, Session, User
 from accounts.secret_tokens import digest, new_token
 from accounts.services.passwords import password_check
 
@@ -31,7 +31,7 @@ class TokenPair(NamedTuple):
 def _pair(session: Session, now: datetime) -> TokenPair:
     token = new_token()
     RefreshToken.objects.create(session=session, digest=digest(token), expires_at=now + settings.REFRESH_TOKEN_LIFETIME)
-    return TokenPair(access_token=str(UserAccessToken.for_user(session.user)), refresh_token=token)
+    return TokenPair(access_token=str(UserAccessToken.for_session(session)), refresh_token=token)
 
 
 def session_login(*, email: str, password: str, network: str = "") -> TokenPair:
@@ -90,14 +90,19 @@ def session_revoke(*, token: str) -> None:
 
 
 def sessions_revoke_all(*, user: User) -> int:
-    """End every session of a user and return how many were open; access tokens run out within their half hour."""
+    """End every session of a user and return how many were open; with them end access tokens, phones and live sockets."""
     return user.sessions.revoke()
 
 
 @transaction.atomic
 def sessions_cleanup(*, now: datetime | None = None) -> int:
-    """Delete what no longer opens anything: expired refresh tokens and resets, and sessions without tokens. Return the rows."""
+    """Delete what no longer opens anything, and return the rows: expired refresh tokens and resets, sessions without tokens.
+
+    A phone that registered before its session was noted goes where its user has no session left.
+    """
     now = now or timezone.now()
     expired = [RefreshToken.objects.expired(now), PasswordReset.objects.expired(now)]
     deleted = [rows.delete()[0] for rows in expired]
-    return sum(deleted) + Session.objects.filter(tokens__isnull=True).delete()[0]
+    deleted.append(Session.objects.filter(tokens__isnull=True).delete()[0])
+    deleted.append(PushToken.objects.of_no_session().delete()[0])
+    return sum(deleted)

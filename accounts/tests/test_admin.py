@@ -27,7 +27,7 @@ def staff(db: None) -> Client:
 @pytest.fixture
 def rows(owner: User, member: User) -> dict[type, Any]:
     services.session_start(user=owner)
-    services.push_token_register(user=owner, token="t" * 120, device_name="Pixel 9")
+    services.push_token_register(session=owner.sessions.get(), token="t" * 120, device_name="Pixel 9")
     Group.objects.create(name="Soporte")
     return {model: model.objects.first() for model in (User, Home, Session, PushToken, Group)}
 

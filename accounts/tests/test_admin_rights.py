@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import services
-from accounts.models import PushToken, User
+from accounts.models import PushToken, Session, User
 from accounts.tests.test_limits import login as api_login
 from conftest import PASSWORD, client_of
 
@@ -96,7 +96,7 @@ def test_superusers_give_rights(admin_client: Client, owner: User) -> None:
 
 @pytest.mark.parametrize("field", ["token__startswith", "token", "digest__startswith", "user__password__startswith"])
 def test_nobody_asks_how_a_token_starts(admin_client: Client, owner: User, field: str) -> None:
-    services.push_token_register(user=owner, token="t" * 120)
+    services.push_token_register(session=Session.objects.create(user=owner), token="t" * 120)
     answers = [admin_client.get(reverse("admin:accounts_pushtoken_changelist"), {field: word}) for word in ("t", "x")]
     assert [answer.status_code for answer in answers] == [400, 400]
     assert PushToken.objects.exists()

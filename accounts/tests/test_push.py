@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from accounts import services
 from accounts.models import PushToken, User
 from accounts.tests.test_refresh import together
 from conftest import client_of
@@ -93,6 +94,78 @@ def test_a_bad_body_is_refused(api: APIClient, body: dict[str, Any], field: str)
     assert not PushToken.objects.exists()
 
 
-def test_a_registration_takes_two_queries(api: APIClient, django_assert_num_queries: Callable[[int], Any]) -> None:
-    with django_assert_num_queries(2):  # caller, upsert
+def test_a_registration_takes_five_queries(api: APIClient, django_assert_num_queries: Callable[[int], Any]) -> None:
+    with django_assert_num_queries(5):  # caller; savepoint, session, upsert, release
         register(api)
+
+
+@pytest.fixture
+def pair(owner: User) -> services.TokenPair:
+    """A login whose phone is registered, beside that of another phone."""
+    register(client_of(owner), "o" * 100)
+    pair = services.session_start(user=owner)
+    register(bearing(pair))
+    return pair
+
+
+def bearing(pair: services.TokenPair) -> APIClient:
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {pair.access_token}")
+    return client
+
+
+def phones() -> list[str]:
+    return sorted(token[0] for token in PushToken.objects.values_list("token", flat=True))
+
+
+def test_a_phone_goes_with_its_session_and_no_other(pair: services.TokenPair) -> None:
+    assert phones() == ["o", "t"]
+    services.session_revoke(token=services.session_refresh(token=pair.refresh_token).refresh_token)
+    assert phones() == ["o"]
+
+
+def test_a_new_password_takes_every_phone(pair: services.TokenPair, owner: User) -> None:
+    owner.set_password("otra-clave-2")
+    owner.save()
+    assert phones() == []
+
+
+def test_deactivation_takes_every_phone(pair: services.TokenPair, owner: User) -> None:
+    owner.is_active = False
+    owner.save()
+    assert phones() == []
+
+
+def test_a_phone_that_another_session_registered_since_stays(pair: services.TokenPair, stranger_api: APIClient) -> None:
+    register(stranger_api)
+    services.session_revoke(token=pair.refresh_token)
+    assert phones() == ["o", "t"]
+
+
+def test_a_phone_from_before_sessions_were_noted_goes_with_the_last_one(pair: services.TokenPair, owner: User) -> None:
+    PushToken.objects.update(session=None)
+    services.session_revoke(token=pair.refresh_token)
+    assert phones() == ["o", "t"]
+    services.sessions_revoke_all(user=owner)
+    assert phones() == []
+
+
+def test_the_cleanup_takes_phones_of_users_without_a_session(owner: User) -> None:
+    PushToken.objects.create(user=owner, token=TOKEN, digest="d")
+    assert services.sessions_cleanup() == 1
+    assert phones() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_phone_stays_that_registers_while_its_session_ends(owner: User) -> None:
+    for _ in range(10):
+        pair = services.session_start(user=owner)
+
+        def act(number: int, pair: services.TokenPair = pair) -> int:
+            if number == 0:
+                services.session_revoke(token=pair.refresh_token)
+                return 0
+            return int(register(bearing(pair), str(number) * 100).status_code)
+
+        assert set(together(act, 4)) <= {0, 200, 401}
+        assert phones() == []

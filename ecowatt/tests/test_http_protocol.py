@@ -13,10 +13,9 @@ import httpx
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
-from conftest import PASSWORD
+from conftest import PASSWORD, access_token
 from ecowatt.tests.running import free_port
 from tariffs.constants import PRICES_FILE
 from telemetry.tests.mosquitto import await_true
@@ -189,7 +188,7 @@ def until_hung_up_on(port: int, begun: bytes) -> bytes:
 
 def test_others_are_served_while_many_log_in(tmp_path: Path, transactional_db: None, owner: User) -> None:
     User.objects.update(password=PBKDF2PasswordHasher().encode(PASSWORD, "salt"))
-    headers = {"Authorization": f"Bearer {AccessToken.for_user(User.objects.get())}"}
+    headers = {"Authorization": f"Bearer {access_token(User.objects.get())}"}
     body = {"user_email": owner.email, "user_password": PASSWORD}
     with running(tmp_path, DAPHNE, DATABASE_WEB_CONNECTIONS="1") as web, ThreadPoolExecutor(44) as pool:
         logins = [pool.submit(httpx.post, f"{web.url}/api/v1/auth/login", json=body, timeout=60) for _ in range(40)]

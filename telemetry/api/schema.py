@@ -84,13 +84,14 @@ COMPONENTS: Described = {
 LIVE = f"""\
 A WebSocket. After the handshake come the last reading, if it is less than a minute old, and then one frame for each message of the device
 as it is stored: text frames, each a JSON object as below. Nothing that is stored after the handshake's answer is missed. The client sends
-nothing; what it sends is discarded.
+nothing; what it sends is discarded. The socket lives as long as the token's session, also when the token itself has expired.
 
 A bad token, an unknown device or one of another home is refused in the handshake with HTTP 403. Later the server closes with
 
 | code | why |
 |---|---|
-| {CloseCode.SESSION_ENDED} | the access token has expired: renew it and connect again |
+| {CloseCode.GONE} | the device was removed, or its home no longer has the user: there is nothing to come back to |
+| {CloseCode.SESSION_ENDED} | the session is over: log in again |
 | {CloseCode.TOO_SLOW} | the client fell behind and misses frames: connect again |
 | {CloseCode.TRY_AGAIN} | live readings are interrupted, as by a restart: connect again |
 """

@@ -11,9 +11,9 @@ from asgiref.sync import sync_to_async
 from django.db import connection, connections
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
-from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import Home, User
+from conftest import access_token
 from devices.models import Device
 from ecowatt.asgi import application
 from telemetry import export
@@ -199,7 +199,7 @@ async def test_memory_stays_flat_however_long_the_file_is(owner: User, meter: De
     browser = Browser()
     tracemalloc.start()
     try:
-        await application(asgi_scope(str(AccessToken.for_user(owner))), browser.receive, browser.send)
+        await application(asgi_scope(str(await sync_to_async(access_token)(owner))), browser.receive, browser.send)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -22,12 +22,11 @@ from django.core.management import call_command
 from django.db import connection
 from environ import Env
 from pytest_django.plugin import DjangoDbBlocker
-from rest_framework_simplejwt.tokens import AccessToken
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from accounts.models import User
-from conftest import make_user
+from conftest import access_token, make_user
 from devices.models import Device
 from devices.presence_scripts import SCHEDULE, SEEN
 from telemetry.tests import servers
@@ -156,7 +155,7 @@ class Phone(threading.Thread):
         super().__init__(daemon=True)
         self._url = f"http://127.0.0.1:{port}{PATH}"
         self._status = {"switch:0": {"apower": 5.0}, "sys": {"mac": device.hardware_id}}
-        self._socket = connect(f"ws://127.0.0.1:{port}/ws/live/{device.pk}?token={AccessToken.for_user(user)}")
+        self._socket = connect(f"ws://127.0.0.1:{port}/ws/live/{device.pk}?token={access_token(user)}")
         self._newest = ""
         self.start()
 

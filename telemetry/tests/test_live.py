@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,9 +17,15 @@ from rest_framework_simplejwt.tokens import AccessToken
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from accounts.models import User
+from accounts.authentication import UserAccessToken
+from accounts.models import Home, Membership, Session, User
+from conftest import access_token
 from devices.models import Device
+from devices.services import device_retire, device_toggle
 from telemetry.models import Reading, Series
+from telemetry.tests.mosquitto import await_true
+from telemetry.tests.processes import web_process
+from telemetry.tests.servers import spare_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,6 +34,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 async def _close_connections() -> AsyncIterator[None]:
     yield
     await sync_to_async(connections.close_all)()
+
+
+async def login(user: User, **lifetime: float) -> UserAccessToken:
+    return await sync_to_async(access_token)(user, **lifetime)
 
 
 def socket_of(daphne: str, device_id: object, token: object) -> connect:
@@ -48,7 +59,7 @@ async def post(daphne: str, power: float, *more: dict[str, Any]) -> None:
 
 async def test_a_phone_sees_the_last_reading_and_then_each_new_one(daphne: str, owner: User, meter: Device) -> None:
     await post(daphne, 80.0)
-    async with socket_of(daphne, meter.pk, AccessToken.for_user(owner)) as live:
+    async with socket_of(daphne, meter.pk, await login(owner)) as live:
         first = await heard(live)
         assert (first["watts"], first["volts"], first["amps"]) == (80.0, 127.5, 1.25)
         await live.send("whatever the client says is discarded")
@@ -63,7 +74,7 @@ async def test_nothing_that_is_posted_after_the_handshake_is_lost(
     request: pytest.FixtureRequest, daphne: str, writer: str, owner: User, meter: Device
 ) -> None:
     there: str = request.getfixturevalue(writer)
-    token = AccessToken.for_user(owner)
+    token = await login(owner)
     for power in range(10, 200, 10):
         await post(there, power)  # so that each socket has a last reading of just now
         async with socket_of(daphne, meter.pk, token) as live:
@@ -75,7 +86,7 @@ async def test_nothing_that_is_posted_after_the_handshake_is_lost(
 
 
 async def test_a_message_is_one_frame_with_sums_over_the_channels(daphne: str, owner: User, meter: Device) -> None:
-    async with socket_of(daphne, meter.pk, AccessToken.for_user(owner)) as live:
+    async with socket_of(daphne, meter.pk, await login(owner)) as live:
         await post(daphne, 100.0, {"id": 1, "apower": 40.25, "voltage": 126.0, "current": 0.5})
         both = await heard(live)
         await post(daphne, 60.0)
@@ -90,36 +101,111 @@ async def test_a_message_is_one_frame_with_sums_over_the_channels(daphne: str, o
 
 
 async def test_a_member_may_watch_and_nobody_else(daphne: str, meter: Device, member: User, stranger: User) -> None:
-    async with socket_of(daphne, meter.pk, AccessToken.for_user(member)):
+    good, foreign, expired = await login(member), await login(stranger), await login(member, seconds=-1)
+    without_session = await sync_to_async(AccessToken.for_user)(member)
+    ended = await login(member)
+    await sync_to_async(Session.objects.filter(pk=ended["sid"]).revoke)()
+    async with socket_of(daphne, meter.pk, good):
         pass
-    bad = [
-        (meter.pk, AccessToken.for_user(stranger)),
-        (meter.pk, ""),
-        (meter.pk, "x.y.z"),
-        (10**17, AccessToken.for_user(member)),
-    ]
-    expired = AccessToken.for_user(member)
-    expired.set_exp(lifetime=-timedelta(seconds=1))
-    for device_id, token in [*bad, (meter.pk, expired), ("x", "y"), (10**30, AccessToken.for_user(member))]:
+    bad = [(meter.pk, token) for token in (foreign, "", "x.y.z", expired, without_session, ended)]
+    for device_id, token in [*bad, (10**17, good), ("x", "y"), (10**30, good)]:
         with pytest.raises(InvalidStatus) as refused:
             await socket_of(daphne, device_id, token)
         assert refused.value.response.status_code == 403
 
 
-async def test_a_token_that_expires_ends_the_connection(daphne: str, owner: User, meter: Device) -> None:
-    token = AccessToken.for_user(owner)
-    token.set_exp(lifetime=timedelta(seconds=2))
-    async with socket_of(daphne, meter.pk, token) as live:
-        with pytest.raises(ConnectionClosed) as closed:
-            await heard(live)
+async def test_a_socket_outlives_its_access_token(daphne: str, owner: User, meter: Device) -> None:
+    async with socket_of(daphne, meter.pk, await login(owner, seconds=2)) as live:
+        await asyncio.sleep(2.5)
+        await post(daphne, 80.0)
+        assert (await heard(live))["watts"] == 80.0
+
+
+def log_out(owner: User, meter: Device) -> None:
+    owner.sessions.revoke()
+
+
+def set_a_password(owner: User, meter: Device) -> None:
+    owner.set_password("otra-clave-2")
+    owner.save()
+
+
+def deactivate_the_user(owner: User, meter: Device) -> None:
+    owner.is_active = False
+    owner.save()
+
+
+def delete_the_session(owner: User, meter: Device) -> None:
+    owner.sessions.all().delete()
+
+
+def leave_the_home(owner: User, meter: Device) -> None:
+    Membership.objects.filter(user=owner).delete()
+
+
+def retire_the_device(owner: User, meter: Device) -> None:
+    device_retire(device=meter)
+
+
+def move_the_device(owner: User, meter: Device) -> None:
+    meter.home = Home.objects.create(name="Otra casa")
+    meter.save()
+
+
+@pytest.mark.parametrize(
+    ("act", "code"),
+    [
+        *((act, 4401) for act in (log_out, set_a_password, deactivate_the_user, delete_the_session)),
+        *((act, 1000) for act in (leave_the_home, retire_the_device, move_the_device)),
+    ],
+)
+async def test_a_socket_is_closed_as_soon_as_what_it_rests_on_is_gone(
+    daphne: str, owner: User, meter: Device, member: User, act: Callable[[User, Device], None], code: int
+) -> None:
+    async with socket_of(daphne, meter.pk, await login(owner)) as live, socket_of(daphne, meter.pk, await login(member)) as other:
+        await sync_to_async(act)(owner, meter)
+        assert await close_code(live) == code
+        if act in {retire_the_device, move_the_device}:
+            assert await close_code(other) == code
+        else:
+            await post(daphne, 80.0)
+            assert (await heard(other))["watts"] == 80.0
+
+
+async def close_code(live: ClientConnection) -> int:
+    with pytest.raises(ConnectionClosed) as closed:
+        await heard(live)
     assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 4401
+    return closed.value.rcvd.code
+
+
+async def test_a_device_that_is_deactivated_keeps_its_sockets(daphne: str, owner: User, meter: Device) -> None:
+    async with socket_of(daphne, meter.pk, await login(owner)) as live:
+        await sync_to_async(device_toggle)(device=meter)
+        await sync_to_async(device_toggle)(device=meter)
+        await post(daphne, 80.0)
+        assert (await heard(live))["watts"] == 80.0
+
+
+async def test_a_web_process_that_is_told_to_stop_sends_its_phones_to_the_next(
+    tmp_path: Path, owner: User, meter: Device
+) -> None:
+    port = await sync_to_async(spare_port)()
+    web = web_process(tmp_path / "web.log", port)
+    try:
+        await sync_to_async(await_true)("the web process listens", lambda: web.said("Listening on TCP"))
+        async with socket_of(f"127.0.0.1:{port}", meter.pk, await login(owner)) as live:
+            stopping = asyncio.create_task(asyncio.to_thread(web.end))
+            assert await close_code(live) == 4503
+            assert await stopping == 0
+    finally:
+        web.discard()
 
 
 async def test_a_client_that_never_reads_is_dropped_and_the_others_get_every_frame(
     daphne: str, owner: User, meter: Device
 ) -> None:
-    token = AccessToken.for_user(owner)
+    token = await login(owner)
     host, port = daphne.split(":")
     with contextlib.closing(socket.create_connection((host, int(port)))) as deaf:
         handshake = (
@@ -172,7 +258,7 @@ async def test_the_first_frame_is_the_last_reading_if_it_is_young(
         at = now - timedelta(seconds=age)
         await sync_to_async(Reading.objects.create)(device_id=meter.pk, channel=channel, time=at, power_w=power)
         await sync_to_async(Series.objects.get_or_create)(device_id=meter.pk, channel=channel)
-    async with socket_of(daphne, meter.pk, AccessToken.for_user(owner)) as live:
+    async with socket_of(daphne, meter.pk, await login(owner)) as live:
         await post(daphne, 1000.0)
         first = await heard(live)
     assert first["watts"] == (sums or 1000.0)
@@ -183,7 +269,7 @@ async def test_a_handshake_that_can_not_be_served_is_no_refusal(daphne: str, own
     await execute("ALTER TABLE telemetry_series RENAME TO telemetry_series_away")
     try:
         with pytest.raises(InvalidStatus) as failed:
-            await socket_of(daphne, meter.pk, AccessToken.for_user(owner))
+            await socket_of(daphne, meter.pk, await login(owner))
     finally:
         await execute("ALTER TABLE telemetry_series_away RENAME TO telemetry_series")
     assert failed.value.response.status_code == 500

@@ -47,5 +47,15 @@ def test_what_is_stored_does_not_replace_what_was_heard_since() -> None:
     state.learn([Heard(0, AT, 5.0, None, None)])
     state.recall([Heard(0, AT - 1, 50.0, None, None), Heard(1, AT + 1, 7.0, None, None)])
     assert (watts(state, AT), state.newest) == (12.0, AT + 1)
-    assert state.knows([Heard(0, AT, 5.0, None, None)])
+    state.recall([Heard(0, AT, 50.0, None, None)])
+    assert watts(state, AT) == 12.0
+
+
+def test_a_message_is_known_that_says_what_is_stored_or_was_before_it() -> None:
+    state = DeviceState()
+    state.recall([Heard(0, AT, 5.4321, 127.0, None)])
+    assert state.knows([Heard(0, AT, 5.43210001, 127.0, None)])
+    assert state.knows([Heard(0, AT - 1, 50.0, None, None)])
+    assert not state.knows([Heard(0, AT, 50.0, None, None)])  # devices tell their time in seconds
+    assert not state.knows([Heard(0, AT + 1, 5.4321, 127.0, None)])
     assert not state.knows([Heard(0, AT, 5.0, None, None), Heard(2, AT, 5.0, None, None)])
