@@ -20,11 +20,13 @@ from channels.routing import URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 import ecowatt.urls  # noqa: E402, F401  so that the first caller does not wait until all views are loaded
-from ecowatt import http_protocol  # noqa: E402
+from ecowatt import http_protocol, shutdown  # noqa: E402
 from telemetry.consumers import LiveConsumer  # noqa: E402
 from telemetry.ingest import Message, Receive, Send, ingest  # noqa: E402
 
-http_protocol.install()  # here, for whichever command starts Daphne loads this module first
+# Here, for whichever command starts Daphne loads this module first.
+http_protocol.install()
+shutdown.install()
 
 INGEST_PATHS = frozenset({"/api/v1/ingest/shelly", "/api/v1/ingest/shelly/"})
 # An id of more than 18 digits can't be one of ours, nor a 64-bit integer.
