@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from telemetry.frames import Notice, Origin
 from telemetry.overlay import UNHEARD, Known, Remembered, lay_over
+from telemetry.prefixes import proved
 from telemetry.rows import own_second, trusted_time
 from telemetry.samples import PayloadError, Sample
 
@@ -61,7 +62,7 @@ def lay(heard: list[Heard], known: Mapping[str, Remembered], *, max_power_w: flo
             refuse(mac, reason(error))
             continue
         if not (is_own and _is_late(time.timestamp(), notice, before)):
-            laid.changed[mac] = _remembered(after, notice, before, at, time.timestamp(), is_own=is_own)
+            laid.changed[mac] = _remembered(after, Heard(mac, notice, at), before, time.timestamp(), is_own=is_own)
         if not (is_own and moment.timestamp() <= before.by_arrival):
             _add(laid.readings[mac], samples)
     return laid
@@ -80,12 +81,14 @@ def _time_of(notice: Notice, before: Remembered, arrival: datetime) -> tuple[dat
     return time, is_own
 
 
-def _remembered(known: Known, notice: Notice, before: Remembered, at: float, time_s: float, *, is_own: bool) -> Remembered:
+def _remembered(known: Known, heard: Heard, before: Remembered, time_s: float, *, is_own: bool) -> Remembered:
     """Return what to remember after a notice; the readings of its device's own clock wait until that has passed those of ours."""
+    mac, notice, at = heard
     notified = {Origin.NOTIFICATION: at, Origin.TOPIC: 0.0, Origin.ANSWER: before.notified}[notice.origin]
-    if is_own:
-        return Remembered(known, max(time_s, before.device_time), at, notified, before.by_arrival)
-    return Remembered(known, before.device_time, at, notified, max(time_s, before.by_arrival))
+    prefix, prefix_at = proved(notice.speaker.prefix, mac, before, at)
+    device_time = max(time_s, before.device_time) if is_own else before.device_time
+    by_arrival = before.by_arrival if is_own else max(time_s, before.by_arrival)
+    return Remembered(known, device_time, at, notified, by_arrival, prefix_at, prefix)
 
 
 def reason(error: Exception) -> str:

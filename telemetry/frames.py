@@ -17,7 +17,9 @@ from telemetry.shelly import COMPONENT, device_time
 
 DEVICE_ID = re.compile(r"(?P<model>[A-Za-z0-9]+)-(?P<mac>[0-9A-Fa-f]{12})")
 DATA_COMPONENT = re.compile(r"(emdata|em1data):(0|[1-9][0-9]{0,2})")
-TOPIC = re.compile(rf"(?:{RPC_REPLIES}/[^/]*/)?(?P<prefix>.+?)/(?P<rest>events/rpc|status/[^/]+|online|rpc)")
+TOPIC = re.compile(r"(?P<prefix>.+?)/(?P<rest>events/rpc|status/[^/]+|online)")
+# Each device answers on a topic of its own, named after its prefix; the original's simulator leaves out what stands behind it.
+REPLY = re.compile(rf"{RPC_REPLIES}/[^/]*/(?P<prefix>.+?)(?:/rpc)?")
 NOTIFICATIONS = {"NotifyStatus": False, "NotifyFullStatus": True}
 
 
@@ -64,12 +66,14 @@ def parse_message(topic: str, payload: bytes) -> Notice | None:
     if rest.startswith("status/"):
         return _status(prefix, rest.removeprefix("status/"), body)
     if "result" in body or "error" in body:
-        return _answer(body)
+        return _answer(prefix, body)
     return _notification(prefix, body)
 
 
 def parts_of(topic: str) -> tuple[str, str]:
     """Return the device's prefix, which may have slashes in it, and what stands behind it; of an answer's topic, too."""
+    if reply := REPLY.fullmatch(topic):
+        return reply["prefix"], "rpc"
     match = TOPIC.fullmatch(topic)
     return (match["prefix"], match["rest"]) if match else (topic, "")
 
@@ -117,9 +121,9 @@ def _notification(prefix: str, body: dict[str, Any]) -> Notice:
     return Notice(speaker, _metered(params), device_time(params.get("ts")), is_full=is_full, origin=Origin.NOTIFICATION)
 
 
-def _answer(body: dict[str, Any]) -> Notice:
+def _answer(prefix: str, body: dict[str, Any]) -> Notice:
     """Read an answer to our question for the whole status; any other answer is a sign of life."""
-    speaker = _speaker(body.get("src"), "")
+    speaker = _speaker(body.get("src"), prefix)
     result = body.get("result")
     if not isinstance(result, dict) or not isinstance(system := result.get("sys"), dict):
         return Notice(speaker, {}, None, is_full=False, origin=Origin.ANSWER)

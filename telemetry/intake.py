@@ -16,8 +16,9 @@ from telemetry.complaints import Tally
 from telemetry.frames import DEVICE_ID, Notice, parse_message, parts_of
 from telemetry.limits import MINUTE_S, MinuteLimit
 from telemetry.memory import Memory
-from telemetry.overlay import Remembered
+from telemetry.overlay import UNHEARD, Remembered
 from telemetry.patience import LONGEST_RETRY_S, RETRY_S, store_patiently
+from telemetry.prefixes import is_own, names
 from telemetry.samples import PayloadError
 from telemetry.shelly import is_switched_on
 from telemetry.status_topics import StatusTopics
@@ -55,10 +56,15 @@ class Intake:
         heard = await self._attributed(self._read(messages))
         known = await self._memory.recall({one.mac for one in heard})
         known |= {mac: one for mac, one in self._last.items() if mac in known and one.kept > known[mac].kept}
-        heard = self._status_topics.heeded(heard, known)
+        heard = self._status_topics.heeded([one for one in heard if self._is_own(one, known)], known)
         laid = lay(heard, known, max_power_w=settings.TELEMETRY_MAX_POWER_W, admits=self._admits, refuse=self.tally.refuse)
         self._last = laid.changed
         return laid
+
+    def take_unproved(self) -> set[str]:
+        """Return the prefixes that were heard and that a device is said to have, since the last time: who listens there is to be asked."""
+        unproved, self._memory.unproved = self._memory.unproved, set()
+        return unproved
 
     async def commit(self, laid: Laid) -> None:
         """Store the readings of a batch, and what is known after it."""
@@ -68,6 +74,12 @@ class Intake:
         changed = {mac: one for mac, one in laid.changed.items() if mac in outcomes and outcomes[mac].is_stored}
         await self._memory.keep(changed, _prefixes(laid.heard, registered))
         _report(laid, outcomes)
+
+    def _is_own(self, one: Heard, known: Mapping[str, Remembered]) -> bool:
+        if is_own(one.notice.speaker.prefix, one.mac, known.get(one.mac, UNHEARD), one.at):
+            return True
+        self.tally.refuse(one.mac, "what comes under another prefix than its own is not taken for it")
+        return False
 
     def _admits(self, mac: str, time: datetime) -> bool:
         """Count by the message's own minute: what the broker kept for hours comes within seconds."""
@@ -88,8 +100,8 @@ class Intake:
     async def _attributed(self, notices: list[tuple[Notice, float]]) -> list[Heard]:
         """Find the device behind each notice; a topic's prefix may be the owner's own."""
         taught = {one.speaker.prefix: one.speaker.mac for one, _at in notices if one.speaker.mac and one.speaker.prefix}
-        asked = {one.speaker.prefix for one, _at in notices if one.speaker.mac is None} - taught.keys()
-        macs = taught | await self._macs_of(asked) if asked else taught
+        asked = {one.speaker.prefix for one, _at in notices if one.speaker.mac is None}
+        macs = taught | await self._macs_of(asked) if asked else taught  # who proved it first comes first
         heard = []
         for notice, at in notices:
             mac = notice.speaker.mac or macs.get(notice.speaker.prefix)
@@ -146,7 +158,6 @@ def _report(laid: Laid, outcomes: dict[str, Outcome]) -> None:
 
 
 def _stranger(mac: str, notice: Notice, watts: float | None) -> Stranger:
-    own_prefix = DEVICE_ID.fullmatch(notice.speaker.prefix)
-    has_account = settings.MQTT_DEVICE_ACCOUNTS and own_prefix is not None and own_prefix["mac"].lower() == mac
+    has_account = settings.MQTT_DEVICE_ACCOUNTS and names(notice.speaker.prefix, mac)
     is_on = is_switched_on(notice.components, watts)
     return Stranger(mac, notice.speaker.model, watts, None, has_account=has_account, is_on=is_on)

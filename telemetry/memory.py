@@ -19,6 +19,7 @@ from devices.selectors import macs_by_whole_prefix
 from ecowatt.database import in_database
 from telemetry.notified import NotifiedTeller
 from telemetry.overlay import UNHEARD, Remembered, remembered
+from telemetry.prefixes import SILENT_S, names
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,7 @@ end
 """
 
 Answer = TypeVar("Answer")
+TIMES = ("device_time", "kept", "notified", "by_arrival", "prefix_at")
 
 
 class Memory:
@@ -66,6 +68,7 @@ class Memory:
         self._teller = NotifiedTeller()
         self._told_since = time.monotonic()
         self._unknown: dict[str, float] = {}
+        self.unproved: set[str] = set()
         self._away_until = 0.0
 
     async def recall(self, macs: Collection[str]) -> dict[str, Remembered]:
@@ -94,12 +97,25 @@ class Memory:
 
     async def _teach(self, prefixes: dict[str, str]) -> None:
         """Tell Redis the prefixes by MAC, and the MAC of those that don't name it."""
-        own = {prefix: mac for mac, prefix in prefixes.items() if not prefix.endswith(mac)}
+        own = await self._first({prefix: mac for mac, prefix in prefixes.items() if not names(prefix, mac)})
         _keep_latest(self._prefixes, own, MOST_PREFIXES)
         for prefix in own:
             self._unknown.pop(prefix, None)
         if await self._ask(lambda: self._write_prefixes(prefixes, own)):
             self._told |= prefixes
+
+    async def _first(self, own: dict[str, str]) -> dict[str, str]:
+        """Return those of the prefixes whose device is not another one that has been heard there lately."""
+        others = {prefix: mac for prefix, mac in (await self._learnt(own)).items() if mac != own[prefix]} if own else {}
+        known, now = await self.recall(set(others.values())), time.time()
+        held = {prefix for prefix, mac in others.items() if known[mac].prefix == prefix and now - known[mac].prefix_at < SILENT_S}
+        return {prefix: mac for prefix, mac in own.items() if prefix not in held}
+
+    async def _learnt(self, prefixes: Collection[str]) -> dict[str, str]:
+        asked = list(prefixes)
+        learnt = await self._ask(lambda: self._store.hmget(PREFIXES, asked))
+        found = {prefix: mac for prefix in asked if (mac := self._prefixes.get(prefix))}
+        return found | {prefix: _text(mac) for prefix, mac in zip(asked, learnt or (), strict=False) if mac}
 
     async def _write_prefixes(self, prefixes: dict[str, str], own: dict[Any, Any]) -> bool:
         await note_prefixes(self._store, prefixes)
@@ -108,16 +124,17 @@ class Memory:
         return True
 
     async def macs_of(self, prefixes: Iterable[str]) -> dict[str, str]:
-        """Return the MACs behind prefixes of the owners' own: learnt from frames, or set on the device. Raises django.db.Error."""
+        """Return the MACs behind prefixes of the owners' own, as frames have proved them. Raises django.db.Error.
+
+        One that an owner has typed proves nothing: who listens there is asked, and the answer does.
+        """
         now = time.monotonic()
         asked = [prefix for prefix in prefixes if self._unknown.get(prefix, 0.0) < now]
         if not asked:
             return {}
-        learnt = await self._ask(lambda: self._store.hmget(PREFIXES, asked))
-        found = {prefix: mac for prefix in asked if (mac := self._prefixes.get(prefix))}
-        found |= {prefix: _text(mac) for prefix, mac in zip(asked, learnt or (), strict=False) if mac}
+        found = await self._learnt(asked)
         if missing := [prefix for prefix in asked if prefix not in found]:
-            found |= await in_database(macs_by_whole_prefix, missing)
+            self.unproved |= (await in_database(macs_by_whole_prefix, missing)).keys()
         if len(self._unknown) > MOST_PREFIXES:
             self._unknown.clear()
         self._unknown |= {prefix: now + UNKNOWN_PREFIX_S for prefix in asked if prefix not in found}
@@ -157,4 +174,5 @@ def _text(value: bytes | str) -> str:
 
 
 def _read(raw: dict[str, Any]) -> Remembered:
-    return Remembered(remembered(raw), *(float(raw.get(name, 0.0)) for name in Remembered._fields[1:]))
+    device_time, kept, notified, by_arrival, prefix_at = [float(raw.get(name, 0.0)) for name in TIMES]
+    return Remembered(remembered(raw), device_time, kept, notified, by_arrival, prefix_at, str(raw.get("prefix", "")))

@@ -136,14 +136,17 @@ class Ingest:
         self._link.acknowledge(batch)
 
     async def _ask(self) -> None:
-        """Ask silent devices for their status; each answers on a topic of its own, so that none can answer for another."""
+        """Ask silent devices for their status, and who listens under a prefix that nobody has proved.
+
+        Each answers on a topic of its own, so that none can answer for another.
+        """
         if not self._link.connected.is_set():
             return
-        for question in await to_ask(self._store, time.time()):
+        silent = {question.topic.removesuffix("/rpc") for question in await to_ask(self._store, time.time())}
+        for prefix in silent | self._intake.take_unproved():
             self._questions += 1
-            prefix = question.topic.removesuffix("/rpc")
             request = {"id": self._questions, "src": f"{self._source}/{prefix}", "method": "Shelly.GetStatus"}
-            self._link.publish(question.topic, orjson.dumps(request))
+            self._link.publish(f"{prefix}/rpc", orjson.dumps(request))
 
     async def _sweep(self) -> None:
         if self._link.connected.is_set():  # who can't be heard is not offline

@@ -36,7 +36,8 @@ class Remembered(NamedTuple):
     """A device's last known status and how old it is; all times are Unix time, 0 for never.
 
     device_time: the newest on the device's own clock. kept: when it was kept. notified: when a notification with a frame last came.
-    by_arrival: the newest that a reading got from our clock, since the message had no time of its own.
+    by_arrival: the newest that a reading got from our clock, since the message had no time of its own. prefix, prefix_at: the topic prefix
+    that is the device's own, and when it was heard there.
     """
 
     known: Known = NOTHING
@@ -44,6 +45,8 @@ class Remembered(NamedTuple):
     kept: float = 0.0
     notified: float = 0.0
     by_arrival: float = 0.0
+    prefix_at: float = 0.0
+    prefix: str = ""
 
 
 UNHEARD = Remembered()

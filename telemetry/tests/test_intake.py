@@ -19,6 +19,7 @@ from pytest_django.fixtures import Settings
 from redis.asyncio import Redis
 
 from accounts.models import Home
+from devices.asking import PREFIX_OF
 from devices.models import Device
 from devices.registry import registry
 from devices.strangers import FACTS, HEARD, Stranger, seen_among
@@ -27,7 +28,7 @@ from telemetry.complaints import Complaints
 from telemetry.constants import RPC_REPLIES
 from telemetry.hub import LiveHub
 from telemetry.intake import Intake, Message
-from telemetry.memory import STATUS
+from telemetry.memory import PREFIXES, STATUS
 from telemetry.models import Reading
 from telemetry.patience import store_patiently
 from telemetry.samples import Sample
@@ -185,14 +186,74 @@ async def test_a_topic_without_a_device_is_known_by_the_prefix_learnt_from_frame
     assert await rows() == [(-5, 60, None, None), ((at - NOW).total_seconds(), 80, 127, None)]
 
 
-async def test_a_prefix_set_on_the_device_counts_too_and_a_shared_one_does_not(intake: Intake, home: Home, meter: Device) -> None:
-    await Device.objects.filter(pk=meter.pk).aupdate(mqtt_prefix="garage")
+def answer(prefix: str, source: str = ID, power: float = 5.0) -> Message:
+    result = {"switch:0": {"apower": power}, "sys": {"unixtime": int(NOW.timestamp())}}
+    return message(f"{RPC_REPLIES}/ingest-1/{prefix}/rpc", {"id": 1, "src": source, "dst": "x", "result": result})
+
+
+async def test_a_prefix_set_on_the_device_counts_once_its_device_has_answered_there(
+    intake: Intake, home: Home, meter: Device
+) -> None:
+    await Device.objects.filter(pk=meter.pk).aupdate(mqtt_prefix="casa/garage")
     for number in range(2):
         await Device.objects.acreate(home=home, hardware_id=f"b8032412c3d{number}", name="Otro", mqtt_prefix="otros")
     body = {"apower": 80.0, "voltage": 127.0}
-    await intake.take([message(f"{prefix}/status/switch:0", body) for prefix in ("garage", "otros", "shellyplus1pm")])
-    assert len(await rows()) == 1
-    assert intake.tally.counts["of unknown prefix"] == 2
+    said = [message(f"{prefix}/status/switch:0", body) for prefix in ("casa/garage", "otros", "shellyplus1pm")]
+    await intake.take(said)
+    assert (await rows(), intake.tally.counts["of unknown prefix"]) == ([], 3)
+    assert (intake.take_unproved(), intake.take_unproved()) == ({"casa/garage"}, set())
+    await intake.take([answer("casa/garage")])
+    await intake.take(said[:1])
+    assert [power for _at, power, *_ in await rows()] == [5, 80]
+
+
+async def test_who_listens_under_a_typed_prefix_gets_its_own_readings_alone(intake: Intake, home: Home, meter: Device) -> None:
+    """A neighbour's prefix, typed on one's own device, brings nothing of the neighbour."""
+    await Device.objects.filter(pk=meter.pk).aupdate(mqtt_prefix="vecino")
+    await intake.take([message("vecino/status/switch:0", {"apower": 80.0})])
+    await intake.take([answer("vecino", "shellyplus1pm-ffffffffffff")])
+    await intake.take([message("vecino/status/switch:0", {"apower": 90.0})])
+    assert await rows() == []
+
+
+async def test_another_account_can_not_speak_for_a_device_that_is_heard(intake: Intake, meter: Device) -> None:
+    await intake.take([notify(-9, prefix="casa/garage", apower=60.0)])
+    forged = [
+        notify(-8, prefix="malo", apower=7_000.0),
+        message("malo/status/switch:0", {"apower": 7_000.0}),
+        message("malo/events/rpc", {"id": 1, "src": ID, "result": {"switch:0": {"apower": 7_000.0}, "sys": {}}}),
+        Message("malo/online", b"false", datetime.now(UTC).timestamp()),
+    ]
+    for one in forged:
+        await intake.take([one])
+    other = Intake(intake._memory._store)
+    await other.take(forged)
+    await other.take([notify(-7, prefix="casa/garage", apower=61.0)])
+    assert [power for _at, power, *_ in await rows()] == [60, 61]
+    assert await intake._memory._store.hget(PREFIX_OF, MAC) == b"casa/garage"
+    assert await intake._memory._store.hget(PREFIXES, "malo") is None
+
+
+async def test_a_prefix_that_names_the_mac_is_always_the_devices(intake: Intake, meter: Device) -> None:
+    await intake.take([notify(-9, prefix="malo", apower=7_000.0)])
+    await intake.take([notify(-8, apower=60.0)])
+    await intake.take([notify(-7, prefix="malo", apower=7_000.0)])
+    assert [power for _at, power, *_ in await rows()] == [7_000, 60]
+
+
+async def test_a_prefix_of_another_device_is_not_taught_anew(intake: Intake, home: Home, meter: Device) -> None:
+    await Device.objects.acreate(home=home, hardware_id="b8032412c3d4", name="Sala")
+    await intake.take([notify(-9, prefix="casa/garage", apower=60.0)])
+    await intake.take([notify(-8, prefix="casa/garage", source="shellyplus1pm-b8032412c3d4", apower=70.0)])
+    assert await intake._memory._store.hget(PREFIXES, "casa/garage") == MAC.encode()
+
+
+async def test_an_owner_may_set_another_prefix(intake: Intake, meter: Device) -> None:
+    at = datetime.now(UTC)
+    await intake.take([notify(-9, prefix="garage", apower=60.0)._replace(at=at.timestamp() - 700)])
+    await intake.take([notify(-8, prefix="taller", apower=61.0)])
+    await intake.take([notify(-7, prefix="taller", apower=62.0)])
+    assert [power for _at, power, *_ in await rows()] == [60, 61, 62]
 
 
 async def test_a_prefix_taught_in_the_same_batch_is_known(intake: Intake, meter: Device) -> None:
