@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 from tariffs.constants import Season, Tier
 
 ZERO = Decimal(0)
+IVA = Decimal("0.16")  # what real bills show; the border's 8 % is only said
 CENT = Decimal("0.01")
 
 
@@ -31,14 +32,15 @@ class Terms(NamedTuple):
     """What a supply contract says about its bills.
 
     Each covers 1 or 2 months; summer starts in a month from 2 to 5; IVA is a fraction. `lighting` is the municipality's (DAP),
-    `discount` the state's, which is taken off.
+    `discount` the state's, which is taken off. Without a known reading the periods of bimonthly bills may be those a month apart.
     """
 
     billing_months: int = 1
     summer_start_month: int = 5
-    iva_rate: Decimal = Decimal("0.16")
+    iva_rate: Decimal = IVA
     lighting: Levy = Levy()
     discount: Levy = Levy()
+    is_reading_known: bool = True
 
 
 class Certainty(StrEnum):
@@ -59,6 +61,9 @@ class Doubt(StrEnum):
     UNKNOWN_MONTH = "unknown_month"
     MIXED_SEASON = "mixed_season"
     STATE_SCHEME = "state_scheme"
+    UNKNOWN_READING = "unknown_reading"
+    MONTHLY_PRICE_MONTH = "monthly_price_month"
+    UNUSUAL_IVA = "unusual_iva"
     ESTIMATED_HOURS = "estimated_hours"
     UNKNOWN_HOURS = "unknown_hours"
     RETURNED_ENERGY = "returned_energy"
@@ -66,7 +71,7 @@ class Doubt(StrEnum):
     NET_BILLING = "net_billing"
 
 
-ESTIMATES = frozenset(Doubt) - {Doubt.DERIVED_PRICE, Doubt.UNKNOWN_MONTH}
+ESTIMATES = frozenset(Doubt) - {Doubt.DERIVED_PRICE, Doubt.UNKNOWN_MONTH, Doubt.MONTHLY_PRICE_MONTH, Doubt.UNUSUAL_IVA}
 
 
 class Line(NamedTuple):

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple, Self
 
-from tariffs.bill import ZERO, Bill, Doubt, Line, Terms, to_cents
+from tariffs.bill import ESTIMATES, IVA, ZERO, Bill, Doubt, Line, Terms, to_cents
 from tariffs.constants import MAX_KWH, MINIMUM_KWH_PER_MONTH, Provenance, Season, Tier
 from tariffs.prices import PriceBook, Rate
 from tariffs.schemes import SchemeTerms
@@ -84,11 +84,12 @@ class Standing(NamedTuple):
 class Biller:
     """The bill of one period as a function of its kWh."""
 
-    def __init__(self, sections: Sequence[Section], terms: Terms, *, is_secondary: bool = False) -> None:
-        """Take the one section, or the two of a mixed bill in the order of time; `is_secondary`: by a scheme that nobody confirmed."""
+    def __init__(self, sections: Sequence[Section], terms: Terms, *doubts: Doubt) -> None:
+        """Take the one section, or the two of a mixed bill in the order of time, and what is doubtful about them."""
         self.terms = terms
         self._sections = sections
-        self._is_secondary = is_secondary
+        self._estimating = [doubt for doubt in doubts if doubt in ESTIMATES] if doubts else ()
+        self._provisional = [doubt for doubt in doubts if doubt not in ESTIMATES] if doubts else ()
         self._days = sum(section.months for section in sections)
         self._main = 0 if sections[0].months > sections[-1].months else len(sections) - 1
         charges = sum((section.tiers[0].fixed_charge_mxn_month or ZERO for section in sections), ZERO)
@@ -104,19 +105,27 @@ class Biller:
         if start >= end:
             raise ValueError(f"the period {start}–{end} has no day")
         usual, scheme = _sections(start, end, Summer(terms.summer_start_month), terms, prices), prices.scheme_on(end)
+        # Nobody has seen a monthly bill that shows the day of its price month, and without a reading the period itself may be another.
+        doubts = (
+            [Doubt.MONTHLY_PRICE_MONTH]
+            if terms.billing_months == 1
+            else []
+            if terms.is_reading_known
+            else [Doubt.UNKNOWN_READING]
+        )
         if scheme is None:
-            return cls(usual, terms)
+            return cls(usual, terms, *doubts)
         sections = [section.under(scheme) for section in _sections(start, end, scheme.summer, terms, prices)]
-        return cls(sections, terms, is_secondary=not scheme.is_confirmed and sections != usual)
+        return cls(sections, terms, *_doubts_of_scheme(scheme, usual, sections), *doubts)
 
     @classmethod
     def of_month(cls, month: date, season: Season, *, terms: Terms, prices: PriceBook) -> Self:
         """Prepare a bill whose price month and season are known. Raises NoPrices."""
-        usual, scheme = _section(season, month, prices, terms.billing_months, 1), prices.scheme_on(month)
+        usual, scheme = [_section(season, month, prices, terms.billing_months, 1)], prices.scheme_on(month)
         if scheme is None:
-            return cls([usual], terms)
-        section = usual.under(scheme)
-        return cls([section], terms, is_secondary=not scheme.is_confirmed and section != usual)
+            return cls(usual, terms)
+        sections = [section.under(scheme) for section in usual]
+        return cls(sections, terms, *_doubts_of_scheme(scheme, usual, sections))
 
     def bill(self, kwh: int, *, carried: Decimal = ZERO, other: Decimal = ZERO, is_whole: bool = True) -> Bill:
         """Return the bill of so many kWh; while the period still runs (not `is_whole`), without the minimum of energy.
@@ -203,18 +212,25 @@ class Biller:
     def _doubts(self, lines: Sequence[Line]) -> Iterator[Doubt]:
         if len(self._sections) > 1:
             yield Doubt.MIXED_SEASON
-        if self._is_secondary:
-            yield Doubt.STATE_SCHEME
+        yield from self._estimating
         if any(section.tiers[0].month != section.month for section in self._sections):
             yield Doubt.UNKNOWN_MONTH
         derived = {(rate.season, rate.tier) for x in self._sections for rate in x.tiers if rate.provenance == Provenance.DERIVED}
         if any((line.season, line.tier) in derived for line in lines):
             yield Doubt.DERIVED_PRICE
+        yield from self._provisional
+        if self.terms.iva_rate != IVA:
+            yield Doubt.UNUSUAL_IVA
 
 
 def price_month(end: date, billing_months: int) -> date:
     """Return the first day of the month whose prices a period with this (exclusive) end pays."""
     return (end - DAYS_BEFORE_END[billing_months]).replace(day=1)
+
+
+def _doubts_of_scheme(scheme: SchemeTerms, usual: list[Section], sections: list[Section]) -> list[Doubt]:
+    """Return the doubt of a scheme that no bill has confirmed, where it changes anything."""
+    return [] if scheme.is_confirmed or sections == usual else [Doubt.STATE_SCHEME]
 
 
 def _sections(start: date, end: date, summer: Summer, terms: Terms, prices: PriceBook) -> list[Section]:

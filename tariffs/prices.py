@@ -64,7 +64,10 @@ class PriceBook:
 
     def scheme_on(self, day: date) -> "SchemeTerms | None":
         """Return what the state changes of the tariff on a date."""
-        return next((scheme for scheme in self._schemes if scheme.holds_on(day)), None)
+        for scheme in self._schemes:
+            if scheme.holds_on(day):
+                return scheme
+        return None
 
     def known_month(self, season: Season, month: date) -> date:
         """Return the month, the last one known before it, or the earliest known. Raises NoPrices."""

@@ -23,6 +23,11 @@ _DOUBTS: Mapping[Doubt, Promise] = {
     Doubt.STATE_SCHEME: gettext_lazy(
         "El verano y los límites de tu estado en esta tarifa se conocen por fuentes secundarias: es una estimación."
     ),
+    Doubt.UNKNOWN_READING: gettext_lazy(
+        "No sabemos en qué meses se lee tu medidor: el periodo puede ser otro. Escribe la fecha de una lectura o un recibo."
+    ),
+    Doubt.MONTHLY_PRICE_MONTH: gettext_lazy("El mes de los precios de un recibo mensual no se ha confirmado con un recibo real."),
+    Doubt.UNUSUAL_IVA: gettext_lazy("Un IVA distinto de 16 %% no se ha confirmado con un recibo real."),
     Doubt.ESTIMATED_HOURS: gettext_lazy(
         "Faltan mediciones de una parte del periodo: su consumo se estimó con los hábitos del hogar."
     ),

@@ -1,11 +1,10 @@
 """Where the rest of the system gets a home's billing cycle, what it costs, and its paper bills."""
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from copy import copy
 from datetime import UTC, date, datetime, time
-from itertools import groupby
-from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -19,7 +18,7 @@ from ecowatt.ids import row_id
 from tariffs.bill import Bill, Levy, Terms
 from tariffs.billing import Biller
 from tariffs.constants import DAC, NATIONAL, Provenance
-from tariffs.cycles import Cycle, cycle_containing
+from tariffs.cycles import Cycle, billing_months, cycle_containing
 from tariffs.exceptions import BillNotFound, PricesMissing
 from tariffs.models import PaperBill, Price, Scheme
 from tariffs.prices import NoPrices, PriceBook, Rate
@@ -88,6 +87,16 @@ def cycle_of(contract: Contract, day: date) -> Cycle:
     return cycle_containing(day, contract.billing_day, contract.billing_months, contract.cycle_month)
 
 
+def contract_of_cycle(home: Home, cycle: Cycle) -> Contract:
+    """Return what bills a cycle: the contract of its last day, even if it begins inside, but for the months, which its length tells."""
+    contract = home.contract_on(cycle.last_day)
+    months = billing_months(cycle.day_count)
+    if contract.billing_months != months:
+        contract = copy(contract)
+        contract.billing_months = months
+    return contract
+
+
 def paper_bills_of(home: Home) -> QuerySet[PaperBill]:
     """Return the paper bills of a home, the newest first (1 query)."""
     return home.paper_bills.order_by("-end")
@@ -109,6 +118,7 @@ def terms_of(contract: Contract) -> Terms:
         contract.iva_rate,
         lighting=Levy(contract.dap_share, contract.dap_mxn),
         discount=Levy(contract.discount_share, contract.discount_mxn),
+        is_reading_known=contract.last_reading is not None,
     )
 
 
@@ -129,18 +139,21 @@ def billers_for(contract: Contract, cycle: Cycle, tariffs: Collection[str]) -> d
 
     1 query, 2 in a state that is known. Raises PricesMissing if the contract's own tariff has none.
     """
-    rates = Price.objects.of_contract({contract.tariff, *tariffs}, contract.dac_region).rates()
-    schemes = Scheme.objects.of_place(contract.state, {contract.tariff, *tariffs})
     terms, billers = terms_of(contract), {}
-    for tariff in {contract.tariff, *tariffs}:
-        prices = PriceBook(
-            (rate for rate in rates if rate.tariff == tariff), (scheme for scheme in schemes if scheme.tariff == tariff)
-        )
+    for tariff, prices in books_of(contract, {contract.tariff, *tariffs}).items():
         with contextlib.suppress(NoPrices):
             billers[tariff] = Biller.of_period(cycle.start, cycle.end, terms=terms, prices=prices)
     if contract.tariff not in billers:
         raise PricesMissing(_("Los precios de CFE de esta tarifa no están cargados."))
     return billers
+
+
+def books_of(contract: Contract, tariffs: Collection[str]) -> dict[str, PriceBook]:
+    """Return the prices of the tariffs that have any, as they are in the contract's place (1 query, 2 in a state that is known)."""
+    schemes, rates = Scheme.objects.of_place(contract.state, tariffs), defaultdict(list)
+    for rate in Price.objects.of_contract(tariffs, contract.dac_region).rates():
+        rates[rate.tariff].append(rate)
+    return {name: PriceBook(found, [scheme for scheme in schemes if scheme.tariff == name]) for name, found in rates.items()}
 
 
 def bill_for(contract: Contract, cycle: Cycle, kwh: int) -> Bill:
@@ -165,9 +178,9 @@ def cycle_uses(home: Home, cycles: Sequence[Cycle]) -> tuple[MeasuredBy, list[li
 
 
 def contract_of_bill(bill: PaperBill) -> Contract:
-    """Return the contract that a paper bill was made by: that of its last day, but for the months, which its length tells."""
-    contract = copy(bill.home.contract_on(Cycle(bill.start, bill.end).last_day))
-    contract.billing_months = bill.billing_months
+    """Return the contract that a paper bill was made by: that of its last day, but for the months and the reading, which it tells."""
+    contract = copy(contract_of_cycle(bill.home, Cycle(bill.start, bill.end)))
+    contract.last_reading = bill.end
     return contract
 
 
@@ -190,15 +203,5 @@ def suggestions_for(bill: PaperBill, reconciliation: Reconciliation) -> list[Sug
         paid_mxn=bill.total_mxn,
         tariff=contract.tariff,
         terms=terms_of(contract),
-        books=_books(contract),
+        books=books_of(contract, Contract.Tariff.values),
     )
-
-
-def _books(contract: Contract) -> dict[str, PriceBook]:
-    """Return the prices of every tariff in the contract's place, by tariff (1 query, 2 in a state that is known)."""
-    rates = sorted(Price.objects.filter(region__in=[NATIONAL, contract.dac_region]).rates(), key=attrgetter("tariff"))
-    schemes = Scheme.objects.of_place(contract.state)
-    return {
-        tariff: PriceBook(group, [scheme for scheme in schemes if scheme.tariff == tariff])
-        for tariff, group in groupby(rates, attrgetter("tariff"))
-    }

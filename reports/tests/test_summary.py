@@ -54,7 +54,7 @@ def test_a_used_cycle_costs_what_cfe_would_print_for_its_whole_kwh(home_1b: Home
             "equivalent_trees_absorption_per_year": Decimal("3.33"),
         },
         "latest_recommendation": None,
-        "cost_certainty": "exact",
+        "cost_certainty": "provisional",
         "price_month": "2026-06",
         "kwh_measured_cycle": Decimal("165.00"),
         "hours_passed": 276,

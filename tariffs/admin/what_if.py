@@ -1,6 +1,7 @@
 """What a contract would bill for a period and kWh, as a form and as on paper."""
 
 from collections.abc import Sequence
+from copy import copy
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -78,7 +79,11 @@ def would_bill(contract: Contract, *, cycle: Cycle | None, kwh: int | None) -> W
 
     1–3 queries.
     """
-    cycle = cycle or _running_cycle(contract)
+    running = _running_cycle(contract)
+    cycle = cycle or running
+    if cycle != running:  # whoever types in a period knows when the meter was read
+        contract = copy(contract)
+        contract.last_reading = cycle.end
     if kwh is None:
         kwh = _measured_kwh(contract, cycle)
     if kwh is None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,7 +14,7 @@ from accounts.authentication import caller
 from ecowatt.schema import NEEDS_LOGIN, answer, refusals
 from tariffs.api.bills import EXAMPLE as BILL
 from tariffs.api.bills import NO_HOME, NOT_THERE, BillSerializer
-from tariffs.bill import CERTAINTIES
+from tariffs.bill import CERTAINTIES, Certainty
 from tariffs.reconciliation import MeasuredBy
 from tariffs.rendering import reasons
 from tariffs.selectors import contract_of_bill, paper_bill_get, reconciliation_of, suggestions_for
@@ -63,6 +64,11 @@ class SuggestionSerializer(serializers.Serializer[Any]):
 class ReconciliationSerializer(serializers.Serializer[Any]):
     """Both differences, each with parts that add up to it exactly."""
 
+    note = serializers.CharField(
+        allow_null=True, help_text="What to know before the parts: that the calculated bill is an estimate."
+    )
+    certainty = serializers.ChoiceField(CERTAINTIES, source="calculated.certainty")
+    reasons = serializers.ListField(child=serializers.CharField(), help_text="Why the calculated bill is not exact.")
     bill = BillSerializer()
     contract = ContractTermsSerializer(help_text="What the bill should have been made by; its months are told by its length.")
     measured_by = serializers.ChoiceField([by.value for by in MeasuredBy])
@@ -76,15 +82,16 @@ class ReconciliationSerializer(serializers.Serializer[Any]):
     difference_mxn = _number(2)
     mxn_parts = MxnPartsSerializer()
     calculated_mxn = _number(2, source="calculated.grand_total", help_text="What the billed kWh should cost, with tax.")
-    certainty = serializers.ChoiceField(CERTAINTIES, source="calculated.certainty")
-    reasons = serializers.ListField(child=serializers.CharField(), help_text="Why the calculated bill is not exact.")
     suggestions = SuggestionSerializer(
         many=True, help_text="At most 3, the nearest first; none if the contract explains the bill."
     )
 
 
 TERMS = {"tariff": "1b", "billing_months": 2, "summer_start_month": 4}
-EXAMPLE = {
+EXAMPLE: dict[str, Any] = {
+    "note": None,
+    "certainty": "exact",
+    "reasons": [],
     "bill": BILL,
     "contract": TERMS,
     "measured_by": "circuits",
@@ -105,8 +112,6 @@ EXAMPLE = {
         "rounding": -0.92,
     },
     "calculated_mxn": 404.92,
-    "certainty": "exact",
-    "reasons": [],
     "suggestions": [],
 }
 
@@ -144,6 +149,9 @@ class ReconciliationView(APIView):
             "calculated": found.bill,
             "difference_kwh": found.difference_kwh,
             "difference_mxn": found.difference_mxn,
+            "note": _("El recibo calculado es una estimación: lo que queda en precio o tarifa puede venir de ella.")
+            if found.bill.certainty == Certainty.ESTIMATE
+            else None,
             "reasons": reasons(found.bill),
             "suggestions": suggestions_for(bill, found),
         }

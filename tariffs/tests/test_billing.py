@@ -177,7 +177,7 @@ def test_dac_pays_a_fixed_charge_and_at_least_25_kwh_for_each_month(terms: Terms
 def test_dac_of_a_month_to_come_is_billed_at_the_last_known_price_and_says_so() -> None:
     bill = _bill(400, ("DAC", "sur_y_peninsular"), MONTHLY, date(2026, 12, 1))
     assert (bill.price_month, bill.certainty) == (date(2026, 10, 1), Certainty.PROVISIONAL)
-    assert bill.doubts == (Doubt.UNKNOWN_MONTH, Doubt.DERIVED_PRICE)  # of October only Central's price was seen
+    assert bill.doubts[:2] == (Doubt.UNKNOWN_MONTH, Doubt.DERIVED_PRICE)  # of October only Central's price was seen
 
 
 def test_a_bill_on_published_prices_is_exact_and_on_a_derived_one_provisional() -> None:
@@ -190,6 +190,24 @@ def test_a_bill_on_published_prices_is_exact_and_on_a_derived_one_provisional() 
 def test_a_mixed_bill_is_an_estimate() -> None:
     bill = Biller.of_period(date(2026, 4, 1), date(2026, 6, 1), terms=BIMONTHLY, prices=book_of("1B")).bill(300)
     assert (bill.certainty, bill.season) == (Certainty.ESTIMATE, Season.SUMMER)
+
+
+def test_a_bill_is_exact_only_where_real_bills_confirm_its_rules() -> None:
+    def doubts(start: date, terms: Terms) -> tuple[Doubt, ...]:
+        return Biller.of_period(start, date(2026, 6, 20), terms=terms, prices=book_of("1B")).bill(99).doubts
+
+    spring, may = date(2026, 4, 18), date(2026, 5, 20)
+    assert doubts(spring, PLAYA) == ()
+    assert doubts(may, PLAYA._replace(billing_months=1)) == (Doubt.MONTHLY_PRICE_MONTH,)
+    border = Biller.of_period(
+        spring, date(2026, 6, 20), terms=PLAYA._replace(iva_rate=Decimal("0.08")), prices=book_of("1B")
+    ).bill(99)
+    assert (border.doubts, border.certainty) == ((Doubt.UNUSUAL_IVA,), Certainty.PROVISIONAL)
+    unread = Biller.of_period(spring, date(2026, 6, 20), terms=PLAYA._replace(is_reading_known=False), prices=book_of("1B")).bill(
+        99
+    )
+    assert (unread.doubts, unread.certainty) == ((Doubt.UNKNOWN_READING,), Certainty.ESTIMATE)
+    assert doubts(may, PLAYA._replace(billing_months=1, is_reading_known=False)) == (Doubt.MONTHLY_PRICE_MONTH,)
 
 
 def test_the_border_tax_is_a_term_of_the_contract() -> None:

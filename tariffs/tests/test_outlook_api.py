@@ -67,7 +67,7 @@ def test_unknown_hours_are_estimated_and_not_zero(home: Home, half_known: Device
     assert now.so_far.kwh.low < 600 < now.so_far.kwh.high
     assert now.so_far.kwh.high - now.so_far.kwh.low < 120
     assert now.standing.tier == Tier.EXCESS  # what was measured alone is in the second of four
-    assert (now.bill.certainty, now.bill.doubts) == (Certainty.ESTIMATE, (Doubt.ESTIMATED_HOURS,))
+    assert (now.bill.certainty, now.bill.doubts) == (Certainty.ESTIMATE, (Doubt.ESTIMATED_HOURS, Doubt.MONTHLY_PRICE_MONTH))
     assert outlook.ahead is not None
     assert outlook.ahead.kwh.expected == pytest.approx(720, rel=0.02)
     assert outlook.ahead.kwh.low <= 720 <= outlook.ahead.kwh.high
@@ -79,7 +79,7 @@ def test_a_counter_that_tells_of_a_gap_makes_its_hours_known(home: Home, half_kn
     gap = {"device_id": half_known.pk, "channel": 0, "measured_wh": 0, "returned_wh": 0, "covered_s": 0, "samples": 0}
     Hour.objects.bulk_create(Hour(start=hour, recovered_wh=500, flags=Hour.Flag.RECOVERED, **gap) for hour in hours)
     now = outlook_of(home, HALF_KNOWN_AT).now
-    assert (now.kwh, now.bill.certainty) == (240 + 180, Certainty.EXACT)
+    assert (now.kwh, now.bill.doubts) == (240 + 180, (Doubt.MONTHLY_PRICE_MONTH,))
 
 
 def test_late_readings_take_the_place_of_the_estimate_at_once(home: Home, half_known: Device) -> None:
@@ -87,7 +87,7 @@ def test_late_readings_take_the_place_of_the_estimate_at_once(home: Home, half_k
     gone = datetime(2026, 6, 6, 6, tzinfo=UTC)
     used_hourly(half_known, gone, gone + 15 * DAY, lambda _hour: 2_000.0)
     now = outlook_of(home, HALF_KNOWN_AT).now
-    assert (now.kwh, now.bill.certainty) == (240 + 720, Certainty.EXACT)
+    assert (now.kwh, now.bill.doubts) == (240 + 720, (Doubt.MONTHLY_PRICE_MONTH,))
 
 
 def test_a_meter_of_four_days_says_what_the_cycle_had_before_it(home: Home, meter: Device) -> None:

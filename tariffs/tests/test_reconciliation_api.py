@@ -58,7 +58,9 @@ def test_a_real_bill_is_explained_to_the_cent(api: APIClient, playa: Home, meter
     assert bill == {"id": bill["id"], **B01, "days": 63, "average_kwh_day": 5.21}
     # 33 kWh are missing at the mean power of the known time, and 28 are to be explained. 300 kWh cost 251.00 + 58.15 pesos before
     # tax, 328 cost 251.00 + 90.71; tax is 54.67 and street lighting 8.54.
+    assert list(body)[:3] == ["note", "certainty", "reasons"]
     assert body == {
+        "note": None,
         "contract": {"tariff": "1b", "billing_months": 2, "summer_start_month": 4},
         "measured_by": "circuits",
         "known_share": 0.9,
@@ -128,6 +130,7 @@ def test_a_mixed_season_is_an_estimate(api: APIClient, playa: Home) -> None:
     body = api.get(f"{URL}/{bill.pk}/reconciliation").json()
     assert body["certainty"] == "estimate"
     assert "cruza el cambio de temporada" in body["reasons"][0]
+    assert body["note"].startswith("El recibo calculado es una estimación")
 
 
 def test_only_the_home_sees_it_and_its_guests_too(

@@ -5,7 +5,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Contract, Home
-from tariffs.bill import Certainty
+from tariffs.bill import Doubt
 from tariffs.cycles import Cycle
 from tariffs.exceptions import PricesMissing
 from tariffs.selectors import bill_for, current_cycle, cycle_bounds
@@ -39,7 +39,7 @@ def test_a_dac_bill_takes_the_contract_s_region(home: Home, prices: None) -> Non
     bills = [bill_for(Contract(home=home, tariff="DAC", dac_region=region), JUNE, 100) for region in Contract.DacRegion.values]
     assert len({bill.lines[0].price for bill in bills}) == len(bills)
     assert {bill.fixed_charge for bill in bills} == {Decimal("144.79")}
-    assert {bill.certainty for bill in bills} == {Certainty.EXACT}
+    assert {bill.doubts for bill in bills} == {(Doubt.MONTHLY_PRICE_MONTH,)}
 
 
 def test_a_bill_is_one_query(home: Home, prices: None, django_assert_num_queries: DjangoAssertNumQueries) -> None:
