@@ -20,7 +20,7 @@ from tariffs.forecast import HISTORY_DAYS, Forecast, TooLittle, forecast
 from tariffs.net_metering import LEAST_RETURNED_KWH, Exchange, Returned, generation_doubts, net_rest, net_so_far, netted
 from tariffs.outlook import Ahead, DacOutlook, Generation, Outlook, SoFar, ahead_of, next_tier_of, now_of, whole_kwh
 from tariffs.periods import PeriodUse
-from tariffs.selectors import billers_for, cycle_bounds, cycle_of, cycle_on, local_date
+from tariffs.selectors import billers_for, contract_of_cycle, cycle_bounds, cycle_of, cycle_on, local_date
 from tariffs.use import kwh_of_last_year
 from telemetry.history import Window
 from telemetry.hours import HOUR, home_hours, hour_of
@@ -95,7 +95,8 @@ class Measured(NamedTuple):
 def measured_of(home: Home, now: datetime) -> Measured:
     """Return what a home has used (at most 5 queries, 8 where what it returns is netted). Raises NoContract."""
     today, hour = local_date(home, now), hour_of(now)
-    cycle, contract = cycle_on(home, today), home.contract_on(today)
+    cycle = cycle_on(home, today)
+    contract = contract_of_cycle(home, cycle)
     start, end = cycle_bounds(home, cycle)
     devices = counting_ids(home)
     base_wh, running_wh = energy_wh(devices, start, hour, hour + HOUR)

@@ -1,6 +1,7 @@
 """What the running cycle would cost if something were different."""
 
 import copy
+from collections import defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,8 +12,10 @@ from tariffs.bill import Bill
 from tariffs.billing import Biller
 from tariffs.cycles import Cycle, cycle_containing
 from tariffs.outlook import whole_kwh
-from tariffs.outlooks import outlook_of
-from tariffs.selectors import bill_for, biller_for, cycle_on, local_date
+from tariffs.outlooks import Measured, measured_of, outlook_from
+from tariffs.selectors import bill_for, biller_for, books_of, cycle_bounds, terms_of
+from tariffs.use import kwh_of_last_year
+from tariffs.year_cost import MONTHS_A_YEAR, Use, daily_kwh, year_mxn
 from telemetry.history import Window, days_window
 from telemetry.selectors import history
 
@@ -51,21 +54,25 @@ class Change(NamedTuple):
 
 
 class Side(NamedTuple):
-    """One of the two bills: its period, its tariff, and what it comes to in a month."""
+    """One of the two bills: its period, its tariff, and what it comes to in a month.
+
+    Bills of different length are compared by what a whole year of them costs, `year_mxn`; else that is None.
+    """
 
     cycle: Cycle
     tariff: str
     months: int
     bill: Bill
+    year_mxn: Decimal | None = None
 
     @property
     def mxn_per_month(self) -> Decimal:
-        """Return the bill's total for each of its months."""
-        return self.bill.grand_total / self.months
+        """Return the mean month of the year, or the bill's total for each of its months."""
+        return self.bill.grand_total / self.months if self.year_mxn is None else self.year_mxn / MONTHS_A_YEAR
 
 
 class Comparison(NamedTuple):
-    """The bill as it will be, and as it would be; `saved_kwh` is what the device would not use."""
+    """The bill as it will be, and as it would be; `saved_kwh` is what the device would not use, None where nobody knows."""
 
     base: Side
     other: Side
@@ -75,31 +82,42 @@ class Comparison(NamedTuple):
 def compare(home: Home, now: datetime, change: Change, base_kwh: int | None = None) -> Comparison:
     """Return both bills. Without `base_kwh` the base is the forecast of the running cycle, or what it has used where there is none.
 
-    A bill of another length gets the same use a day. Raises PricesMissing, NoContract.
+    What has been used stays used: a device's hours are cut from the running one on. A bill of another length gets the same use a day.
+    Raises PricesMissing, NoContract.
     """
-    today = local_date(home, now)
-    contract, cycle = home.contract_on(today), cycle_on(home, today)
-    base = _side(contract, cycle, _expected(home, now) if base_kwh is None else bill_for(contract, cycle, base_kwh))
+    measured = measured_of(home, now)
+    contract, cycle = measured.contract, measured.cycle
+    bill, is_foreseen = _base(measured, base_kwh)
+    doubts = measured.doubts if is_foreseen else (*measured.doubts, *measured.billed.doubts)
     other_contract = copy.copy(contract)
     for name, value in change.terms.items():
         setattr(other_contract, name, value)
-    other_cycle = _cycle_from(cycle, other_contract) if "billing_months" in change.terms else cycle
-    same = base.bill.kwh * other_cycle.day_count / cycle.day_count
-    saved = None if change.device is None else min(_daily_kwh(home, now, change.device) * other_cycle.day_count, same)
+    is_as_long = other_contract.billing_months == contract.billing_months
+    other_cycle = cycle if is_as_long else _cycle_from(cycle, other_contract)
+    same = bill.kwh * other_cycle.day_count / cycle.day_count
+    saved = None
+    if change.device and (is_foreseen or not change.device.cut):
+        saved = _saved_kwh(measured, change.device, other_cycle, same)
     biller = biller_for(other_contract, other_cycle)
-    kwh = _kwh(change, biller, otherwise=same - (saved or 0.0))
-    return Comparison(base, _side(other_contract, other_cycle, biller.bill(kwh)), saved)
+    other = biller.bill(_kwh(change, biller, otherwise=same - (saved or 0.0))).doubted(*doubts)
+    sides = _side(contract, cycle, bill), _side(other_contract, other_cycle, other)
+    if not is_as_long:
+        sides = _over_a_year(measured, (contract, other_contract), sides, same)
+    return Comparison(*sides, saved)
+
+
+def _base(measured: Measured, base_kwh: int | None) -> tuple[Bill, bool]:
+    """Return the bill of the running cycle, and whether it holds what is still to come."""
+    if base_kwh is not None:
+        return bill_for(measured.contract, measured.cycle, base_kwh).doubted(*measured.doubts), True
+    outlook = outlook_from(measured)
+    return (outlook.ahead.bill, True) if outlook.ahead else (outlook.now.bill, False)
 
 
 def _kwh(change: Change, biller: Biller, otherwise: float) -> int:
     if change.budget_mxn is not None:
         return biller.kwh_within(change.budget_mxn)
     return whole_kwh(otherwise) if change.kwh is None else change.kwh
-
-
-def _expected(home: Home, now: datetime) -> Bill:
-    outlook = outlook_of(home, now)
-    return outlook.ahead.bill if outlook.ahead else outlook.now.bill
 
 
 def _side(contract: Contract, cycle: Cycle, bill: Bill) -> Side:
@@ -111,11 +129,42 @@ def _cycle_from(cycle: Cycle, contract: Contract) -> Cycle:
     return cycle_containing(cycle.start, contract.billing_day, contract.billing_months, cycle.start.month)
 
 
-def _daily_kwh(home: Home, now: datetime, device: DeviceHours) -> float:
-    """Return what the device's hours would save on an average day: by its days with data in the last weeks (1 query)."""
-    days = days_window(HABIT_DAYS + 1, now, ZoneInfo(home.time_zone))
+def _over_a_year(
+    measured: Measured, contracts: tuple[Contract, Contract], sides: tuple[Side, Side], same: float
+) -> tuple[Side, Side]:
+    """Return the sides with what the twelve months until the running cycle's end cost, by what the home used in them (2–9 queries)."""
+    home, cycle, (base, other) = measured.home, measured.cycle, sides
+    uses = [Use(use.start, use.end, use.kwh.expected) for use in kwh_of_last_year(home, cycle.start)]
+    days = daily_kwh([Use(*cycle, base.bill.kwh), *uses])
+    factor = other.bill.kwh / same if same else 1.0
+    usual = base.bill.kwh / cycle.day_count
+    found = []
+    for side, contract, times in zip(sides, contracts, (1.0, factor), strict=True):
+        year = year_mxn(
+            cycle.end,
+            billing_day=contract.billing_day,
+            terms=terms_of(contract),
+            prices=books_of(contract, [contract.tariff])[contract.tariff],
+            daily={day: kwh * times for day, kwh in days.items()},
+            otherwise=usual * times,
+        )
+        found.append(side._replace(year_mxn=year))
+    return found[0], found[1]
+
+
+def _saved_kwh(measured: Measured, device: DeviceHours, cycle: Cycle, same: float) -> float:
+    """Return what the device's hours would save from the running hour until the cycle ends, by its days with data in the last weeks.
+
+    Never more than the home is still to use (1 query).
+    """
+    now, zone = measured.hour, ZoneInfo(measured.home.time_zone)
+    days = days_window(HABIT_DAYS + 1, now, zone)
     window = Window(days.start, days.end - timedelta(days=1), "1h", days.zone)
     steps = [(at, step.drawn_wh) for at, step in history([device.device_id], window, device.channel) if step is not None]
     seen = {at.date() for at, _wh in steps}
-    used = sum(wh for at, wh in steps if device.holds(at.hour))
-    return used / 1000 * float(device.cut) / len(seen) if seen else 0.0
+    by_hour: dict[int, float] = defaultdict(float)
+    for at, wh in steps:
+        by_hour[at.hour] += wh if device.holds(at.hour) else 0.0
+    coming = Window(now, cycle_bounds(measured.home, cycle)[1], "1h", zone).steps()
+    used = sum(by_hour[at.hour] for at in coming) / 1000 / max(len(seen), 1)
+    return min(used * float(device.cut), max(same - measured.billed.kwh.expected, 0.0))

@@ -85,13 +85,16 @@ class WhatIfSerializer(TermsSerializer):
 
 
 class SideSerializer(serializers.Serializer[Any]):
-    """A bill of the period, its end inclusive, and what it comes to in a month."""
+    """A bill of the period, its end inclusive, and what it comes to in a month: of a year, where the two differ in length."""
 
     period_start = serializers.DateField()
     period_end = serializers.DateField()
     tariff = RateField()
     billing_months = serializers.IntegerField()
     mxn_per_month = serializers.FloatField()
+    year_mxn = serializers.FloatField(
+        allow_null=True, help_text="Of bills of different length: the twelve months until the running cycle's end."
+    )
     bill = serializers.DictField(help_text="The bill as `manage.py cfe_bill --json` prints it.")
 
 
@@ -120,6 +123,7 @@ SIDE = {
     "tariff": "1b",
     "billing_months": 2,
     "mxn_per_month": 202.46,
+    "year_mxn": None,
     "bill": BILL,
 }
 EXAMPLE = {"base": SIDE, "other": SIDE, "difference_mxn_per_month": 0.0, "saved_kwh": None, "note": None}
@@ -134,7 +138,8 @@ class WhatIfView(APIView):
         summary="Compare the cycle's bill with another one",
         description=(
             "Two bills side by side: that of the running cycle as forecast (or of `base_kwh`), and the one that would come with other "
-            "kWh (or those that a sum buys), other terms of the contract, or a device's hours cut or moved. Nothing is stored."
+            "kWh (or those that a sum buys), other terms of the contract, or a device's hours cut or moved. A cut counts "
+            "from now to the cycle's end. Bills of different length are compared over a year. Nothing is stored."
         ),
         request=WhatIfSerializer,
         responses={
@@ -163,7 +168,7 @@ class WhatIfView(APIView):
         terms = {name: asked[name] for name in TERMS if name in asked}
         change = Change(terms, asked.get("kwh"), asked.get("budget_mxn"), _device_hours(home, asked.get("device")))
         comparison = compare(home, timezone.now(), change, asked.get("base_kwh"))
-        return Response(ComparisonSerializer(_json(comparison, is_moved=bool(asked.get("device", {}).get("move")))).data)
+        return Response(ComparisonSerializer(_json(comparison, asked.get("device"))).data)
 
 
 def _device_hours(home: Home, asked: dict[str, Any] | None) -> DeviceHours | None:
@@ -176,15 +181,22 @@ def _device_hours(home: Home, asked: dict[str, Any] | None) -> DeviceHours | Non
     return DeviceHours(asked["device_id"], asked.get("channel"), asked["start_hour"], asked["end_hour"], cut)
 
 
-def _json(comparison: Comparison, *, is_moved: bool) -> dict[str, Any]:
+def _note(device: dict[str, Any] | None, saved: float | None) -> str | None:
+    if device and device["move"]:
+        return str(_("Las tarifas domésticas de CFE cuestan igual a cualquier hora: mover el consumo no cambia el recibo."))
+    if device and saved is None:
+        return str(_("Aún no hay pronóstico del ciclo: no se sabe cuánto ahorraría el recorte en lo que falta."))
+    return None
+
+
+def _json(comparison: Comparison, device: dict[str, Any] | None) -> dict[str, Any]:
     base, other, saved = comparison
-    note = _("Las tarifas domésticas de CFE cuestan igual a cualquier hora: mover el consumo no cambia el recibo.")
     return {
         "base": _side(base),
         "other": _side(other),
         "difference_mxn_per_month": to_cents(other.mxn_per_month - base.mxn_per_month),
         "saved_kwh": None if saved is None else round(saved, 1),
-        "note": str(note) if is_moved else None,
+        "note": _note(device, saved),
     }
 
 
@@ -195,5 +207,6 @@ def _side(side: Side) -> dict[str, Any]:
         "tariff": side.tariff,
         "billing_months": side.months,
         "mxn_per_month": to_cents(side.mxn_per_month),
+        "year_mxn": side.year_mxn,
         "bill": bill_json(side.bill),
     }

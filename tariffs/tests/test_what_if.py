@@ -14,6 +14,11 @@ from accounts.models import Contract, Home
 from accounts.services import contract_change
 from conftest import client_of
 from devices.models import Device
+from tariffs.cycles import Cycle
+from tariffs.models import PaperBill
+from tariffs.outlook import whole_kwh
+from tariffs.outlooks import outlook_of
+from tariffs.selectors import bill_for
 from tariffs.tests.homes import used_hourly
 from tariffs.what_if import Change, DeviceHours, compare
 from telemetry.hours import hour_of
@@ -57,23 +62,81 @@ def test_another_season_s_start_changes_the_season(home: Home, boiler: Device) -
     assert (found.base.bill.season, found.other.bill.season) == ("verano", "fuera_verano")
 
 
-def test_bimonthly_billing_has_the_same_use_a_day_and_is_compared_by_the_month(home: Home, boiler: Device) -> None:
+def test_bimonthly_billing_has_the_same_use_a_day_and_is_compared_over_a_year(home: Home, boiler: Device) -> None:
     found = compare(home, NOW, Change({"billing_months": 2}), base_kwh=300)
     assert (found.other.cycle.start, found.other.cycle.end) == (date(2026, 6, 1), date(2026, 8, 1))
     assert found.other.bill.kwh == 300 * 61 // 30
-    assert found.other.mxn_per_month == found.other.bill.grand_total / 2
+    assert found.base.year_mxn is not None
+    assert found.other.year_mxn is not None
+    assert found.other.mxn_per_month == found.other.year_mxn / 12
+    # A month of June against a bimester with July would be no comparison; over a year the tiers are the same but for the seasons' edges.
+    assert abs(found.other.year_mxn - found.base.year_mxn) < found.base.year_mxn / 20
     assert compare(home, NOW, Change({"billing_months": 2}, kwh=500), base_kwh=300).other.bill.kwh == 500
+    assert compare(home, NOW, NOTHING, base_kwh=300).base.year_mxn is None
 
 
-def test_cutting_a_device_s_hours_saves_what_it_uses_in_them(home: Home, boiler: Device) -> None:
+def test_a_year_is_billed_by_what_the_home_used_in_each_of_its_cycles(home: Home, boiler: Device) -> None:
+    def year(**past: int) -> Decimal:
+        home.paper_bills.all().delete()
+        for month, kwh in past.items():
+            start = date(2026, int(month[1:]), 1)
+            end = start.replace(month=start.month + 1)
+            PaperBill.objects.create(home=home, start=start, end=end, kwh=kwh, total_mxn=kwh)
+        found = compare(home, NOW, Change({"billing_months": 2}), base_kwh=300).base.year_mxn
+        assert found is not None
+        return found
+
+    contract, (february, march) = (
+        home.contract_on(date(2026, 6, 1)),
+        (Cycle(date(2026, n, 1), date(2026, n + 1, 1)) for n in (2, 3)),
+    )
+    saved = sum(bill_for(contract, cycle, 300 * cycle.day_count // 30).grand_total for cycle in (february, march))
+    spent = sum(bill_for(contract, cycle, kwh).grand_total for cycle, kwh in ((february, 0), (march, 900)))
+    assert abs(year(m2=0, m3=900) - year() - (spent - saved)) < 10
+
+
+def test_a_budget_changes_the_whole_year_of_the_other_side(home: Home, boiler: Device) -> None:
+    all_of_it = compare(home, NOW, Change({"billing_months": 2}, kwh=610), base_kwh=300).other.year_mxn
+    half = compare(home, NOW, Change({"billing_months": 2}, kwh=305), base_kwh=300).other.year_mxn
+    assert all_of_it is not None
+    assert half is not None
+    assert half < all_of_it / 2
+
+
+def test_cutting_a_device_s_hours_saves_what_it_would_use_in_them_until_the_cycle_ends(home: Home, boiler: Device) -> None:
     night = DeviceHours(boiler.pk, None, 22, 6, Decimal("0.5"))
     found = compare(home, NOW, Change({}, device=night))
-    assert found.saved_kwh == pytest.approx(30 * 8 * 0.5, rel=0.01)
-    assert found.base.bill.kwh - found.other.bill.kwh == pytest.approx(120, abs=1.5)
+    hours = 20 * 2 + 19 * 6  # of the nights after noon of 11 June
+    assert found.saved_kwh == pytest.approx(hours * 0.5, rel=0.01)
+    assert found.base.bill.kwh - found.other.bill.kwh == pytest.approx(hours * 0.5, abs=1.5)
     by_day = compare(home, NOW, Change({}, device=night._replace(start_hour=6, end_hour=22, cut=Decimal(1))))
-    assert by_day.saved_kwh == pytest.approx(30 * 1.6, rel=0.01)
-    all_day = compare(home, NOW, Change({}, device=night._replace(start_hour=0, end_hour=0, cut=Decimal(1))))
-    assert all_day.other.bill.kwh <= 2
+    assert by_day.saved_kwh == pytest.approx((10 + 19 * 16) * 0.1, rel=0.01)
+
+
+def test_what_has_been_used_stays_used_whatever_is_cut(home: Home, boiler: Device) -> None:
+    found = compare(home, NOW, Change({}, device=DeviceHours(boiler.pk, None, 0, 0, Decimal(1))))
+    used = 10 * 9.6 + 6 + 0.6  # ten days, the night of the eleventh and its morning
+    assert found.other.bill.kwh == pytest.approx(used, abs=1.5)
+    late = compare(
+        home, datetime(2026, 7, 1, 5, 10, tzinfo=UTC), Change({}, device=DeviceHours(boiler.pk, None, 0, 0, Decimal(1)))
+    )
+    assert late.saved_kwh == pytest.approx(1.0, abs=0.1)  # the last hour of June
+
+
+def test_without_a_forecast_nobody_knows_what_a_cut_saves(api: APIClient, meter: Device) -> None:
+    body = api.post(URL, {"device": {"device_id": meter.pk}}, format="json").json()
+    assert body["saved_kwh"] is None
+    assert "Aún no hay pronóstico" in body["note"]
+
+
+def test_a_version_of_the_contract_that_begins_inside_the_cycle_counts(home: Home, boiler: Device) -> None:
+    contract_change(home=home, valid_from=date(2026, 6, 20), tariff="1C")
+    assert compare(home, NOW, NOTHING).base.tariff == "1C"
+    contract_change(home=home, valid_from=date(2026, 7, 1), tariff="1D")
+    assert compare(home, NOW, NOTHING).base.tariff == "1C"
+    assert outlook_of(home, NOW).now.standing.kwh_left == 150 - whole_kwh(outlook_of(home, NOW).now.kwh)
+    contract_change(home=home, valid_from=date(2026, 6, 20), tariff="1C", billing_months=2)
+    assert (compare(home, NOW, NOTHING).base.months, compare(home, NOW, NOTHING).base.cycle.day_count) == (1, 30)
 
 
 def test_moving_a_device_s_hours_saves_nothing(home: Home, boiler: Device) -> None:
@@ -92,7 +155,7 @@ def test_a_budget_buys_the_most_kwh_whose_bill_is_within_it(home: Home, boiler: 
 
 def test_a_device_without_data_saves_nothing(home: Home, boiler: Device) -> None:
     idle = Device.objects.create(home=home, hardware_id="a8032412c3d9", name="Nuevo")
-    assert compare(home, NOW, Change({}, device=DeviceHours(idle.pk, None, 0, 0, Decimal(1)))).saved_kwh == 0
+    assert compare(home, NOW, Change({}, device=DeviceHours(idle.pk, None, 0, 0, Decimal(1)))).saved_kwh == 0.0
 
 
 def test_the_api_puts_both_bills_side_by_side(api: APIClient, home: Home, meter: Device) -> None:
