@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
+
 from accounts.constants import CHANGES as ACCOUNT_CHANGES
 from accounts.models import Session
 from devices.models import Device
@@ -61,6 +63,11 @@ class AccessChecks:
             asyncio.create_task(listen_for_ever(self._listen, what="changes of who may watch")),
             asyncio.create_task(self._look_regularly()),
         ]
+
+    def has_room(self, user_id: int) -> bool:
+        """Tell whether the user may have one more socket in this process."""
+        held = sum(access.user_id == user_id for access in self._sockets.values())
+        return held < settings.SOCKETS_PER_USER
 
     @contextlib.contextmanager
     def watched(self, access: Access, frames: Frames) -> Iterator[None]:

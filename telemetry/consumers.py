@@ -48,6 +48,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         frames = await self._held.enter_async_context(hub().watch(device_id))
         first = await _first_frame(device_id, frames)
+        if not access_checks().has_room(access.user_id):
+            await self.close()
+            return
         self._held.enter_context(access_checks().watched(access, frames))
         await self.accept()
         serving = asyncio.create_task(self._serve(first, frames))

@@ -1,5 +1,6 @@
 """The phones that get push messages."""
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -10,7 +11,9 @@ from accounts.secret_tokens import digest
 
 @transaction.atomic
 def push_token_register(*, session: Session, token: str, device_name: str = "", platform: str = "") -> None:
-    """Give a phone's token to the session, whoever had it before; twice at the same instant is fine (2 queries).
+    """Give a phone's token to the session, whoever had it before; twice at the same instant is fine (3 queries).
+
+    A user has so many phones; the one that registered longest ago goes.
 
     Raises SessionEnded where the session was ended meanwhile.
     """
@@ -24,3 +27,6 @@ def push_token_register(*, session: Session, token: str, device_name: str = "", 
         unique_fields=["digest"],
         update_fields=["user", "session", "device_name", "platform", "updated_at"],
     )
+    phones = PushToken.objects.filter(user=session.user_id).order_by("-updated_at", "-pk").values_list("pk", flat=True)
+    if spare := list(phones[settings.PHONES_PER_USER :]):
+        PushToken.objects.filter(pk__in=spare).delete()

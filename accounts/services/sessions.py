@@ -18,6 +18,9 @@ from accounts.models import PasswordReset, PushToken, RefreshToken, Session, Use
 from accounts.secret_tokens import digest, new_token
 from accounts.services.passwords import password_check
 
+# A month of a phone that refreshes each half hour: only who refreshes without need loses the trace of tokens that were exchanged.
+TOKENS_PER_SESSION = 1_500
+
 log = structlog.get_logger(__name__)
 
 
@@ -50,7 +53,21 @@ def session_start(*, user: User, now: datetime | None = None) -> TokenPair:
     unchanged = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
     if not unchanged.update(last_login=now):
         raise LoginRefused
-    return _pair(Session.objects.create(user=user), now)
+    pair = _pair(Session.objects.create(user=user), now)
+    _trim_sessions(user)
+    return pair
+
+
+def _trim_sessions(user: User) -> None:
+    """End the oldest sessions of a user who has more than SESSIONS_PER_USER, and forget as many that are over (1 query where none is)."""
+    most = settings.SESSIONS_PER_USER
+    newest_first = list(user.sessions.order_by("-pk").values_list("pk", "revoked_at"))
+    is_open = [pk for pk, revoked_at in newest_first if revoked_at is None]
+    is_over = [pk for pk, revoked_at in newest_first if revoked_at is not None]
+    if len(is_open) > most:
+        Session.objects.filter(pk__in=is_open[most:]).revoke()
+    if len(is_over) > most:
+        Session.objects.filter(pk__in=is_over[most:]).delete()
 
 
 def session_refresh(*, token: str, now: datetime | None = None) -> TokenPair:
@@ -81,7 +98,10 @@ def _rotated(held: RefreshToken, now: datetime) -> TokenPair | None:
             raise RefreshRefused
         if now - rotated_at > settings.REFRESH_TOKEN_GRACE:
             return None
-    return _pair(held.session, now)
+    pair = _pair(held.session, now)
+    spare = held.session.tokens.order_by("-pk").values("pk")[TOKENS_PER_SESSION : TOKENS_PER_SESSION + 100]
+    RefreshToken.objects.filter(pk__in=spare).delete()
+    return pair
 
 
 def session_revoke(*, token: str) -> None:

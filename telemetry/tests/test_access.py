@@ -72,3 +72,13 @@ async def test_a_change_that_nobody_told_of_is_seen_at_the_next_look(checks: Acc
             while (said := await frames.get()) != CloseCode.GONE:
                 assert said == "a frame that is no longer theirs"
     assert not checks._sockets
+
+
+async def test_a_user_has_so_many_sockets_in_a_process(checks: AccessChecks, settings: Any) -> None:
+    settings.SOCKETS_PER_USER = 2
+    with checks.watched(Access(1, 7, 1, "a"), Frames()):
+        assert checks.has_room(7)
+        with checks.watched(Access(2, 7, 1, "a"), Frames()):
+            assert not checks.has_room(7)
+            assert checks.has_room(8)
+        assert checks.has_room(7)

@@ -279,3 +279,16 @@ async def test_a_handshake_that_can_not_be_served_is_no_refusal(daphne: str, own
 def execute(statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+async def test_one_user_does_not_hold_sockets_without_end(daphne: str, owner: User, meter: Device, member: User) -> None:
+    mine, theirs = await login(owner), await login(member)
+    async with contextlib.AsyncExitStack() as held:
+        for _ in range(20):
+            last = await held.enter_async_context(socket_of(daphne, meter.pk, mine))
+        with pytest.raises(InvalidStatus) as refused:
+            await socket_of(daphne, meter.pk, mine)
+        assert refused.value.response.status_code == 403
+        await held.enter_async_context(socket_of(daphne, meter.pk, theirs))
+        await last.close()
+        await held.enter_async_context(socket_of(daphne, meter.pk, mine))
