@@ -1,9 +1,11 @@
 """What Daphne does with a request before ASGI is asked, kept small: anybody may send one, and all share its event loop.
 
 Daphne leaves to Twisted to read forms on the event loop, whatever path they go to, and takes bodies of any size in any time. It also
-believes a header of the client about where the site is mounted. Verified with Daphne 4.2.3 on Twisted 26.10.
+believes a header of the client about where the site is mounted. And it keeps in memory whatever a client is sent and does not read.
+Verified with Daphne 4.2.3 on Twisted 26.10.
 """
 
+import asyncio
 import time
 from io import BytesIO
 from typing import Any
@@ -34,6 +36,24 @@ SENTENCES = {
 }
 
 
+class Drain:
+    """Whether the client takes what it is sent, as a producer of Twisted: it is closed while more than 64 KiB wait for the network."""
+
+    def __init__(self) -> None:
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        """Close it."""
+        self.is_open.clear()
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        """Open it."""
+        self.is_open.set()
+
+    stopProducing = resumeProducing  # noqa: N815 – whoever waits has nothing left to wait for
+
+
 class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]
     """A request whose form is left to Django, and which is hung up on when it is too large or too slow."""
 
@@ -42,6 +62,7 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]
         self._until = time.monotonic() + settings.WEB_REQUEST_SECONDS
         self._received_bytes = 0
         self._is_whole = self._is_refused = False
+        self._drain = Drain()
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802
         """Take the announced length of the body, None for one in chunks."""
@@ -68,6 +89,31 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]
             self.loseConnection()
         else:
             super().requestReceived(command, path, version)
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        """Write a piece of the answer; of one in several pieces the client's reading is watched."""
+        if message.get("more_body") and self.channel is not None and not self.finished and self.producer is None:
+            self.registerProducer(self._drain, True)
+        super().handle_reply(message)
+
+    async def drained(self) -> None:
+        """Wait until the client has read on. Hang up on one that does not for so long as a request may take to arrive."""
+        if not self._drain.is_open.is_set():
+            try:
+                await asyncio.wait_for(self._drain.is_open.wait(), settings.WEB_REQUEST_SECONDS)
+            except TimeoutError:
+                self.transport.abortConnection()
+
+    def finish(self) -> None:
+        """End the answer."""
+        if self.producer is not None:
+            self.unregisterProducer()
+        super().finish()
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+        """Let go of who waits for the client."""
+        self._drain.is_open.set()
+        super().connectionLost(reason)
 
     def process(self) -> Any:
         """Hand the request over, without the header by which a client would move the site to another path."""
@@ -108,6 +154,17 @@ class HTTPFactory(daphne.http_protocol.HTTPFactory):  # type: ignore[misc]
         return protocol
 
 
+_reply = daphne.server.Server.handle_reply
+
+
+async def reply(server: Any, protocol: Any, message: dict[str, Any]) -> None:
+    """Hand a piece of an answer over, and return when the client can take another: who makes the pieces waits for that."""
+    await _reply(server, protocol, message)
+    if isinstance(protocol, Request):
+        await protocol.drained()
+
+
 def install() -> None:
-    """Let every Daphne server that this process starts from now on make its connections here."""
+    """Let every Daphne server that this process starts from now on make its connections and send its answers here."""
     daphne.server.HTTPFactory = HTTPFactory
+    daphne.server.Server.handle_reply = reply

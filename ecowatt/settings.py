@@ -146,7 +146,8 @@ MQTT_RECEIVE_MAXIMUM = env.integer("MQTT_RECEIVE_MAXIMUM", 6_000, at_least=1, at
 MQTT_SESSION_EXPIRY_SECONDS = env.integer("MQTT_SESSION_EXPIRY_SECONDS", 7 * 86_400, at_least=60, at_most=31_536_000)
 WEB_HOST = env.text("WEB_HOST", "127.0.0.1")
 WEB_PORT = env.port("WEB_PORT", 8000)
-# What a request may bring along, a file for the admin included, and how long it may take to arrive; who sends more is hung up on.
+# What a request may bring along, a file for the admin included, and how long it may take to arrive, or an answer be
+# left unread; who sends more is hung up on.
 WEB_BODY_LIMIT_BYTES = 3_000_000
 WEB_REQUEST_SECONDS = env.integer("WEB_REQUEST_SECONDS", 120, at_least=1)
 

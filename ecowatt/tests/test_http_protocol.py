@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,17 +14,22 @@ import httpx
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.db import connection
+from django.utils import timezone
 
 from accounts.models import User
 from conftest import PASSWORD, access_token
+from devices.models import Device
 from ecowatt.tests.running import free_port
 from tariffs.constants import PRICES_FILE
+from telemetry.models import Series
 from telemetry.tests.mosquitto import await_true
 from telemetry.tests.processes import Process
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=x"
 TOO_LARGE = {"detail": "El cuerpo de la petición es demasiado grande."}
+UNDER_WAY = {"detail": "Ya estás descargando un archivo. Espera a que termine para pedir otro."}
 NOT_JSON = {"detail": "El cuerpo de la petición debe ser JSON (application/json)."}
 LIMIT = settings.WEB_BODY_LIMIT_BYTES
 DAPHNE = ["-m", "daphne", "-p", "{}", "ecowatt.asgi:application"]
@@ -184,6 +190,67 @@ def until_hung_up_on(port: int, begun: bytes) -> bytes:
                 continue
             caller.sendall(b"X: 1\r\n")
     return answer
+
+
+HOURS = """
+INSERT INTO telemetry_bucket_1h (
+    device_id, channel, start, measured_wh, recovered_wh, returned_wh, covered_s, samples, power_min_w, power_mean_w, power_max_w, flags)
+SELECT %s, channel, date_trunc('hour', now()) - hour * interval '1 hour', hour / 7.0, 0, 0, 3600, 720, hour / 3.0, hour / 7.0, hour, 0
+FROM generate_series(1, 80000) hour, generate_series(0, 3) channel
+"""
+
+
+def long_past(meter: Device) -> str:
+    """Give the meter some nine years of four channels, a file of more than twenty megabytes; return the path that asks for it."""
+    Series.objects.bulk_create(Series(device_id=meter.pk, channel=channel) for channel in range(4))
+    with connection.cursor() as cursor:
+        cursor.execute(HOURS, [meter.pk])
+    return f"/api/v1/history/export?resolution=1h&from={timezone.now().date() - timedelta(days=3_300)}"
+
+
+def test_a_file_that_nobody_reads_is_not_made_and_keeps_the_user_from_another_until_it_is_hung_up_on(
+    tmp_path: Path, transactional_db: None, owner: User, meter: Device
+) -> None:
+    path, bearer = long_past(meter), f"Bearer {access_token(owner)}"
+    with running(tmp_path, DAPHNE, WEB_REQUEST_SECONDS="3") as web, socket.socket() as caller:
+        before = web.peak_mb()
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        caller.settimeout(60)
+        caller.connect(("127.0.0.1", web.port))
+        caller.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {bearer}\r\n\r\n".encode())
+        assert caller.recv(1_000).startswith(b"HTTP/1.1 200 ")
+        refused = httpx.get(f"{web.url}{path}", headers={"Authorization": bearer})
+        assert (refused.status_code, refused.json()) == (429, UNDER_WAY)
+        assert int(refused.headers["Retry-After"]) > 0
+
+        def begins() -> bool:
+            with httpx.stream("GET", f"{web.url}{path}", headers={"Authorization": bearer}) as answer:
+                return answer.status_code == 200
+
+        await_true("the user may ask again", begins)
+        assert not rest_of(caller).endswith(b"0\r\n\r\n")
+        assert web.peak_mb() - before < 20
+
+
+def rest_of(caller: socket.socket) -> bytes:
+    """Return what comes until the other side has ended or broken the connection."""
+    rest = b""
+    with suppress(ConnectionError):
+        while more := caller.recv(1_000_000):
+            rest = (rest + more)[-100:]
+    return rest
+
+
+def test_a_file_comes_whole_and_another_may_follow_at_once(
+    tmp_path: Path, transactional_db: None, owner: User, meter: Device
+) -> None:
+    path, lines = long_past(meter), 0
+    headers = {"Authorization": f"Bearer {access_token(owner)}"}
+    with running(tmp_path, DAPHNE) as web:
+        for _again in range(2):
+            with httpx.stream("GET", f"{web.url}{path}", headers=headers, timeout=60) as answer:
+                lines = sum(piece.count(b"\n") for piece in answer.iter_bytes())
+            assert lines > 4 * 75_000
 
 
 def test_others_are_served_while_many_log_in(tmp_path: Path, transactional_db: None, owner: User) -> None:

@@ -1,14 +1,10 @@
 """GET /history/export: the past as a file."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.handlers.asgi import ASGIRequest
-from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
@@ -23,6 +19,7 @@ from accounts.authentication import caller
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
 from ecowatt.schema import NEEDS_LOGIN, invalid, refusals
+from telemetry.api.downloads import Download, Lease
 from telemetry.api.serializers import HistoryQuery
 from telemetry.csvfile import TIMES
 from telemetry.export import circuits_of, csv_pages
@@ -37,7 +34,8 @@ what was drawn, the second being known from a counter that moved across a gap; `
 4 (a counter began again from zero). Numbers read back as exactly the same values. `manage.py import_history` takes the file, but
 for `1d`, on another installation; buckets that came from there are exported like any other.
 
-Without `from` it goes back a day (`raw`, `5m`) or seven. A question can't be longer than what is kept, or ten years of hours or days.
+A user has one download at a time. Without `from` it goes back a day (`raw`, `5m`) or seven. A question can't be longer than what is
+kept, or ten years of hours or days.
 """
 EXAMPLE = (
     "resolution,hardware_id,channel,start,measured_wh,recovered_wh,returned_wh,covered_s,samples,power_min_w,power_mean_w,"
@@ -45,7 +43,10 @@ EXAMPLE = (
     "5m,A8032412C3D4,0,2026-11-23T06:00:00Z,34.375,0,0,300,60,398.2,412.5,431,127.1,3.25,0\r\n"
 )
 ERRORS = NEEDS_LOGIN | refusals(
-    {404: ("Dispositivo no encontrado o no pertenece al usuario.", "Tu cuenta no pertenece a ningún hogar.")}
+    {
+        404: ("Dispositivo no encontrado o no pertenece al usuario.", "Tu cuenta no pertenece a ningún hogar."),
+        429: "Ya estás descargando un archivo. Espera a que termine para pedir otro.",
+    }
 )
 TOO_LONG = invalid(
     "from", "Es demasiado tiempo para un archivo; pide menos días.", kind="date_range", value="2020-01-01", place="query"
@@ -110,7 +111,7 @@ class ExportView(APIView):
             **TOO_LONG,
         },
     )
-    def get(self, request: Request) -> StreamingHttpResponse:
+    def get(self, request: Request) -> Download:
         """Stream the file: every circuit of the caller's home, or those asked for (4 queries, and 1 for each page)."""
         home = caller(request).home
         query = ExportQuery(data=request.query_params, context={"zone": ZoneInfo(home.time_zone)})
@@ -122,26 +123,14 @@ class ExportView(APIView):
             if not devices.exists():
                 raise DeviceNotFound
         pages = csv_pages(circuits_of(devices, asked.get("channel")), asked["window"])
-        return _attachment(request, pages, asked["window"])
+        lease, headers = Lease(caller(request).pk), _headers(asked["window"])
+        return Download(request._request, lease, pages, content_type="text/csv; charset=utf-8", headers=headers)  # noqa: SLF001
 
 
-def _attachment(request: Request, pages: Iterator[str], window: Window) -> StreamingHttpResponse:
-    # Django would gather a plain iterator in memory under ASGI, and an asynchronous one under WSGI.
-    under_asgi = isinstance(request._request, ASGIRequest)  # noqa: SLF001
+def _headers(window: Window) -> dict[str, str]:
     last = window.end - timedelta(microseconds=1)
     days = "-".join(f"{time.astimezone(window.zone):%Y%m%d}" for time in (window.start, last))
-    return StreamingHttpResponse(
-        _drawn(pages) if under_asgi else pages,
-        content_type="text/csv; charset=utf-8",
-        headers={
-            "Content-Disposition": f'attachment; filename="ecowatt-{window.resolution}-{days}.csv"',
-            "Cache-Control": "private, no-store",
-        },
-    )
-
-
-async def _drawn(pages: Iterator[str]) -> AsyncIterator[str]:
-    """Yield the pages, each made when the one before has gone out."""
-    draw = sync_to_async(lambda: next(pages, None))
-    while (page := await draw()) is not None:
-        yield page
+    return {
+        "Content-Disposition": f'attachment; filename="ecowatt-{window.resolution}-{days}.csv"',
+        "Cache-Control": "private, no-store",
+    }

@@ -139,6 +139,21 @@ def test_a_question_that_makes_no_sense_is_422(api: APIClient, query: dict[str, 
 
 
 @pytest.mark.django_db
+def test_a_user_has_one_download_at_a_time(api: APIClient, stranger_api: APIClient, start: datetime) -> None:
+    first = api.get(EXPORT)  # nobody has read it yet
+    refused = api.get(EXPORT)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "10")
+    assert refused.json() == {"detail": "Ya estás descargando un archivo. Espera a que termine para pedir otro."}
+    assert lines(stranger_api) == []
+    assert b"".join(first)
+    assert api.get(EXPORT).status_code == 200
+
+
+def test_a_question_that_is_refused_keeps_nobody_from_a_download(api: APIClient, start: datetime) -> None:
+    assert api.get(EXPORT, {"resolution": "1w"}).status_code == 422
+    assert api.get(EXPORT).status_code == 200
+
+
 def test_a_page_is_one_query(api: APIClient, start: datetime, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(4 + 3):  # the caller, the home, its devices, their channels; a page for each channel
         lines(api, resolution="5m", **{"from": start.isoformat()})
