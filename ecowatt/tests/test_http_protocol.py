@@ -103,7 +103,9 @@ def ampersands(count: int, *, chunked: bool = False) -> Iterator[bytes]:
 def test_who_sends_thirty_megabytes_is_told_that_it_is_too_much_and_hung_up_on(web: Web, path: str, length: str) -> None:
     before = web.peak_mb()
     answer, sent = web.send(path, [f"Content-Type: {FORM}", length], ampersands(10 * LIMIT, chunked=length == CHUNKED))
-    assert sent < 4 * LIMIT  # what is on the way between us counts as sent
+    assert (
+        sent < 7 * LIMIT
+    )  # twice the limit is read; what is on its way in the sockets of both sides, up to 10 MB, counts as sent
     assert not answer or answer.startswith(b"HTTP/1.1 413 ")
     assert web.peak_mb() - before < 16
     assert web.answers()
