@@ -22,13 +22,16 @@ PATHS = {
 DAY = timedelta(days=1)
 
 
-def seed(circuits: int, days: int) -> tuple[str, str, int]:
+def seed(circuits: int, days: int, *, mains: bool = False) -> tuple[str, str, int]:
     """Make the home, in two databases; return its token, the address of the one with a day, and the readings of the other."""
     from django.core.management import call_command
     from django.db import connection
 
+    from devices.models import Device
+
     call_command("load_cfe_prices", stdout=io.StringIO())
     [(user, device_ids)] = families(1, circuits=circuits)
+    Device.objects.filter(pk=device_ids[0]).update(is_main=mains)
     now = datetime.now(UTC).replace(microsecond=0)
     count = past(device_ids, now - DAY, now)
     connection.close()
@@ -69,9 +72,10 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=int, default=200, help="of each question")
     parser.add_argument("--circuits", type=int, default=5)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--mains", action="store_true", help="the first circuit measures the whole house")
     options = parser.parse_args()
     with services():
-        token, small, count = seed(options.circuits, options.days)
+        token, small, count = seed(options.circuits, options.days, mains=options.mains)
         application = [*DAPHNE, "ecowatt.asgi:application"]
         with server(application, URL_DATABASE_SQL=small) as day, server(application) as month:
             times = measure({"1 day": day.port, "all": month.port}, token, options.requests)

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from devices import selectors, services
-from devices.models import Channel, Device
+from devices.models import Channel, Device, RoleChange
 from devices.shelly import displayed_hardware_id, normalised_hardware_id
 
 
@@ -41,6 +41,13 @@ class ChannelInline(TabularInline):
     extra = 0
 
 
+class RoleChangeInline(TabularInline):
+    """When the device began or ceased to measure the whole house: totals of the past go by it."""
+
+    model = RoleChange
+    extra = 0
+
+
 @admin.register(Device)
 class DeviceAdmin(ModelAdmin):
     """Devices with their circuits, those retired too: to delete one here is to lose what it measured, to retire it is not."""
@@ -52,8 +59,12 @@ class DeviceAdmin(ModelAdmin):
     search_help_text = _("Nombre, ID de hardware, hogar o correo electrónico")
     autocomplete_fields = ["home"]
     readonly_fields = ["installed_at", "is_online", "last_seen", "proven_at", "retired_at"]
-    inlines = [ChannelInline]
+    inlines = [ChannelInline, RoleChangeInline]
     actions = ["retire"]
+
+    def get_inlines(self, request: HttpRequest, obj: Device | None) -> list[type[TabularInline]]:
+        """Offer changes of role once there is a device."""
+        return self.inlines if obj else [ChannelInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Device]:
         """Return the retired ones, too."""
@@ -78,6 +89,8 @@ class DeviceAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Device, form: "ModelForm[Device]", change: bool) -> None:
         """Write what staff changed, and not over what changes by itself meanwhile."""
         if change:
+            if "is_main" in form.changed_data and obj.retired_at is None:
+                services.device_update(device=obj, is_main=obj.is_main)
             obj.save(update_fields=form.changed_data)
             return
         if retired := Device.with_retired.filter(home=obj.home, hardware_id=obj.hardware_id).first():  # with its past

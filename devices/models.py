@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Home
@@ -29,7 +30,9 @@ class Device(models.Model):
     model = models.CharField(_("modelo"), max_length=50, default=shelly.DEFAULT_PREFIX, blank=True)
     is_active = models.BooleanField(_("activo"), default=True)
     is_main = models.BooleanField(
-        _("mide toda la casa"), default=False, help_text=_("Si una casa tiene un medidor así, su total es solo el de este.")
+        _("mide toda la casa"),
+        default=False,
+        help_text=_("Cada hora que este medidor conoce, el total de la casa es solo el suyo."),
     )
     installed_at = models.DateTimeField(_("instalado"), auto_now_add=True)
     # Written by devices.presence alone. The default stands in the database too, for processes that do not know the column yet.
@@ -75,6 +78,22 @@ class Device(models.Model):
     def clean(self) -> None:
         """Normalise what staff typed, before the check that it is unique."""
         self.hardware_id = shelly.normalised_hardware_id(self.hardware_id)
+
+
+class RoleChange(models.Model):
+    """When a device began or ceased to measure the whole house; `is_main` is what it does after the last one."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="role_changes", verbose_name=_("dispositivo"))
+    at = models.DateTimeField(_("desde"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("cambio de papel")
+        verbose_name_plural = _("cambios de papel: cuándo empezó o dejó de medir toda la casa")
+        ordering = ["device_id", "at"]
+        constraints = [models.UniqueConstraint(fields=["device", "at"], name="devices_rolechange_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.device}: {self.at:%Y-%m-%d %H:%M}"
 
 
 class Channel(models.Model):

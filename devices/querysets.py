@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import F, OuterRef, Subquery
 
-from accounts.models import Home, Membership, User
+from accounts.models import Membership, User
 
 if TYPE_CHECKING:
     from devices.models import Device
@@ -39,11 +39,6 @@ class DeviceQuerySet(models.QuerySet["Device"]):
         """Keep devices of the one home that the app shows its user; none for a user without a home."""
         first = Membership.objects.filter(user=user).order_by("id").values("home_id")[:1]
         return self.filter(home_id=Subquery(first))
-
-    def counting_for(self, home: Home) -> Self:
-        """Keep the devices whose energy makes the home's total: its mains where it has some, else all."""
-        mine = self.filter(home=home)
-        return mine.filter(is_main=True) if mine.filter(is_main=True).exists() else mine
 
 
 _Manager = models.Manager.from_queryset(DeviceQuerySet)

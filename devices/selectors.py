@@ -14,7 +14,7 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Q, QuerySet, Value
 from redis.exceptions import RedisError
 
-from accounts.models import User
+from accounts.models import Home, User
 from accounts.selectors import require_changing_role
 from devices import shelly
 from devices.challenges import challenges_of
@@ -23,6 +23,7 @@ from devices.models import Device
 from devices.presence_scripts import SEEN
 from devices.proofs import Challenge, Proof, proof_of
 from devices.registry import Entry
+from devices.roles import Role, roles_over_time
 from devices.shelly import bounds_of
 from devices.strangers import Stranger, seen_among, strangers_near
 from ecowatt.ids import row_id
@@ -73,6 +74,18 @@ def device_get_to_change(*, user: User, device_id: str | int) -> Device:
     device = device_get(user=user, device_id=device_id)
     require_changing_role(device.caller_role)  # type: ignore[attr-defined]
     return device
+
+
+def roles_of(home: Home) -> list[Role]:
+    """Return what measures a home and has measured it, with the devices that it has deleted (1 query)."""
+    changes = ArrayAgg("role_changes__at", filter=Q(role_changes__isnull=False))
+    devices = Device.with_retired.filter(home=home).order_by("id")
+    rows = devices.annotate(changes=changes).values_list("id", "is_main", "retired_at", "changes")
+    return [
+        role
+        for device_id, is_main, retired_at, changed in rows
+        for role in roles_over_time(device_id, is_main=is_main, changes=changed or [], retired_at=retired_at)
+    ]
 
 
 class Address(NamedTuple):

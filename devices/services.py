@@ -15,7 +15,7 @@ from accounts.models import Home
 from devices import shelly
 from devices.challenges import challenge_start
 from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, TooManyDevices
-from devices.models import Channel, Device
+from devices.models import Channel, Device, RoleChange
 from devices.proofs import NEARNESS, Proof
 
 log = structlog.get_logger(__name__)
@@ -133,10 +133,12 @@ def device_update(
 
     Raises DeviceNotFound if the device has gone meanwhile.
     """
-    _lock(device)
+    stored = _lock(device)
     before = _own_names(device)
     device.name = device.name if name is None else name
-    device.is_main = device.is_main if is_main is None else is_main
+    device.is_main = stored.is_main if is_main is None else is_main
+    if device.is_main != stored.is_main:
+        _note_role_change(stored)
     if mqtt_prefix:
         device.mqtt_prefix = shelly.bare_prefix(mqtt_prefix, device.hardware_id) or device.mqtt_prefix
         known = shelly.model_of(device.mqtt_prefix)
@@ -171,8 +173,14 @@ def _own_names(device: Device) -> dict[int, str]:
     return shelly.channel_names(device.name, known.channel_count) if known else {}
 
 
+def _note_role_change(before: Device) -> None:
+    """Note that a device begins or ceases to measure the whole house. What is said of one that never spoke has been true from the start."""
+    if before.is_main or before.last_seen_at:
+        RoleChange.objects.create(device=before)
+
+
 def _lock(device: Device) -> Device:
-    row = Device.objects.select_for_update().only("is_active").filter(pk=device.pk).first()
+    row = Device.objects.select_for_update().only("is_active", "is_main", "last_seen_at").filter(pk=device.pk).first()
     if row is None:
         raise DeviceNotFound
     return row

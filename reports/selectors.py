@@ -89,7 +89,7 @@ def _outlook_of(measured: Measured) -> Outlook | None:
 
 
 def dashboard_summary(home: Home, now: datetime) -> Summary:
-    """Return the summary of the cycle that the home is in (at most 12 queries). Raises NoContract."""
+    """Return the summary of the cycle that the home is in (at most 10 queries). Raises NoContract."""
     measured = measured_of(home, now)
     return summary_of(
         home,

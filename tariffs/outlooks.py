@@ -10,6 +10,8 @@ from django.db.models import Count, Max, Sum
 from django.utils import timezone
 
 from accounts.models import Contract, Home
+from devices.roles import Role
+from devices.selectors import roles_of
 from ecowatt.kept import kept, key_of
 from tariffs.bill import Doubt
 from tariffs.billing import Biller
@@ -24,7 +26,7 @@ from tariffs.selectors import billers_for, contract_of_cycle, cycle_bounds, cycl
 from tariffs.use import kwh_of_last_year
 from telemetry.history import Window
 from telemetry.hours import HOUR, home_hours, hour_of
-from telemetry.selectors import counting_ids, energy_wh, returned_wh
+from telemetry.selectors import energy_wh, returned_wh
 
 DAY = timedelta(days=1)
 KEPT_S = 900
@@ -51,12 +53,12 @@ NO_HABITS = Habits(TooLittle(0.0), 0.0, 0.0, TooLittle(0.0), 0.0)
 class Measured(NamedTuple):
     """What a home has used in its running cycle [start, end), whose running hour began at `hour`, and what is to come.
 
-    `devices` are the ids of those that measure it. Where the contract nets what is returned to the grid, `billed` and `billed_rest` are
+    `roles` are those of what measures it. Where the contract nets what is returned to the grid, `billed` and `billed_rest` are
     what is left of `so_far` and `rest`; else they are the same.
     """
 
     home: Home
-    devices: list[int]
+    roles: list[Role]
     contract: Contract
     cycle: Cycle
     start: datetime
@@ -93,29 +95,29 @@ class Measured(NamedTuple):
 
 
 def measured_of(home: Home, now: datetime) -> Measured:
-    """Return what a home has used (at most 5 queries, 8 where what it returns is netted). Raises NoContract."""
+    """Return what a home has used (at most 4 queries, 7 where what it returns is netted). Raises NoContract."""
     today, hour = local_date(home, now), hour_of(now)
     cycle = cycle_on(home, today)
     contract = contract_of_cycle(home, cycle)
     start, end = cycle_bounds(home, cycle)
-    devices = counting_ids(home)
-    base_wh, running_wh = energy_wh(devices, start, hour, hour + HOUR)
+    roles = roles_of(home)
+    base_wh, running_wh = energy_wh(roles, start, hour, hour + HOUR)
     # Late readings fill hours whose energy is in the estimate until then: what was measured is in the key, so that none counts twice.
-    key = key_of("tariffs:habits", home.time_zone, devices, start, hour, end, round(base_wh), contract.generation)
-    habits = kept(key, KEPT_S, lambda: _habits(home, devices, start, hour, end)) if devices else NO_HABITS
+    key = key_of("tariffs:habits", home.time_zone, roles, start, hour, end, round(base_wh), contract.generation)
+    habits = kept(key, KEPT_S, lambda: _habits(home, roles, start, hour, end)) if roles else NO_HABITS
     estimate = None if isinstance(habits.rest, TooLittle) else habits.rest.missing
     so_far = SoFar(base_wh / 1000, running_wh / 1000, (hour - start) // HOUR, habits.hours_known, estimate)
     returned_kwh, running_kwh = habits.returned_kwh, 0.0
     if contract.generation == Contract.Generation.NET_METERING:
-        returned_kwh, running_kwh = (wh / 1000 for wh in returned_wh(devices, start, hour, hour + HOUR))
+        returned_kwh, running_kwh = (wh / 1000 for wh in returned_wh(roles, start, hour, hour + HOUR))
     returned = Returned(returned_kwh, running_kwh, habits.returned_rest, habits.credit_kwh)
-    return Measured(home, devices, contract, cycle, start, hour, end, so_far, habits.rest, returned)
+    return Measured(home, roles, contract, cycle, start, hour, end, so_far, habits.rest, returned)
 
 
-def _habits(home: Home, devices: list[int], start: datetime, hour: datetime, end: datetime) -> Habits:
+def _habits(home: Home, roles: list[Role], start: datetime, hour: datetime, end: datetime) -> Habits:
     """Return what the home's last weeks say of its cycle (1 query, 3 where what it returns is netted)."""
     zone, passed = ZoneInfo(home.time_zone), (hour - start) // HOUR
-    past = home_hours(devices, min(hour - HISTORY_DAYS * DAY, start - DAYS_BEFORE * DAY), hour, zone)
+    past = home_hours(roles, min(hour - HISTORY_DAYS * DAY, start - DAYS_BEFORE * DAY), hour, zone)
     starts, energy, known, given = zip(*past, strict=True)
     coming, since = list(Window(hour, end, "1h", zone).steps()), len(past) - passed
     rest = forecast(starts, energy, coming, known=known, since=since)
@@ -124,16 +126,16 @@ def _habits(home: Home, devices: list[int], start: datetime, hour: datetime, end
     if home.contract_on(cycle_start).generation != Contract.Generation.NET_METERING:
         return Habits(rest, hours_known, returned_kwh, TooLittle(0.0), 0.0)
     returned_rest = forecast(starts, given, coming, known=known, since=since)
-    return Habits(rest, hours_known, returned_kwh, returned_rest, _credit_kwh(home, devices, cycle_start))
+    return Habits(rest, hours_known, returned_kwh, returned_rest, _credit_kwh(home, roles, cycle_start))
 
 
-def _credit_kwh(home: Home, devices: list[int], until: date) -> float:
+def _credit_kwh(home: Home, roles: list[Role], until: date) -> float:
     """Return what the year of netted cycles before a local date, which is a reading, left to the one after it (2 queries)."""
     cycles = list(netted_cycles(home, until))
     if not cycles:
         return 0.0
     edges = [cycle_bounds(home, cycle)[0] for cycle in cycles] + [cycle_bounds(home, cycles[-1])[1]]
-    exchanges = zip(energy_wh(devices, *edges), returned_wh(devices, *edges), strict=True)
+    exchanges = zip(energy_wh(roles, *edges), returned_wh(roles, *edges), strict=True)
     months = home.contract_on(until).billing_months
     return netted([Exchange(drawn / 1000, given / 1000) for drawn, given in exchanges], months)[-1].credit_left_kwh
 
@@ -153,17 +155,17 @@ def generation_proposed(contract: Contract) -> dict[str, str]:
     if contract.generation != Contract.Generation.NONE:
         return {}
     until = hour_of(timezone.now())
-    (given,) = returned_wh(counting_ids(contract.home), until - HISTORY_DAYS * DAY, until + HOUR)
+    (given,) = returned_wh(roles_of(contract.home), until - HISTORY_DAYS * DAY, until + HOUR)
     return {"generation": Contract.Generation.NET_METERING.value} if given / 1000 >= LEAST_RETURNED_KWH else {}
 
 
 def outlook_of(home: Home, now: datetime) -> Outlook:
-    """Return where the running cycle of a home stands and leads (at most 11 queries). Raises PricesMissing, NoContract."""
+    """Return where the running cycle of a home stands and leads (at most 9 queries). Raises PricesMissing, NoContract."""
     return outlook_from(measured_of(home, now))
 
 
 def outlook_from(measured: Measured) -> Outlook:
-    """Return where a cycle leads (2 queries, 6 where nothing is kept). Raises PricesMissing."""
+    """Return where a cycle leads (2 queries, 5 where nothing is kept). Raises PricesMissing."""
     contract, cycle, rest = measured.contract, measured.cycle, measured.billed_rest
     billers = billers_for(contract, cycle, {contract.tariff, DAC, base_tariff(contract)} - {""})
     biller = billers[contract.tariff]
@@ -208,12 +210,12 @@ def _dac(measured: Measured, ahead: Ahead | None, billers: dict[str, Biller]) ->
 
 
 def _last_year(measured: Measured) -> list[PeriodUse]:
-    """Return the uses before the cycle, kept for KEPT_S: only readings that come late change what was measured (1–5 queries)."""
+    """Return the uses before the cycle, kept for KEPT_S: only readings that come late change what was measured (1–4 queries)."""
     home, start = measured.home, measured.cycle.start
     papers = home.paper_bills.aggregate(Count("id"), Max("id"), Sum("kwh"))
     named = attrgetter("valid_from", "billing_day", "billing_months", "last_reading", "generation")
     readings = [named(each) for each in home.contract_versions]
-    key = key_of("tariffs:periods", home.pk, home.time_zone, measured.devices, start, papers, readings)
+    key = key_of("tariffs:periods", home.pk, home.time_zone, measured.roles, start, papers, readings)
     found: list[PeriodUse] = kept(key, KEPT_S, lambda: kwh_of_last_year(home, start))
     return found
 

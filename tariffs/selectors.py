@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Contract, Home
-from devices.models import Device
+from devices.selectors import roles_of
 from ecowatt.ids import row_id
 from tariffs.bill import Bill, Levy, Terms
 from tariffs.billing import Biller
@@ -24,8 +24,10 @@ from tariffs.models import PaperBill, Price, Scheme
 from tariffs.prices import NoPrices, PriceBook, Rate
 from tariffs.reconciliation import MeasuredBy, Reconciliation, reconcile
 from tariffs.suggestions import Suggestion, suggestions
-from telemetry.coverage import CircuitUse
+from telemetry.coverage import CircuitUse, mains_share
 from telemetry.selectors import circuit_uses
+
+MOSTLY = 0.9
 
 
 def local_date(home: Home, moment: datetime) -> date:
@@ -165,16 +167,18 @@ def bill_for(contract: Contract, cycle: Cycle, kwh: int) -> Bill:
 
 
 def cycle_uses(home: Home, cycles: Sequence[Cycle]) -> tuple[MeasuredBy, list[list[CircuitUse]]]:
-    """Return what measures the home, and what each of its circuits drew in each cycle (3 queries).
+    """Return what measures the home, and what each of its circuits drew in each cycle (2 queries).
 
-    The cycles must not overlap. Where the home has a device that measures the whole house, its circuits are that one's alone.
+    The cycles must not overlap. In the hours that a device of the whole house knows, it is the only circuit; it measures the home where
+    that is nearly all of the time.
     """
-    devices = dict(Device.with_retired.counting_for(home).values_list("id", "is_main"))
+    roles = roles_of(home)
     bounds = [cycle_bounds(home, cycle) for cycle in cycles]
     edges = sorted({edge for pair in bounds for edge in pair})
-    spans = dict(zip(edges, circuit_uses(list(devices), edges), strict=False)) if edges else {}
-    by = MeasuredBy.MAINS if any(devices.values()) else MeasuredBy.CIRCUITS if devices else MeasuredBy.NOTHING
-    return by, [spans[start] for start, _end in bounds]
+    spans = dict(zip(edges, circuit_uses(roles, edges), strict=False)) if edges else {}
+    uses = [spans[start] for start, _end in bounds]
+    by_mains = mains_share([use for cycle in uses for use in cycle]) >= MOSTLY
+    return MeasuredBy.MAINS if by_mains else MeasuredBy.CIRCUITS if roles else MeasuredBy.NOTHING, uses
 
 
 def contract_of_bill(bill: PaperBill) -> Contract:
@@ -185,7 +189,7 @@ def contract_of_bill(bill: PaperBill) -> Contract:
 
 
 def reconciliation_of(bill: PaperBill) -> Reconciliation:
-    """Return why a paper bill says something else than the meters (5 queries). Raises NoContract and PricesMissing."""
+    """Return why a paper bill says something else than the meters (4 queries). Raises NoContract and PricesMissing."""
     period = Cycle(bill.start, bill.end)
     biller = biller_for(contract_of_bill(bill), period)
     measured_by, (circuits,) = cycle_uses(bill.home, [period])

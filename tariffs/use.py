@@ -6,13 +6,15 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from accounts.models import Contract, Home
+from devices.roles import Role
+from devices.selectors import roles_of
 from tariffs.cycles import Cycle
 from tariffs.forecast import Estimate
 from tariffs.net_metering import Exchange, netted
 from tariffs.periods import HABIT_DAYS, PeriodUse, Source, period_use
 from tariffs.selectors import cycle_bounds, cycle_on
 from telemetry.hours import home_days
-from telemetry.selectors import counting_ids, returned_wh
+from telemetry.selectors import returned_wh
 
 YEAR = timedelta(days=365)
 DAY = timedelta(days=1)
@@ -20,7 +22,7 @@ NET_METERING = Contract.Generation.NET_METERING
 
 
 def kwh_of_last_year(home: Home, until: date) -> list[PeriodUse]:
-    """Return the use of the 12 months of billing periods that ended by a local date, the newest first (at most 5 queries).
+    """Return the use of the 12 months of billing periods that ended by a local date, the newest first (at most 4 queries).
 
     They are 6 bimonthly or 12 monthly ones, or some of each where the contract has changed, without overlap; where there is neither a
     paper bill nor enough data, one is missing. Raises NoContract.
@@ -34,24 +36,24 @@ def kwh_of_last_year(home: Home, until: date) -> list[PeriodUse]:
 
 
 def measured_uses(home: Home, periods: Sequence[Cycle]) -> dict[Cycle, PeriodUse | None]:
-    """Return what CFE would bill by what meters say of periods gone by, None where that is too little (3 queries, 4 with netting)."""
+    """Return what CFE would bill by what meters say of periods gone by, None where that is too little (2 queries, 3 with netting)."""
     if not periods:
         return {}
     first, end = min(period.start for period in periods), max(period.end for period in periods)
-    devices = counting_ids(home)
-    days = home_days(devices, first - HABIT_DAYS * DAY, end, ZoneInfo(home.time_zone))
+    roles = roles_of(home)
+    days = home_days(roles, first - HABIT_DAYS * DAY, end, ZoneInfo(home.time_zone))
     uses = {period: period_use(days, *period) for period in periods}
     netting = [each for each in sorted(periods) if home.contract_on(each.last_day).generation == NET_METERING]
-    return uses | _netted(home, devices, {period: uses[period] for period in netting}) if netting else uses
+    return uses | _netted(home, roles, {period: uses[period] for period in netting}) if netting else uses
 
 
-def _netted(home: Home, devices: Sequence[int], uses: dict[Cycle, PeriodUse | None]) -> dict[Cycle, PeriodUse | None]:
+def _netted(home: Home, roles: Sequence[Role], uses: dict[Cycle, PeriodUse | None]) -> dict[Cycle, PeriodUse | None]:
     """Take from consecutive uses what was returned in each, and the credit of those before it (1 query).
 
     Of a period that meters don't tell of, or that a paper bill stands for, nobody knows what it did to the credit.
     """
     edges = sorted({edge for period in uses for edge in cycle_bounds(home, period)})
-    given = dict(zip(edges, returned_wh(devices, *edges), strict=False))
+    given = dict(zip(edges, returned_wh(roles, *edges), strict=False))
     exchanges = [
         Exchange(use.kwh.expected if use else 0.0, given[cycle_bounds(home, period)[0]] / 1000 if use else 0.0)
         for period, use in uses.items()

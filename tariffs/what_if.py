@@ -8,6 +8,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from accounts.models import Contract, Home
+from devices.roles import Role
 from tariffs.bill import Bill
 from tariffs.billing import Biller
 from tariffs.cycles import Cycle, cycle_containing
@@ -160,7 +161,7 @@ def _saved_kwh(measured: Measured, device: DeviceHours, cycle: Cycle, same: floa
     now, zone = measured.hour, ZoneInfo(measured.home.time_zone)
     days = days_window(HABIT_DAYS + 1, now, zone)
     window = Window(days.start, days.end - timedelta(days=1), "1h", days.zone)
-    steps = [(at, step.drawn_wh) for at, step in history([device.device_id], window, device.channel) if step is not None]
+    steps = [(at, step.drawn_wh) for at, step in history([Role(device.device_id)], window, device.channel) if step is not None]
     seen = {at.date() for at, _wh in steps}
     by_hour: dict[int, float] = defaultdict(float)
     for at, wh in steps:

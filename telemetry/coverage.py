@@ -5,15 +5,28 @@ from typing import NamedTuple
 
 
 class CircuitUse(NamedTuple):
-    """What a circuit drew in a span of time, and the share of the span for which that is known."""
+    """What a circuit drew in a span of time, and the share of the span for which that is known.
+
+    Where the mains count in some hours and circuits in others, the share is that of the hours in which such a thing counts, and `weight`
+    tells how much of the span that is, divided among those that count at once.
+    """
 
     energy_wh: float
     known_share: float
+    weight: float = 1.0
+    is_main: bool = False
 
 
 def known_share(circuits: Sequence[CircuitUse]) -> float:
     """Return the share of the time for which the use is known, as the mean of the circuits; 0 where there is none."""
-    return sum(circuit.known_share for circuit in circuits) / len(circuits) if circuits else 0.0
+    weight = sum(circuit.weight for circuit in circuits)
+    return sum(circuit.known_share * circuit.weight for circuit in circuits) / weight if weight else 0.0
+
+
+def mains_share(circuits: Sequence[CircuitUse]) -> float:
+    """Return for how much of the time, from 0 to 1, the mains count and not circuits."""
+    weight = sum(circuit.weight for circuit in circuits)
+    return sum(circuit.weight for circuit in circuits if circuit.is_main) / weight if weight else 0.0
 
 
 def missing_wh(circuits: Sequence[CircuitUse]) -> float:
@@ -21,4 +34,4 @@ def missing_wh(circuits: Sequence[CircuitUse]) -> float:
 
     A circuit of which nothing is known adds nothing.
     """
-    return sum(max(energy, 0.0) * (1 - share) / share for energy, share in circuits if share > 0)
+    return sum(max(energy, 0.0) * (1 - share) / share for energy, share, *_ in circuits if share > 0)

@@ -1,35 +1,43 @@
-"""The SQL of what is known of circuits."""
+"""The SQL of what is known of circuits. {counted} are the buckets that count (telemetry/counted.py), with their parameters."""
 
-# What each circuit drew between consecutive edges, and for how many seconds that is known: the seconds covered, but the whole of an
-# hour in which a counter told what a gap used (flag 1). Parameters: edges (rising), device_ids, the first and the last edge.
-CIRCUIT_USES = """
-SELECT width_bucket(start, %s::timestamptz[]) - 1 AS span, sum(measured_wh + recovered_wh),
-    sum(CASE WHEN flags & 1 <> 0 THEN 3600 ELSE covered_s::float8 END)
-FROM telemetry_bucket_1h
-WHERE device_id = ANY(%s) AND start >= %s AND start < %s
-GROUP BY span, device_id, channel
-ORDER BY span, device_id, channel
+from telemetry.counted_sql import KNOWN_S
+
+# What drew how much between consecutive edges (span), for how many seconds that is known, and in how many hours such a thing counted: the
+# mains or circuits. Parameter beside those of {counted}: edges (rising).
+CIRCUIT_USES = f"""
+SELECT span, is_main, sum(wh), sum(known_s), max(count(*)) OVER (PARTITION BY span, is_main) FROM (
+    SELECT width_bucket(start, %(edges)s::timestamptz[]) - 1 AS span, is_main, device_id, channel,
+        measured_wh + recovered_wh AS wh, {KNOWN_S} AS known_s
+    FROM {{counted}}
+) hour
+GROUP BY span, is_main, device_id, channel
+ORDER BY span, is_main, device_id, channel
+"""
+
+# The Wh between consecutive edges; {energy} is the SQL of which. Parameters as above.
+ENERGY = """
+SELECT width_bucket(start, %(edges)s::timestamptz[]) - 1, sum({energy}) FROM {counted} GROUP BY 1
 """
 
 # The Wh that circuits used in each hour, the share (0 to 1) of the home's usual use for which that is known, and the Wh that they
 # returned. Each circuit that has been heard of before and after counts by its mean power, for the seconds covered, or for all of an hour in
-# which a counter told what a gap used (flag 1, which old hours don't have, or its energy). Parameters: device_id[], start, end.
-HOME_HOURS = """
+# which a counter told what a gap used. In an hour of the mains these alone do.
+HOME_HOURS = f"""
 WITH bucket AS (
-    SELECT device_id, channel, start, measured_wh + recovered_wh AS wh, returned_wh,
-        CASE WHEN flags & 1 <> 0 OR recovered_wh <> 0 THEN 1 ELSE least(covered_s / 3600, 1) END AS known
-    FROM telemetry_bucket_1h WHERE device_id = ANY(%s) AND start >= %s AND start < %s
+    SELECT device_id, channel, is_main, start, measured_wh + recovered_wh AS wh, returned_wh, {KNOWN_S} / 3600 AS known FROM {{counted}}
 ), circuit AS (
-    SELECT device_id, channel, min(start) AS first, max(start) AS last, greatest(sum(wh) / nullif(sum(known), 0), 1) AS mean_wh
-    FROM bucket GROUP BY device_id, channel
+    SELECT device_id, channel, is_main, min(start) AS first, max(start) AS last,
+        greatest(sum(wh) / nullif(sum(known), 0), 1) AS mean_wh
+    FROM bucket GROUP BY device_id, channel, is_main
 )
-SELECT start, sum(wh), sum(known * mean_wh) / (SELECT sum(mean_wh) FROM circuit WHERE b.start BETWEEN first AND last),
-    sum(returned_wh)
-FROM bucket b JOIN circuit USING (device_id, channel) GROUP BY start
+SELECT start, sum(wh), sum(known * mean_wh) / (
+    SELECT sum(mean_wh) FROM circuit c WHERE c.is_main = b.is_main AND b.start BETWEEN first AND last
+), sum(returned_wh)
+FROM bucket b JOIN circuit USING (device_id, channel, is_main) GROUP BY start, b.is_main
 """
 
-# The same by local date, with the known hours of each. Parameters: time zone, then those of the hours.
+# The same by local date, with the known hours of each. Parameter beside those of {counted}: zone.
 HOME_DAYS = f"""
-SELECT (start AT TIME ZONE %s)::date AS day, sum(wh), sum(known_share)
+SELECT (start AT TIME ZONE %(zone)s)::date AS day, sum(wh), sum(known_share)
 FROM ({HOME_HOURS}) AS hour (start, wh, known_share) GROUP BY day
 """

@@ -2,21 +2,28 @@
 
 from telemetry.bucket_sql import BUCKET_COLUMNS, SUMS, upsert
 
-# History by step. {table} is the bucket table, {step} the SQL of a bucket's step. Parameters by name: zone, device_ids, channel (or
-# null), start, end. A circuit's power, voltage and current are its means over the time that is covered; circuits add up but for voltage.
+# History by step. {counted} are the buckets that count (telemetry/counted.py), {step} is the SQL of a bucket's step. Parameters by name
+# beside those of {counted}: zone, channel (or null). A circuit's power, voltage and current are its means over the time that is covered;
+# circuits add up but for voltage. In a day some hours may be the mains' and some the circuits': each side has the weight of its hours.
 HISTORY = """
 WITH circuit AS (
-    SELECT {step} AS step, sum(measured_wh + recovered_wh) AS drawn_wh, sum(returned_wh) AS returned_wh, sum(covered_s) AS covered_s,
+    SELECT {step} AS step, is_main, count(*) AS hours,
+        sum(measured_wh + recovered_wh) AS drawn_wh, sum(returned_wh) AS returned_wh, sum(covered_s) AS covered_s,
         coalesce(sum(power_mean_w * covered_s) FILTER (WHERE covered_s > 0) / nullif(sum(covered_s), 0), avg(power_mean_w)) AS power_w,
-        avg(voltage_v) AS voltage_v, avg(current_a) AS current_a, max(power_max_w) AS power_max_w
-    FROM {table}
-    WHERE device_id = ANY(%(device_ids)s) AND (%(channel)s::smallint IS NULL OR channel = %(channel)s)
-      AND start >= %(start)s AND start < %(end)s
-    GROUP BY 1, device_id, channel
+        avg(voltage_v) AS voltage_v, avg(current_a) AS current_a
+    FROM {counted}
+    WHERE %(channel)s::smallint IS NULL OR channel = %(channel)s
+    GROUP BY 1, is_main, device_id, channel
+), side AS (
+    SELECT step, max(hours) AS hours, sum(drawn_wh) AS drawn_wh, sum(returned_wh) AS returned_wh, avg(covered_s) AS covered_s,
+        sum(power_w) AS power_w, avg(voltage_v) AS voltage_v, sum(current_a) AS current_a
+    FROM circuit GROUP BY step, is_main
 )
-SELECT step, sum(drawn_wh), sum(returned_wh), avg(covered_s), sum(power_w), avg(voltage_v), sum(current_a) FROM circuit GROUP BY 1
+SELECT step, sum(drawn_wh), sum(returned_wh), sum(covered_s), sum(power_w * hours) / sum(hours) FILTER (WHERE power_w IS NOT NULL),
+    sum(voltage_v * hours) / sum(hours) FILTER (WHERE voltage_v IS NOT NULL),
+    sum(current_a * hours) / sum(hours) FILTER (WHERE current_a IS NOT NULL)
+FROM side GROUP BY step
 """
-HISTORY_TABLES = {"5m": "telemetry_bucket_5m", "1h": "telemetry_bucket_1h", "1d": "telemetry_bucket_1h"}
 HISTORY_STEPS = {"5m": "start", "1h": "start", "1d": "date_trunc('day', start, %(zone)s)"}
 
 # Export: one page of one channel as CSV lines, written by the server, which prints floats so that reading them gives the same again.

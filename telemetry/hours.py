@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from devices.roles import Role
+from telemetry.counted import counted
 from telemetry.coverage_sql import HOME_DAYS, HOME_HOURS
 from telemetry.history import Window, local_midnight
 
@@ -26,10 +28,11 @@ class HourOfHome(NamedTuple):
     returned_wh: float = 0.0
 
 
-def home_hours(devices: Sequence[int], start: datetime, end: datetime, zone: ZoneInfo) -> list[HourOfHome]:
-    """Return every hour of [start, end), whose ends are whole hours, of the devices that make a home's total (1 query)."""
+def home_hours(roles: Sequence[Role], start: datetime, end: datetime, zone: ZoneInfo) -> list[HourOfHome]:
+    """Return every hour of [start, end), whose ends are whole hours, of what measures a home (1 query)."""
+    buckets, parameters = counted(roles, "1h", start, end)
     with connection.cursor() as cursor:
-        cursor.execute(HOME_HOURS, [list(devices), start, end])
+        cursor.execute(HOME_HOURS.format(counted=buckets), parameters)
         found = {at.timestamp(): (wh, known or 0.0, returned) for at, wh, known, returned in cursor.fetchall()}
     hours = Window(start, end, "1h", zone).steps()
     return [HourOfHome(hour, *found.get(hour.timestamp(), (0.0, 0.0))) for hour in hours]
@@ -43,11 +46,12 @@ class DayOfHome(NamedTuple):
     known_share: float
 
 
-def home_days(devices: Sequence[int], first: date, end: date, zone: ZoneInfo) -> list[DayOfHome]:
-    """Return every local date of [first, end) of the devices that make a home's total (1 query)."""
+def home_days(roles: Sequence[Role], first: date, end: date, zone: ZoneInfo) -> list[DayOfHome]:
+    """Return every local date of [first, end) of what measures a home (1 query)."""
     edges = [local_midnight(first + day * DAY, zone) for day in range((end - first).days + 1)]
+    buckets, parameters = counted(roles, "1h", edges[0], edges[-1])
     with connection.cursor() as cursor:
-        cursor.execute(HOME_DAYS, [zone.key, list(devices), edges[0], edges[-1]])
+        cursor.execute(HOME_DAYS.format(counted=buckets), parameters | {"zone": zone.key})
         found = {day: (wh, known or 0.0) for day, wh, known in cursor.fetchall()}
     days = []
     for start, after in pairwise(edges):

@@ -1,19 +1,22 @@
 """Reads of readings and buckets across devices."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import F, Max, Min, Q, Sum
-from django.db.models.expressions import Combinable
+from django.db.models import F, Max, Min, Sum
 
 from accounts.models import Home
-from devices.models import Device
+from devices.roles import Role
+from devices.selectors import roles_of
 from telemetry import history_sql, sql
+from telemetry.counted import counted
 from telemetry.coverage import CircuitUse
-from telemetry.coverage_sql import CIRCUIT_USES
+from telemetry.coverage_sql import CIRCUIT_USES, ENERGY
 from telemetry.history import Window
 from telemetry.live_state import Heard
 from telemetry.models import Hour
@@ -53,64 +56,77 @@ def last_readings(device_id: int, since: datetime) -> list[Heard]:
         return [Heard(channel, time.timestamp(), *measured) for channel, time, *measured in cursor.fetchall()]
 
 
-def counting_ids(home: Home) -> list[int]:
-    """Return the devices that make the home's total: those that measure the whole house where there are some, else all (2 queries)."""
-    return list(Device.with_retired.counting_for(home).order_by("id").values_list("id", flat=True))
-
-
 def home_energy_wh(home: Home, *edges: datetime) -> list[float]:
-    """Return the Wh that the home drew from the grid between each two consecutive edges, which are whole hours (3 queries)."""
-    return energy_wh(counting_ids(home), *edges)
+    """Return the Wh that the home drew from the grid between each two consecutive edges, which are whole hours (2 queries)."""
+    return energy_wh(roles_of(home), *edges)
 
 
-def energy_wh(devices: Sequence[int], *edges: datetime) -> list[float]:
-    """Return the Wh that the devices drew between each two consecutive edges, which are whole hours (1 query).
+def energy_wh(roles: Sequence[Role], *edges: datetime) -> list[float]:
+    """Return the Wh that what measures a home drew between each two consecutive edges, which are whole hours (1 query, or none).
 
     Two edges may be one: in the first hour of a cycle there is no whole hour of it yet.
     """
-    return _sums(F("measured_wh") + F("recovered_wh"), devices, edges)
+    return _sums("measured_wh + recovered_wh", roles, edges)
 
 
-def returned_wh(devices: Sequence[int], *edges: datetime) -> list[float]:
-    """Return the Wh that the devices returned to the grid between each two consecutive edges, which are whole hours (1 query)."""
-    return _sums(F("returned_wh"), devices, edges)
+def returned_wh(roles: Sequence[Role], *edges: datetime) -> list[float]:
+    """Return the Wh that were returned to the grid between each two consecutive edges, as `energy_wh` does."""
+    return _sums("returned_wh", roles, edges)
 
 
-def _sums(energy: Combinable, devices: Sequence[int], edges: Sequence[datetime]) -> list[float]:
-    hours = Hour.objects.filter(device_id__in=devices, start__gte=edges[0], start__lt=edges[-1])
-    spans = {f"span_{number}": Q(start__gte=start, start__lt=end) for number, (start, end) in enumerate(pairwise(edges))}
-    found = hours.aggregate(**{name: Sum(energy, filter=span) for name, span in spans.items()})
-    return [found[name] or 0.0 for name in spans]
+def _sums(energy: str, roles: Sequence[Role], edges: Sequence[datetime]) -> list[float]:
+    if not roles:
+        return [0.0] * (len(edges) - 1)
+    buckets, parameters = counted(roles, "1h", edges[0], edges[-1])
+    with connection.cursor() as cursor:
+        cursor.execute(ENERGY.format(counted=buckets, energy=energy), parameters | {"edges": list(edges)})
+        found = dict(cursor.fetchall())
+    return [found.get(span, 0.0) for span in range(len(edges) - 1)]
 
 
-def circuit_uses(device_ids: Sequence[int], edges: Sequence[datetime]) -> list[list[CircuitUse]]:
+class _Use(NamedTuple):
+    """A row of CIRCUIT_USES."""
+
+    span: int
+    is_main: bool
+    energy_wh: float
+    known_s: float
+    hours: int
+
+
+def circuit_uses(roles: Sequence[Role], edges: Sequence[datetime]) -> list[list[CircuitUse]]:
     """Return what each circuit did in each span between consecutive edges, which are whole hours that rise (1 query).
 
     An hour is known for the time that readings cover. Where a counter moved across a gap, the hour's energy is known though nobody
     saw it flow (recovered), so the whole hour is. A circuit without any hour in a span is not in it: it may not have been there yet.
+    Where some hours of a span are the mains' and others the circuits', each side has its part of the span, and of what nobody measured.
     """
-    spans: list[list[CircuitUse]] = [[] for _ in edges[1:]]
+    buckets, parameters = counted(roles, "1h", edges[0], edges[-1])
     with connection.cursor() as cursor:
-        cursor.execute(CIRCUIT_USES, [list(edges), list(device_ids), edges[0], edges[-1]])
-        for span, energy_wh, known_s in cursor.fetchall():
-            length_s = (edges[span + 1] - edges[span]).total_seconds()
-            spans[span].append(CircuitUse(energy_wh, min(known_s / length_s, 1.0)))
-    return spans
+        cursor.execute(CIRCUIT_USES.format(counted=buckets), parameters | {"edges": list(edges)})
+        rows = [_Use(*row) for row in cursor.fetchall()]
+    by_span = {span: list(uses) for span, uses in groupby(rows, attrgetter("span"))}
+    lengths = [(end - start).total_seconds() for start, end in pairwise(edges)]
+    return [_circuit_uses(by_span.get(span, []), length_s) for span, length_s in enumerate(lengths)]
 
 
-def history(device_ids: Sequence[int], window: Window, channel: int | None = None) -> list[tuple[datetime, Step | None]]:
+def _circuit_uses(uses: Sequence[_Use], length_s: float) -> list[CircuitUse]:
+    count = Counter(use.is_main for use in uses)
+    hours = sum({use.is_main: use.hours for use in uses}.values())
+    return [
+        CircuitUse(
+            energy_wh, min(known_s * hours / (counted_hours * length_s), 1.0), counted_hours / hours / count[is_main], is_main
+        )
+        for _span, is_main, energy_wh, known_s, counted_hours in uses
+    ]
+
+
+def history(roles: Sequence[Role], window: Window, channel: int | None = None) -> list[tuple[datetime, Step | None]]:
     """Return each step of the window with what the circuits did in it, or None where there is no data (1 query)."""
-    table, step = history_sql.HISTORY_TABLES[window.resolution], history_sql.HISTORY_STEPS[window.resolution]
-    statement = history_sql.HISTORY.format(table=table, step=step)
-    parameters = {
-        "zone": window.zone.key,
-        "device_ids": list(device_ids),
-        "channel": channel,
-        "start": window.start,
-        "end": window.end,
-    }
+    buckets, parameters = counted(roles, window.resolution, window.start, window.end)
+    statement = history_sql.HISTORY.format(counted=buckets, step=history_sql.HISTORY_STEPS[window.resolution])
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, parameters | {"zone": window.zone.key, "channel": channel})
         found = {row[0].astimezone(UTC): Step(*row[1:]) for row in cursor.fetchall()}
     # By UTC: a local time that comes twice, as in autumn, equals no time of another zone.
     return [(step, found.get(step.astimezone(UTC))) for step in window.steps()]

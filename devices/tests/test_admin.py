@@ -23,7 +23,7 @@ def device(home: Home) -> Device:
 
 
 def form(home: Home, **fields: str) -> dict[str, str]:
-    management = {"channels-TOTAL_FORMS": "0", "channels-INITIAL_FORMS": "0"}
+    management = {f"{of}-{field}": "0" for of in ("channels", "role_changes") for field in ("TOTAL_FORMS", "INITIAL_FORMS")}
     device = {"home": str(home.pk), "name": "Tablero", "mqtt_prefix": "shellypro4pm", "model": "shellypro4pm", "brand": "Shelly"}
     return management | device | {"hardware_id": "34:98:7A:E4:D3:53", "is_active": "on"} | fields
 

@@ -70,7 +70,7 @@ def test_a_dashboard_is_a_constant_number_of_queries(
     api: APIClient, home: Home, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     Recommendation.objects.bulk_create(Recommendation(home=home, text="Apaga el boiler.") for _ in range(20))
-    with django_assert_num_queries(6):  # user, home, contract, mains, meters, recommendation
+    with django_assert_num_queries(5):  # user, home, contract, meters, recommendation
         assert api.get(URL).status_code == 200
 
 
@@ -86,7 +86,7 @@ def test_readings_of_every_circuit_become_kwh_and_pesos(
     used = [(first, 1_000.0), (now - timedelta(seconds=1), 51_900.0)]
     readings_store((meter.pk, Sample(0, at, 100.0, 127.0, 1.0, counter, None)) for meter in meters for at, counter in used)
     rollup()
-    with django_assert_num_queries(14):  # and prices, what bills there are, the habits' hours and the year's four
+    with django_assert_num_queries(12):  # and prices, what bills there are, the habits' hours and the year's three
         body = api.get(URL).json()
     assert body["kwh_consumed_cycle"] == pytest.approx(3 * 50.9, abs=0.01)
     bill = bill_for(home.contract, current_cycle(home, now), 152)

@@ -313,9 +313,9 @@ def test_the_outlook_is_the_same_few_queries_whatever_the_circuits(
         used_hourly(meter, hour_of(now) - 10 * DAY, hour_of(now), lambda _hour: 400.0)
     # user, home, contract, mains, devices, energy, prices, what bills there are; for the habits hours; for the year bills, mains,
     # devices, hours
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(11):
         api.get(URL)
-    with django_assert_num_queries(8):  # habits and year are kept
+    with django_assert_num_queries(7):  # habits and year are kept
         api.get(URL)
 
 

@@ -156,7 +156,7 @@ def test_a_home_without_a_contract_or_without_prices_is_told_so(api: APIClient, 
     assert (answer.status_code, answer.json()) == (404, {"detail": "Tu hogar no tiene un contrato de suministro."})
 
 
-@pytest.mark.parametrize(("tariff", "queries"), [("1B", 8), ("1F", 9)])
+@pytest.mark.parametrize(("tariff", "queries"), [("1B", 7), ("1F", 8)])
 def test_it_takes_a_constant_number_of_queries(
     api: APIClient, playa: Home, meter: Device, tariff: str, queries: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -169,7 +169,7 @@ def test_a_year_takes_a_constant_number_of_queries(
             _bill(playa, period, 100)
         else:
             _measure(playa, meter, period, 100)
-    with django_assert_num_queries(5):  # bills, contract, mains, meters, hours
+    with django_assert_num_queries(4):  # bills, contract, meters, hours
         assert len(kwh_of_last_year(playa, UNTIL)) == 6
 
 

@@ -12,11 +12,13 @@ from accounts.authentication import caller
 from accounts.models import Home
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
+from devices.roles import Role
+from devices.selectors import roles_of
 from ecowatt.conditional import conditional
 from ecowatt.schema import NEEDS_LOGIN, answer, invalid, refusals
 from telemetry.api.serializers import DaysSerializer, GraphQuery, GraphSerializer, HistoryQuery
 from telemetry.history import Window
-from telemetry.selectors import Step, counting_ids, history
+from telemetry.selectors import Step, history
 
 ERRORS = NEEDS_LOGIN | refusals(
     {404: ("Dispositivo no encontrado o no pertenece al usuario.", "Tu cuenta no pertenece a ningún hogar.")}
@@ -51,16 +53,16 @@ def _asked(request: Request, query_class: type[HistoryQuery]) -> tuple[dict[str,
     query = query_class(data=request.query_params, context={"zone": ZoneInfo(home.time_zone)})
     query.is_valid(raise_exception=True)
     asked = query.validated_data
-    return asked, history(_device_ids(home, asked.get("device_id")), asked["window"], asked.get("channel"))
+    return asked, history(_roles(home, asked.get("device_id")), asked["window"], asked.get("channel"))
 
 
-def _device_ids(home: Home, device_id: int | None) -> list[int]:
-    """Return the one device that is asked for, or those that make the home's total."""
+def _roles(home: Home, device_id: int | None) -> list[Role]:
+    """Return the one device that is asked for, or what measures the home."""
     if device_id is None:
-        return counting_ids(home)
+        return roles_of(home)
     if not Device.objects.filter(home=home, pk=device_id).exists():
         raise DeviceNotFound
-    return [device_id]
+    return [Role(device_id)]
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

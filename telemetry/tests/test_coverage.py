@@ -6,6 +6,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Home
 from devices.models import Device
+from devices.roles import Role
 from telemetry.coverage import CircuitUse, known_share, missing_wh
 from telemetry.models import Bucket, Hour
 from telemetry.rollups import rollup
@@ -44,7 +45,10 @@ def test_the_uses_of_circuits_are_cut_at_the_edges(meter: Device, home: Home) ->
     _add(meter, 1, 7, channel=1)
     _add(other, 4, 40)
     edges = [MIDNIGHT, MIDNIGHT + 2 * HOUR, MIDNIGHT + 4 * HOUR]
-    assert circuit_uses([meter.pk, other.pk], edges) == [[(200, 0.5), (7, 0.5)], [(200, 0.5)]]
+    assert [[use[:2] for use in span] for span in circuit_uses([Role(meter.pk), Role(other.pk)], edges)] == [
+        [(200, 0.5), (7, 0.5)],
+        [(200, 0.5)],
+    ]
     assert sum(home_energy_wh(home, edges[0], edges[1], edges[-1])) == 407
 
 
@@ -53,7 +57,8 @@ def test_an_hour_whose_energy_the_counter_told_is_known(meter: Device) -> None:
     _add(meter, 0, 10, covered_s=600, recovered_wh=50, flags=Bucket.Flag.RECOVERED)
     _add(meter, 1, 0, covered_s=0, flags=Bucket.Flag.RECOVERED)  # a gap in which nothing was used
     _add(meter, 2, 10, covered_s=1800, flags=Bucket.Flag.REJECTED)
-    assert circuit_uses([meter.pk], [MIDNIGHT, MIDNIGHT + 4 * HOUR]) == [[(70, 2.5 / 4)]]
+    ((use,),) = circuit_uses([Role(meter.pk)], [MIDNIGHT, MIDNIGHT + 4 * HOUR])
+    assert use[:2] == (70, 2.5 / 4)
 
 
 @pytest.mark.django_db
@@ -63,7 +68,7 @@ def test_a_gap_is_known_with_a_counter_and_unknown_without(meter: Device, counte
     counters = [(first, 1_000.0), (first + 3 * HOUR, 4_000.0)]
     readings_store((meter.pk, Sample(0, at, 100.0, None, None, wh if counted else None, None)) for at, wh in counters)
     rollup()
-    ((use,),) = circuit_uses([meter.pk], [first, first + 3 * HOUR])
+    ((use,),) = circuit_uses([Role(meter.pk)], [first, first + 3 * HOUR])
     assert use.known_share * 3 == known
     assert use.energy_wh == pytest.approx(3_000 if counted else 0)
 
@@ -72,4 +77,4 @@ def test_a_gap_is_known_with_a_counter_and_unknown_without(meter: Device, counte
 def test_the_uses_take_one_query(meter: Device, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     edges = [MIDNIGHT + days * 24 * HOUR for days in range(13)]
     with django_assert_num_queries(1):
-        assert circuit_uses([meter.pk], edges) == [[]] * 12
+        assert circuit_uses([Role(meter.pk)], edges) == [[]] * 12

@@ -231,5 +231,5 @@ def test_history_takes_a_constant_number_of_queries(
 ) -> None:
     for number in range(5):
         add(Device.objects.create(home=home, hardware_id=f"d{number}", name="Circuito"), this_hour(), 1)
-    with django_assert_num_queries(5):  # the caller, the home, has it mains, its devices, the buckets
+    with django_assert_num_queries(4):  # the caller, the home, has it mains, its devices, the buckets
         api.get(path)

@@ -6,9 +6,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Home
 from devices.models import Device
+from devices.selectors import roles_of
 from telemetry.hours import HOUR, HourOfHome, home_hours, hour_of
 from telemetry.models import Bucket, Hour
-from telemetry.selectors import counting_ids
 
 START = datetime(2026, 11, 3, 18, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ def _hour(
 
 
 def _hours(home: Home, length: timedelta) -> list[HourOfHome]:
-    return home_hours(counting_ids(home), START, START + length, ZoneInfo(home.time_zone))
+    return home_hours(roles_of(home), START, START + length, ZoneInfo(home.time_zone))
 
 
 @pytest.fixture
@@ -82,8 +82,8 @@ def test_the_mains_alone_count_and_strangers_never(home: Home, meter: Device, ot
     assert _hours(home, HOUR)[0].wh == 700
 
 
-def test_it_takes_three_queries(home: Home, meter: Device, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    with django_assert_num_queries(3):
+def test_it_takes_two_queries(home: Home, meter: Device, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(2):
         _hours(home, timedelta(days=60))
 
 
