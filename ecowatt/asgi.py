@@ -3,9 +3,9 @@
 import gc
 import os
 
+import django
 from django.apps import apps
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecowatt.settings")
 # Under ASGI each request has a thread of its own, and connections belong to threads: without a pool each request would open one. Where
@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecowatt.settings")
 if not apps.ready:
     database = settings.DATABASES["default"]
     database |= {"CONN_MAX_AGE": 0, "OPTIONS": database.get("OPTIONS", {}) | {"pool": settings.DATABASE_POOL}}
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 # Imported after Django is set up, for they use its models.
 from channels.routing import URLRouter  # noqa: E402
@@ -21,6 +21,7 @@ from django.urls import re_path  # noqa: E402
 
 import ecowatt.urls  # noqa: E402, F401  so that the first caller does not wait until all views are loaded
 from ecowatt import http_protocol, shutdown  # noqa: E402
+from ecowatt.handler import Handler  # noqa: E402
 from telemetry.consumers import LiveConsumer  # noqa: E402
 from telemetry.ingest import Message, Receive, Send, ingest  # noqa: E402
 
@@ -28,6 +29,7 @@ from telemetry.ingest import Message, Receive, Send, ingest  # noqa: E402
 http_protocol.install()
 shutdown.install()
 
+django_application = Handler()
 INGEST_PATHS = frozenset({"/api/v1/ingest/shelly", "/api/v1/ingest/shelly/"})
 # An id of more than 18 digits can't be one of ours, nor a 64-bit integer.
 sockets = URLRouter([re_path(r"^ws/live/(?P<device_id>[0-9]{1,18})/?$", LiveConsumer.as_asgi())])

@@ -32,3 +32,29 @@ def test_requests_in_threads_of_their_own_share_a_pool_of_connections() -> None:
     enough, opened = asked.stdout.splitlines()[-1].split()
     assert enough == "True"
     assert int(opened) < 5, "one for each request"
+
+
+HOPS = """
+import asyncio, httpx, ecowatt.asgi
+from asgiref.sync import SyncToAsync
+
+hops, go = [], SyncToAsync.__call__
+
+async def counted(self, *args, **kwargs):
+    hops.append(self.func)
+    return await go(self, *args, **kwargs)
+
+async def ask():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(ecowatt.asgi.application, False), base_url="http://localhost") as phone:
+        await phone.get("/")
+        SyncToAsync.__call__ = counted
+        assert (await phone.get("/")).status_code == 200
+
+asyncio.run(ask())
+print(len(hops))
+"""
+
+
+def test_a_request_goes_to_a_thread_for_middleware_and_view_together() -> None:
+    asked = subprocess.run([sys.executable, "-c", HOPS], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(asked.stdout.splitlines()[-1]) <= 4, "two are Django's own: for its signals"
