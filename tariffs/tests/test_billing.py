@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tariffs.bill import Bill, Certainty, Doubt, Levy, Terms, to_cents
-from tariffs.billing import Biller, Section, price_month
+from tariffs.billing import Biller
 from tariffs.constants import MAX_KWH, NATIONAL, Season, Tier
+from tariffs.sections import Section, price_month
 from tariffs.tests.helpers import book_of
 
 PAPER = json.loads((Path(__file__).parent / "data" / "bills.json").read_text())
