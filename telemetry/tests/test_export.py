@@ -174,6 +174,13 @@ def readings_invent(device_id: int) -> None:
     connection.close()  # this thread's own
 
 
+@sync_to_async
+def token_of(user: User) -> str:
+    token = str(access_token(user))
+    connection.close()  # this thread's own
+    return token
+
+
 def asgi_scope(token: str) -> dict[str, Any]:
     since = (datetime.now(UTC) - timedelta(days=20)).date()
     return {
@@ -214,7 +221,7 @@ async def test_memory_stays_flat_however_long_the_file_is(owner: User, meter: De
     browser = Browser()
     tracemalloc.start()
     try:
-        await application(asgi_scope(str(await sync_to_async(access_token)(owner))), browser.receive, browser.send)
+        await application(asgi_scope(await token_of(owner)), browser.receive, browser.send)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
