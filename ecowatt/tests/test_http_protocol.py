@@ -86,9 +86,11 @@ def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def running(folder: Path, command: list[str], **environment: str) -> Iterator[Web]:
     port = free_port()
     started = Web(port, Process(folder / "web.log", *(word.format(port) for word in command), **environment))
-    await_true("the web process answers", started.answers)
-    yield started
-    started.process.discard()
+    try:
+        await_true("the web process answers", started.answers)
+        yield started
+    finally:
+        started.process.discard()
 
 
 def ampersands(count: int, *, chunked: bool = False) -> Iterator[bytes]:
