@@ -67,9 +67,15 @@ class Reconciliation(NamedTuple):
 
 
 def reconcile(
-    biller: Biller, *, billed_kwh: int, paid_mxn: Decimal, circuits: Sequence[CircuitUse], measured_by: MeasuredBy
+    biller: Biller,
+    *,
+    billed_kwh: int,
+    paid_mxn: Decimal,
+    circuits: Sequence[CircuitUse],
+    measured_by: MeasuredBy,
+    netted_wh: float = 0.0,
 ) -> Reconciliation:
-    """Split the differences between a paper bill and what the circuits of its period drew.
+    """Split the differences between a paper bill and what the circuits of its period drew, less what was returned and netted of it.
 
     `no_data` is what the circuits would have drawn in the time that is unknown, each at its mean power, but never more than the
     paper has beyond the measured. If nothing at all is known of a home with meters, it is all of that. What is left was drawn past
@@ -79,7 +85,7 @@ def reconcile(
     the bill with IVA, DAP and discount. Less than a peso from there to what was paid is cents that one bill carries to the next. From
     more, what cutting the bill to pesos explains is rounding, and the rest a wrong price or tariff (or a charge not of energy).
     """
-    measured_wh = max(round(sum(circuit.energy_wh for circuit in circuits)), 0)
+    measured_wh = max(round(sum(circuit.energy_wh for circuit in circuits) - netted_wh), 0)
     whole = _as_printed(measured_wh, billed_kwh)
     no_data = _no_data(circuits, measured_by, billed_kwh - whole)
     bill = biller.bill(billed_kwh)

@@ -25,7 +25,7 @@ from tariffs.prices import NoPrices, PriceBook, Rate
 from tariffs.reconciliation import MeasuredBy, Reconciliation, reconcile
 from tariffs.suggestions import Suggestion, suggestions
 from telemetry.coverage import CircuitUse, mains_share
-from telemetry.selectors import circuit_uses
+from telemetry.selectors import circuit_uses, returned_wh
 
 MOSTLY = 0.9
 
@@ -189,11 +189,21 @@ def contract_of_bill(bill: PaperBill) -> Contract:
 
 
 def reconciliation_of(bill: PaperBill) -> Reconciliation:
-    """Return why a paper bill says something else than the meters (4 queries). Raises NoContract and PricesMissing."""
-    period = Cycle(bill.start, bill.end)
-    biller = biller_for(contract_of_bill(bill), period)
+    """Return why a paper bill says something else than the meters (4 queries, 6 with netting). Raises NoContract and PricesMissing."""
+    period, contract = Cycle(bill.start, bill.end), contract_of_bill(bill)
+    biller = biller_for(contract, period)
     measured_by, (circuits,) = cycle_uses(bill.home, [period])
-    return reconcile(biller, billed_kwh=bill.kwh, paid_mxn=bill.total_mxn, circuits=circuits, measured_by=measured_by)
+    netted_wh = 0.0
+    if contract.generation == Contract.Generation.NET_METERING:
+        (netted_wh,) = returned_wh(roles_of(bill.home), *cycle_bounds(bill.home, period))
+    return reconcile(
+        biller,
+        billed_kwh=bill.kwh,
+        paid_mxn=bill.total_mxn,
+        circuits=circuits,
+        measured_by=measured_by,
+        netted_wh=netted_wh,
+    )
 
 
 def suggestions_for(bill: PaperBill, reconciliation: Reconciliation) -> list[Suggestion]:

@@ -216,5 +216,5 @@ def test_an_administrator_without_a_home_gets_a_sentence(db: None) -> None:
 def test_reading_the_contract_takes_a_fixed_number_of_queries(
     api: APIClient, django_assert_num_queries: Callable[[int], Any]
 ) -> None:
-    with django_assert_num_queries(5):  # user, home, contract; the meters of the home, and what they returned
+    with django_assert_num_queries(4):  # user, home, contract; what measures the home has returned
         api.get(URL)

@@ -1,6 +1,7 @@
 """Homes that return energy to the grid: what is billed, how far it can be trusted, and what the contract is told."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from accounts.models import Contract, Home
 from accounts.services import contract_change
 from devices.models import Device
 from tariffs.bill import Certainty, Doubt
+from tariffs.models import PaperBill
 from tariffs.outlooks import Measured, measured_of, outlook_of
+from tariffs.selectors import reconciliation_of
 from tariffs.tests.homes import panels, used_hourly
 from tariffs.use import kwh_of_last_year
 from telemetry.hours import hour_of
@@ -145,3 +148,12 @@ def test_a_surplus_lowers_the_bills_after_it_for_dac_too(home: Home, meter: Devi
     used_hourly(meter, start + 31 * DAY, hour_of(NOW), lambda _hour: 100.0)
     uses = {use.start: use.kwh.expected for use in kwh_of_last_year(home, date(2026, 6, 1))}
     assert uses == {date(2026, 3, 1): 0, date(2026, 4, 1): 0, date(2026, 5, 1): pytest.approx(72 + 74 - 31 * 4, abs=1)}
+
+
+def test_a_paper_bill_is_compared_with_what_is_left_of_what_was_drawn(home: Home, meter: Device) -> None:
+    contract_change(home=home, valid_from=date(2025, 1, 1), tariff="1C", generation=NETTED)
+    panels(meter, datetime(2026, 5, 1, 6, tzinfo=UTC), datetime(2026, 6, 1, 6, tzinfo=UTC), returned_wh=500.0)
+    bill = PaperBill(home=home, start=date(2026, 5, 1), end=date(2026, 6, 1), kwh=31 * 4, total_mxn=Decimal(150))
+    found = reconciliation_of(bill)
+    assert found.measured_kwh == 31 * 4
+    assert found.difference_kwh == 0
