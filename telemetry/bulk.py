@@ -13,8 +13,8 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 from telemetry import bucket_sql, rollup_sql
-from telemetry.energy import Buckets, Readings, Spans
-from telemetry.spans import EPOCH, Span
+from telemetry.energy import Buckets, Readings, Spans, Stretches
+from telemetry.spans import EPOCH, Span, Stretch
 
 Column = NDArray[Any]
 
@@ -54,26 +54,28 @@ def query_about(statement: str, rows: Iterable[Sequence[Any]], *more: Any) -> li
     return query(statement, [*_columns(rows), *more])
 
 
-def readings_of(spans: Sequence[Span]) -> Readings:
-    """Fetch the readings of the spans (1 query)."""
-    ranges = [(*span[:2], span.fetch_lo, span.fetch_hi) for span in spans]
-    least, greatest = min(span.fetch_lo for span in spans), max(span.fetch_hi for span in spans)
-    rows = sorted(query_about(rollup_sql.READINGS, ranges, least, greatest))
+def readings_of(stretches: Sequence[Stretch]) -> Readings:
+    """Fetch the readings of the stretches (1 query)."""
+    least, greatest = min(one.from_time for one in stretches), max(one.to_time for one in stretches)
+    rows = sorted(query_about(rollup_sql.READINGS, [one[:4] for one in stretches], least, greatest))
     packed = np.frombuffer(b"".join(row[1] for row in rows), READING)
     time, *measured = (packed[name] for name in READING.names or ())
     number, count = np.array([(row[0] - 1, len(row[1]) // READING.itemsize) for row in rows], np.int64).reshape(-1, 2).T
     return Readings(np.repeat(number, count), time + POSTGRES_EPOCH_US, *(column.astype(np.float64) for column in measured))
 
 
-def for_arithmetic(spans: Sequence[Span]) -> Spans:
-    """Return what the arithmetic takes of the spans."""
-    names = ("lo", "hi", "counter_first", "counter_last")
-    return Spans(*(_microseconds(getattr(span, name) for span in spans) for name in names))
+def for_arithmetic(stretches: Sequence[Stretch], spans: Sequence[Span]) -> tuple[Stretches, Spans]:
+    """Return what the arithmetic takes of them."""
+    first, last = (_microseconds(getattr(one, name) for one in stretches) for name in ("counter_first", "counter_last"))
+    numbers = np.array([one.span for one in stretches], np.int64)
+    return Stretches(numbers, first, last), Spans(
+        *(_microseconds(getattr(span, name) for span in spans) for name in ("lo", "hi"))
+    )
 
 
 def replace_buckets(spans: Sequence[Span], computed: Buckets) -> None:
     """Replace the five minutes of the spans by the computed ones, and sum their hours anew (3 queries, or 5)."""
-    device, channel, lo, hi = _columns(span[:4] for span in spans)
+    device, channel, lo, hi = _columns(spans)
     keys = [device[computed.span], channel[computed.span], computed.start - POSTGRES_EPOCH_US]
     query(bucket_sql.UPSERT_FIVE_MINUTES, [*keys, *map(_storable, computed[2:], BUCKET_TYPES)])
     stale = query(bucket_sql.STALE_FIVE_MINUTES, [device, channel, lo, hi, *keys])

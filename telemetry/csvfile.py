@@ -8,15 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from devices.shelly import MAX_CHANNEL, normalised_hardware_id
+from telemetry import kinds
 
 KEY = ("resolution", "hardware_id", "channel")
 TIMES = {"raw": "time", "5m": "start", "1h": "start", "1d": "date"}
 WIDTHS = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1)}
-READING_VALUES = ("power_w", "voltage_v", "current_a", "energy_wh", "returned_wh")
+READING_VALUES = ("power_w", "voltage_v", "current_a", "energy_wh", "returned_wh", "kind")
 BUCKET_VALUES = (
     *("measured_wh", "recovered_wh", "returned_wh", "covered_s", "samples"),
     *("power_min_w", "power_mean_w", "power_max_w", "voltage_v", "current_a", "flags"),
 )
+COMPONENTS = {kinds.kind_name(kind): kind for kind in kinds.Kind}
 FLAGS = 7  # what the roll-up may have set; see models.Bucket.Flag
 BLOCK = 4096
 
@@ -42,6 +44,11 @@ def columns(resolution: str) -> list[str]:
     return [*KEY, TIMES[resolution], *(READING_VALUES if resolution == "raw" else BUCKET_VALUES)]
 
 
+def former_columns() -> list[str]:
+    """Return the header of readings from before their kind was told."""
+    return columns("raw")[:-1]
+
+
 def read_lines(file: Iterable[str], now: datetime) -> Iterator[tuple[str, Line]]:
     """Yield the resolution (always the same) and each line. Raises FileProblem at the first that is wrong or repeats another."""
     reader = csv.reader(file, strict=True)
@@ -50,7 +57,7 @@ def read_lines(file: Iterable[str], now: datetime) -> Iterator[tuple[str, Line]]
         header = _header(next(reader, []))
         while row := _filled(reader):
             resolution = resolution or _resolution(header, row[0])
-            line = _line(row, resolution, now)
+            line = _line(row, header, resolution, now)
             if resolution != "raw" and seen.before(line, WIDTHS[resolution]):
                 raise FileProblem("there is a line for this device, channel and start already.")
             yield resolution, line
@@ -68,26 +75,25 @@ def _filled(reader: Iterator[list[str]]) -> list[str]:
 def _header(names: list[str]) -> list[str]:
     if names == columns("1d"):
         raise FileProblem("days can't be imported, since they are sums of hours: export with the resolution 1h or 5m.")
-    if names not in (columns("raw"), columns("5m")):
+    if names not in (columns("raw"), columns("5m"), former_columns()):
         raise FileProblem(f"the header is not that of an export: {','.join(columns('5m'))} or {','.join(columns('raw'))}.")
     return names
 
 
 def _resolution(header: list[str], named: str) -> str:
     """Return the resolution that the first line names, if it goes with the header."""
-    if named not in TIMES or columns(named) != header:
+    if named not in TIMES or header not in (columns(named), former_columns() if named == "raw" else None):
         raise FileProblem(f"the resolution is {named!r}, which does not go with the header.")
     return named
 
 
-def _line(row: list[str], resolution: str, now: datetime) -> Line:
-    names = columns(resolution)
+def _line(row: list[str], names: list[str], resolution: str, now: datetime) -> Line:
     if len(row) != len(names):
         raise FileProblem(f"it has {len(row)} values, but the header names {len(names)}.")
     if row[0] != resolution:
         raise FileProblem(f"the resolution is {row[0]!r}, but that of the first line is {resolution!r}.")
-    kinds = KINDS | {"returned_wh": RETURNED[resolution == "raw"]}
-    values = tuple(_checked(name, text, kinds[name]) for name, text in zip(names[4:], row[4:], strict=True))
+    takes = KINDS | {"returned_wh": RETURNED[resolution == "raw"]}
+    values = tuple(_checked(name, text, takes[name]) for name, text in zip(names[4:], row[4:], strict=True))
     time = _checked(names[3], row[3], TIME)
     if time > now:
         raise FileProblem(f"{names[3]} is {row[3]}, which is yet to come.")
@@ -141,6 +147,12 @@ def _real(text: str) -> float:
     return value
 
 
+def _component(text: str) -> int:
+    if text not in COMPONENTS:
+        raise ValueError
+    return COMPONENTS[text]
+
+
 class Kind(NamedTuple):
     """How a value is read (ValueError or OverflowError: not at all), and what it takes, in words."""
 
@@ -174,6 +186,7 @@ KINDS = {
     "energy_wh": DOUBLE.or_nothing(),
     "samples": _whole(2**31 - 1),
     "flags": _whole(FLAGS),
+    "kind": Kind(_component, "the name of a kind of component, or nothing"),
 }
 RETURNED = {True: DOUBLE.or_nothing(), False: DOUBLE}  # a reading may lack it, a bucket never
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telemetry.counters import absurd, misread, moved
-from telemetry.grid import Floats, Grid, Ints, Moments, Steps
+from telemetry.grid import BUCKET, SECOND, Floats, Grid, Ints, Moments, Steps
 
 RECOVERED, REJECTED, RESTARTED = 1, 2, 4
 
@@ -26,12 +26,12 @@ class Rules(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """Readings as columns, sorted by span and time; no time comes twice in a span. NaN is what a reading does not say.
+    """Readings as columns, sorted by stretch and time; no time comes twice in a stretch. NaN is what a reading does not say.
 
-    span: which of the spans the reading was fetched for. time: µs. The counters are Wh.
+    stretch: which of the stretches the reading is of. time: µs. The counters are Wh.
     """
 
-    span: Ints
+    stretch: Ints
     time: Ints
     power_w: Floats
     voltage_v: Floats
@@ -41,13 +41,19 @@ class Readings(NamedTuple):
 
 
 class Spans(NamedTuple):
-    """Ranges [lo, hi) of whole buckets to compute, µs, and the first and last counter of each span's channel (0, 0: it has none).
-
-    The readings of a span must reach to two counters before and behind it, or as far as there are any.
-    """
+    """Ranges [lo, hi) of whole buckets to compute, µs."""
 
     lo: Ints
     hi: Ints
+
+
+class Stretches(NamedTuple):
+    """Readings of one series: which span they are for, and the first and last counter of the series, µs (0, 0: it has none).
+
+    They must reach to two counters before and behind the span, or as far as there are any. Nothing counts from one stretch to another.
+    """
+
+    span: Ints
     counter_first: Ints
     counter_last: Ints
 
@@ -88,12 +94,12 @@ class _ByCounter(NamedTuple):
     flags: Ints
 
 
-def buckets(readings: Readings, spans: Spans, rules: Rules) -> Buckets:
+def buckets(readings: Readings, stretches: Stretches, spans: Spans, rules: Rules) -> Buckets:
     """Return the buckets of the spans: those with a reading, and those that an interval with known energy or power touches."""
-    grid = Grid(spans.lo, spans.hi)
-    at = grid.moments(readings.span, readings.time)
+    grid = Grid(spans.lo, spans.hi, stretches.span)
+    at = grid.moments(readings.stretch, readings.time)
     steps = Steps(grid, at)
-    power, counter = _by_power(readings, spans, rules, steps), _by_counter(readings, rules, grid, at, steps)
+    power, counter = _by_power(readings, stretches, rules, steps), _by_counter(readings, rules, grid, at, steps)
     samples = grid.count(at.slot)
     low, high = grid.extremes(at.slot, readings.power_w)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -102,7 +108,7 @@ def buckets(readings: Readings, spans: Spans, rules: Rules) -> Buckets:
         power.drawn_wh + counter.measured_wh,
         counter.recovered_wh,
         power.returned_wh + counter.returned_wh,
-        power.covered_s,
+        np.minimum(power.covered_s, BUCKET / SECOND),  # what several kinds of components say may overlap
         samples,
         low,
         mean,
@@ -115,9 +121,9 @@ def buckets(readings: Readings, spans: Spans, rules: Rules) -> Buckets:
     return Buckets(*grid.buckets(known), *(column[known] for column in columns))
 
 
-def _by_power(readings: Readings, spans: Spans, rules: Rules, steps: Steps) -> _ByPower:
-    span = readings.span[1:]
-    by_counter = (readings.time[:-1] >= spans.counter_first[span]) & (readings.time[1:] <= spans.counter_last[span])
+def _by_power(readings: Readings, stretches: Stretches, rules: Rules, steps: Steps) -> _ByPower:
+    of = readings.stretch[1:]
+    by_counter = (readings.time[:-1] >= stretches.counter_first[of]) & (readings.time[1:] <= stretches.counter_last[of])
     near = steps.inside & (steps.seconds <= np.where(by_counter, rules.counter_gap_s, rules.power_gap_s))
     covered_s = np.where(near, steps.seconds, 0)
     hours = np.where(by_counter, 0, covered_s / 3600)
@@ -132,7 +138,7 @@ def _by_power(readings: Readings, spans: Spans, rules: Rules, steps: Steps) -> _
 
 def _by_counter(readings: Readings, rules: Rules, grid: Grid, at: Moments, steps: Steps) -> _ByCounter:
     kept = ~np.isnan(readings.energy_wh)
-    kept[kept] = ~misread(at.time[kept], readings.energy_wh[kept], at.span[kept], rules.max_power_w)
+    kept[kept] = ~misread(at.time[kept], readings.energy_wh[kept], at.stretch[kept], rules.max_power_w)
     if not kept.all():
         at = at.only(kept)
         steps = Steps(grid, at)

@@ -1,7 +1,7 @@
 """The past as CSV, a page at a time: it takes the same memory however long the file becomes.
 
-Lines go by hardware id, channel and time, and nothing in them belongs to this installation alone, so that a file that is imported
-elsewhere comes out of there as the same bytes.
+Lines go by hardware id, channel, kind of component and time, and nothing in them belongs to this installation alone, so that a file
+that is imported elsewhere comes out of there as the same bytes.
 """
 
 import csv
@@ -18,42 +18,51 @@ from devices.shelly import displayed_hardware_id
 from telemetry import history_sql
 from telemetry.csvfile import columns
 from telemetry.history import Window
+from telemetry.kinds import CHANNELS, kind_name
 from telemetry.models import Series
 
 PAGE = 5_000
 
 
 class Circuit(NamedTuple):
-    """A channel, by the name that every installation knows it by, and by the id that it has here."""
+    """A channel by one kind of component: the names that every installation knows them by, and the numbers that they have here."""
 
     hardware_id: str
     channel: int
     device_id: int
+    number: int
+    kind: str
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether the kind is the channel's usual one. The buckets are those of the channel, whatever kinds it has had."""
+        return self.number == self.channel
 
 
 def circuits_of(devices: QuerySet[Device], channel: int | None = None) -> list[Circuit]:
-    """Return the channels of the devices that have a past, in the order of the file (2 queries)."""
+    """Return the channels of the devices that have a past, each kind of component by itself, in the order of the file (2 queries)."""
     names = dict(devices.values_list("id", "hardware_id"))
-    series = Series.objects.filter(device_id__in=names)
-    if channel is not None:
-        series = series.filter(channel=channel)
-    return sorted(
-        Circuit(names[device_id], number, device_id) for device_id, number in series.values_list("device_id", "channel")
-    )
+    series = Series.objects.filter(device_id__in=names).values_list("device_id", "channel", "kind")
+    circuits = [
+        Circuit(names[device_id], number % CHANNELS, device_id, number, kind_name(kind)) for device_id, number, kind in series
+    ]
+    return sorted(circuit for circuit in circuits if channel in (None, circuit.channel))
 
 
 def csv_pages(circuits: Sequence[Circuit], window: Window) -> Iterator[str]:
     """Yield the header line, then the lines of the window (its resolution may be `raw`), up to PAGE at a time (1 query each)."""
     yield _line(columns(window.resolution)) + "\r\n"
     for circuit in circuits:
-        yield from _pages(circuit, window)
+        if window.resolution == "raw" or circuit.is_usual:
+            yield from _pages(circuit, window)
 
 
 def _pages(circuit: Circuit, window: Window) -> Iterator[str]:
     parameters: dict[str, Any] = {
         "head": _line([window.resolution, displayed_hardware_id(circuit.hardware_id), str(circuit.channel)]) + ",",
         "device_id": circuit.device_id,
-        "channel": circuit.channel,
+        "channel": circuit.number,
+        "kind": circuit.kind,
         "start": window.start,
         "end": window.end,
         "after": window.start,

@@ -1,6 +1,7 @@
 """The buckets of some spans side by side, and sums over what lies in them. Pure arithmetic on arrays: no Django, no clock, no I/O.
 
-A bucket's place among all those of the spans is its slot. Moments come sorted by span and time, so those of a bucket are neighbours.
+A bucket's place among all those of the spans is its slot. Moments lie in stretches, each of which belongs to a span, and come sorted by
+stretch and time, so those of a stretch and a bucket are neighbours.
 """
 
 from typing import NamedTuple
@@ -17,9 +18,9 @@ BUCKET = 300 * SECOND
 
 
 class Moments(NamedTuple):
-    """Times in µs with their spans, the numbers of their buckets since 1970, and their slots."""
+    """Times in µs with their stretches, the numbers of their buckets since 1970, and their slots."""
 
-    span: Ints
+    stretch: Ints
     time: Ints
     bucket: Ints
     slot: Ints
@@ -32,25 +33,28 @@ class Moments(NamedTuple):
 class Grid:
     """The buckets of spans [lo, hi), µs, one span after the other. What lies outside has the slot `size` and is left out of sums."""
 
-    def __init__(self, lo: Ints, hi: Ints) -> None:
-        self._first, self._width = lo // BUCKET, (hi - lo) // BUCKET
-        self._base = np.cumsum(self._width) - self._width
-        self.size = int(self._width.sum())
+    def __init__(self, lo: Ints, hi: Ints, span: Ints) -> None:
+        """Lay them out; `span` is that of each stretch."""
+        first, width = lo // BUCKET, (hi - lo) // BUCKET
+        base = np.cumsum(width) - width
+        self.size = int(width.sum())
+        self._spans = np.repeat(np.arange(len(width)), width)
+        self._starts = (np.arange(self.size) + np.repeat(first - base, width)) * BUCKET
+        self._first, self._width, self._base = first[span], width[span], base[span]
 
-    def slots(self, span: Ints, bucket: Ints) -> Ints:
-        """Return the slot of each bucket of a span."""
-        place = bucket - self._first[span]
-        return np.where((place >= 0) & (place < self._width[span]), place + self._base[span], self.size)
+    def slots(self, stretch: Ints, bucket: Ints) -> Ints:
+        """Return the slot of each bucket of a stretch."""
+        place = bucket - self._first[stretch]
+        return np.where((place >= 0) & (place < self._width[stretch]), place + self._base[stretch], self.size)
 
-    def moments(self, span: Ints, time: Ints) -> Moments:
+    def moments(self, stretch: Ints, time: Ints) -> Moments:
         """Return the times with their places."""
         bucket = time // BUCKET
-        return Moments(span, time, bucket, self.slots(span, bucket))
+        return Moments(stretch, time, bucket, self.slots(stretch, bucket))
 
     def buckets(self, slot: Ints) -> tuple[Ints, Ints]:
         """Return the span and the start, µs, of each slot."""
-        span = np.repeat(np.arange(len(self._width)), self._width)[slot]
-        return span, (slot - self._base[span] + self._first[span]) * BUCKET
+        return self._spans[slot], self._starts[slot]
 
     def count(self, slot: Ints) -> Ints:
         """Return how often each slot occurs."""
@@ -64,17 +68,17 @@ class Grid:
         """Return the least and greatest value of each slot, NaN where there is none; the slots are those of sorted moments."""
         runs = np.flatnonzero(np.diff(slot, prepend=-1))
         low, high = np.full((2, self.size + 1), np.nan)
-        low[slot[runs]] = np.minimum.reduceat(values, runs)
-        high[slot[runs]] = np.maximum.reduceat(values, runs)
+        np.fmin.at(low, slot[runs], np.minimum.reduceat(values, runs))
+        np.fmax.at(high, slot[runs], np.maximum.reduceat(values, runs))
         return low[:-1], high[:-1]
 
 
 class Steps:
-    """The intervals (start, end] from each moment to the next. `inside` tells which have both ends in one span: others count nothing."""
+    """The intervals (start, end] from each moment to the next. `inside` tells which have both ends in one stretch: others count nothing."""
 
     def __init__(self, grid: Grid, at: Moments) -> None:
         self.seconds: Floats = np.diff(at.time) / SECOND
-        self.inside: Flags = at.span[1:] == at.span[:-1]
+        self.inside: Flags = at.stretch[1:] == at.stretch[:-1]
         self._grid, self._slot = grid, at.slot[1:]
         self._whole = self.inside & (at.bucket[1:] == at.bucket[:-1])
         self._cut(at)
@@ -95,4 +99,4 @@ class Steps:
         start, end = at.time[of], at.time[of + 1]
         length = np.minimum(end, (bucket + 1) * BUCKET) - np.maximum(start, bucket * BUCKET)
         self._of, self._share = of, length / (end - start)
-        self._piece_slot = self._grid.slots(at.span[of], bucket)
+        self._piece_slot = self._grid.slots(at.stretch[of], bucket)

@@ -28,7 +28,7 @@ HISTORY_STEPS = {"5m": "start", "1h": "start", "1d": "date_trunc('day', start, %
 
 # Export: one page of one channel as CSV lines, written by the server, which prints floats so that reading them gives the same again.
 # Each page is a query of its own, so that a slow download holds no transaction open: partitions could not be dropped behind it.
-# Parameters by name: head (the fields before the time), device_id, channel, start, end, after (where the page begins), limit, zone.
+# Parameters by name: head (the fields before the time), device_id, channel, kind, start, end, after (where the page begins), limit, zone.
 # Returns the lines, the time of the last and their number.
 _EXPORT = """
 SELECT string_agg(line, E'\\r\\n' ORDER BY at) || E'\\r\\n', max(at), count(*) FROM (
@@ -41,13 +41,14 @@ _DAYS = f"""(
     SELECT device_id, channel, date_trunc('day', start, %(zone)s) AS start, {SUMS} FROM telemetry_bucket_1h
     WHERE device_id = %(device_id)s AND channel = %(channel)s AND start >= %(start)s AND start < %(end)s GROUP BY 1, 2, 3
 ) day"""
-READING_COLUMNS = ("power_w", "voltage_v", "current_a", "energy_wh", "returned_wh")
+READING_COLUMNS = ("power_w", "voltage_v", "current_a", "energy_wh", "returned_wh", "kind")
 _BUCKET_NAMES = tuple(BUCKET_COLUMNS.split(", "))
 
 
 def _export(source: str, *, columns: tuple[str, ...], time: str = "start", form: str, zone: str = "'UTC'") -> str:
     # The mark of an imported bucket belongs to this installation alone, so it is left out.
-    fields = ", ".join(f"',', {'flags & ~8' if name == 'flags' else name}" for name in columns)
+    expressions = {"flags": "flags & ~8", "kind": "%(kind)s::text"}
+    fields = ", ".join(f"',', {expressions.get(name, name)}" for name in columns)
     return _EXPORT.format(source=source, time=time, zone=zone, form=form, fields=fields)
 
 

@@ -68,13 +68,17 @@ class Hour(Bucket):
 
 
 class Series(models.Model):
-    """A channel that has ever been read, and the first and last of its rolled-up readings that carried a counter."""
+    """A channel that has ever been read, and the first and last of its rolled-up readings that carried a counter.
+
+    What another kind of component says of the channel is a series of its own, under a number above all channels (kinds.py).
+    """
 
     pk = models.CompositePrimaryKey("device_id", "channel")
     device_id = models.IntegerField()
     channel = models.SmallIntegerField()
     counter_first = models.DateTimeField(null=True)
     counter_last = models.DateTimeField(null=True)
+    kind = models.SmallIntegerField(db_default=0)  # of the channel's usual component, or of the other one; see kinds.Kind
 
     class Meta:
         verbose_name_plural = "series"

@@ -148,9 +148,7 @@ def _minutes_between(before: tuple[float, float], sample: Sample, at: datetime, 
             break
         power = used_wh * 60
         mean = power if abs(power) >= LEAST_STEADY_W else sample.power_w
-        found.append(
-            Sample(sample.channel, edge, mean, sample.voltage_v, sample.current_a, round(counter, 3), sample.returned_wh)
-        )
+        found.append(sample._replace(time=edge, power_w=mean, energy_wh=round(counter, 3)))
     if found and found[-1].energy_wh is not None and found[-1].energy_wh >= before[1] - 0.01:
         yield from reversed(found)
 

@@ -4,6 +4,8 @@ Energy follows the rules of docs/telemetry.md: by counter where there is one, el
 readings is cut at bucket edges in proportion to time, so the buckets' sum is the counter's movement whatever the order of arrival.
 """
 
+from telemetry.kinds import CHANNELS
+
 # Before a roll-up: its lock, and plans that walk the primary key. A bitmap or a sort would read hours of readings to find the nearest
 # two, and compiling costs more than it saves. Parameter: the lock's key.
 SESSION = """
@@ -34,9 +36,9 @@ WITH taken AS (
 SELECT device_id, channel, lower(span), upper(span) - interval '5 minutes' FROM merged
 """
 
-# Note where each changed series has counters. Parameters: device_id[], channel[], from[], to[] of the changes. Returns for each changed
-# series (device_id, channel, counter_first, counter_last), both null where it never had a counter. The ends are looked for one by one
-# from both sides, since an aggregate would read all that lies between.
+# Note where each changed series has counters. Parameters: device_id[], channel[], from[], to[] of the changes. Returns for each series
+# of the changed channels (device_id, number, counter_first, counter_last), both null where it never had a counter. The ends are looked
+# for one by one from both sides, since an aggregate would read all that lies between.
 _COUNTED = """
 SELECT time FROM telemetry_reading r
 WHERE r.device_id = c.device_id AND r.channel = c.channel AND r.time BETWEEN c.from_time AND c.to_time AND r.energy_wh IS NOT NULL
@@ -56,7 +58,9 @@ WITH change AS (
       AND (c.first < s.counter_first OR c.last > s.counter_last OR (s.counter_first IS NULL AND c.first IS NOT NULL))
 )
 SELECT s.device_id, s.channel, least(s.counter_first, c.first), greatest(s.counter_last, c.last)
-FROM change c JOIN telemetry_series s ON s.device_id = c.device_id AND s.channel = c.channel
+FROM (SELECT DISTINCT device_id, channel %% {CHANNELS} AS channel FROM change) changed
+JOIN telemetry_series s ON s.device_id = changed.device_id AND s.channel %% {CHANNELS} = changed.channel
+LEFT JOIN change c ON c.device_id = s.device_id AND c.channel = s.channel
 """
 
 # The time of the last but one reading with a counter before some times, or of the next but one after them; of the nearest where there is no
@@ -75,7 +79,7 @@ CROSS JOIN LATERAL (
 SECOND_COUNTERS_BEFORE = _SECOND_COUNTERS.format(farthest="min", beyond="<", within=">", order="DESC")
 SECOND_COUNTERS_AFTER = _SECOND_COUNTERS.format(farthest="max", beyond=">", within="<", order="ASC")
 
-# Readings for the roll-up: for each span that has any, its number, counted from one, and its readings in order of time, packed into one
+# Readings for the roll-up: for each stretch that has any, its number, counted from one, and its readings in order of time, packed into one
 # value: that is many times quicker to take than rows are. NaN stands for null. Parameters: device_id[], channel[], from[], to[] (both ends
 # included), and the least and greatest of these times, which spare the planner the partitions outside.
 READINGS = """
@@ -94,7 +98,7 @@ CROSS JOIN LATERAL (
 ) r WHERE r.packed IS NOT NULL
 """
 
-# The first kept counter of each channel that had one before the horizon. Parameter: horizon.
+# The first kept counter of each series that had one before the horizon. Parameter: horizon.
 FIRST_KEPT_COUNTERS = """
 SELECT s.device_id, s.channel, kept.time FROM telemetry_series s CROSS JOIN LATERAL (
     SELECT time FROM telemetry_reading r

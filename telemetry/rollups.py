@@ -57,9 +57,9 @@ def recompute(changes: Sequence[Change], now: datetime, frozen: Mapping[Series, 
     counters = {row[:2]: row[2:] for row in query_about(rollup_sql.NOTE_COUNTERS, changes)}
     known = [change for change in changes if change[:2] in counters]
     gap = timedelta(seconds=max(settings.TELEMETRY_POWER_GAP_SECONDS, settings.TELEMETRY_COUNTER_GAP_SECONDS))
-    spans = spans_of(known, counters, gap, Horizon(horizon(now), frozen or {}), query_about)
+    spans, stretches = spans_of(known, counters, gap, Horizon(horizon(now), frozen or {}), query_about)
     if spans:
-        replace_buckets(spans, buckets(readings_of(spans), for_arithmetic(spans), _rules()))
+        replace_buckets(spans, buckets(readings_of(stretches), *for_arithmetic(stretches, spans), _rules()))
     return len(spans)
 
 

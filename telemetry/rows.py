@@ -29,5 +29,4 @@ def own_second(time: datetime, newest_s: float = 0.0) -> datetime:
 def columns(rows: Iterable[tuple[int, Sample]]) -> list[Any]:
     """Return the parameters of STORE_BY_ID for pairs of device id and sample; every sample must have a time."""
     keyed = [(key, *sample) for key, sample in rows]
-    key, channel, time, power, voltage, current, energy, returned = zip(*keyed, strict=True)
-    return [*map(list, (key, channel, time, power, voltage, current, energy, returned)), LATE_AFTER]
+    return [*map(list, zip(*keyed, strict=True)), LATE_AFTER]

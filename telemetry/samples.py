@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from telemetry.kinds import Kind
+
 
 class PayloadError(ValueError):
     """A message that can't be read or can't be true; `field` names the place, `str()` says why, in Spanish, for the API."""
@@ -17,7 +19,8 @@ class Sample(NamedTuple):
     """One reading of one channel.
 
     time: UTC, or None where the device did not say. power_w: active power, negative exports. energy_wh, returned_wh: the device's own
-    counters of energy drawn from and returned to the grid, Wh, or None where the message carries none.
+    counters of energy drawn from and returned to the grid, Wh, or None where the message carries none; what was drawn is below zero where
+    the device counts both directions together and that counter alone was reset. kind: of the component that measures the channel.
     """
 
     channel: int
@@ -27,3 +30,4 @@ class Sample(NamedTuple):
     current_a: float | None
     energy_wh: float | None
     returned_wh: float | None
+    kind: Kind = Kind.UNKNOWN

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import itemgetter
 
 from django.db import connection
 from django.utils import timezone
 
 from telemetry import rollup_sql, sql
 from telemetry.constants import BUCKET
+from telemetry.kinds import CHANNELS
 from telemetry.models import Series
 from telemetry.partitions import horizon
 from telemetry.rollups import rebuild
@@ -29,7 +31,7 @@ def readings_store(readings: Iterable[tuple[int, Sample]]) -> int:
     while batch := list(islice(rest, STORE_BATCH)):
         with connection.cursor() as cursor:
             cursor.execute(sql.STORE_BY_ID, columns(batch))
-            new += cursor.fetchone()[0]
+            new += cursor.fetchone()[0]  # the same in each row
     return new
 
 
@@ -73,10 +75,11 @@ def _days(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]
 
 
 def _frozen(horizon: datetime) -> dict[tuple[int, int], datetime]:
-    """Return, for each channel whose oldest counters the retention took, the end of the first bucket that still has one.
+    """Return, for each channel whose oldest counters the retention took, the end of the first bucket that still has one of each series.
 
     What lies before it rests on readings that are gone.
     """
     with connection.cursor() as cursor:
         cursor.execute(rollup_sql.FIRST_KEPT_COUNTERS, [horizon])
-        return {(device_id, channel): floor(time) + BUCKET for device_id, channel, time in cursor.fetchall()}
+        kept = sorted(cursor.fetchall(), key=itemgetter(2))
+    return {(device_id, number % CHANNELS): floor(time) + BUCKET for device_id, number, time in kept}

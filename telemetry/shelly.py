@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from devices.shelly import LED_CHANNELS, LIGHT_CHANNELS, MAX_CHANNEL, MAX_RELAY_POWER_W
+from telemetry.kinds import Kind
 from telemetry.samples import PayloadError, Sample
 
 MAX_VOLTAGE_V = 500.0
@@ -24,6 +25,7 @@ PHASES = ("a", "b", "c")
 COMPONENT = re.compile(r"(switch|cover|pm1|em|em1|light|rgb|rgbw|cct):(0|[1-9][0-9]{0,2})")
 # An energy meter numbers its channels from 0, and so do the relays beside it: where both measure, the meter's word counts.
 RANK = {kind: rank for rank, kind in enumerate(("em", "em1", "pm1", "switch", "cover", "light", "rgb", "rgbw", "cct"))}
+KINDS = {kind: Kind[kind.upper()] for kind in RANK}
 # LEDs run on 12 to 48 V, which says nothing of the mains; below this it is not the mains' voltage.
 LEAST_MAINS_V = 60.0
 NUMERIC = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
@@ -168,7 +170,7 @@ def _single(
     voltage, current = _voltage_current(component, name, power)
     if voltage is not None and voltage < LEAST_MAINS_V and kind in LIGHT_CHANNELS:
         voltage = None
-    return Sample(channel, time, power, voltage, current, drawn, returned)
+    return Sample(channel, time, power, voltage, current, drawn, returned, KINDS[kind])
 
 
 def _shared_counters(component: dict[str, Any], name: str) -> tuple[float | None, float | None]:
@@ -192,7 +194,7 @@ def _three_phases(
         if power is not None:
             drawn = _counter(data, f"{phase}_total_act_energy", "emdata:0")
             returned = _counter(data, f"{phase}_total_act_ret_energy", "emdata:0")
-            yield Sample(channel, time, power, *_voltage_current(component, name, power, f"{phase}_"), drawn, returned)
+            yield Sample(channel, time, power, *_voltage_current(component, name, power, f"{phase}_"), drawn, returned, Kind.EM)
 
 
 def _voltage_current(component: dict[str, Any], name: str, power: float, prefix: str = "") -> tuple[float | None, float | None]:

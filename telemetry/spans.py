@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from telemetry import rollup_sql
 from telemetry.constants import BUCKET
+from telemetry.kinds import CHANNELS
 
 Series = tuple[int, int]
+Counters = Mapping[Series, tuple[Any, Any]]
 Point = tuple[int, int, datetime]
 Fetch = Callable[[str, Sequence[Point], datetime], list[tuple[Any, ...]]]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,7 +23,7 @@ NEAR = timedelta(hours=1)
 
 
 class Change(NamedTuple):
-    """New readings of a channel between two times, both ends included."""
+    """New readings of a series between two times, both ends included; `channel` is the series' number (kinds.py)."""
 
     device_id: int
     channel: int
@@ -30,14 +32,22 @@ class Change(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Buckets [lo, hi) to compute anew, and the readings [fetch_lo, fetch_hi] that it takes; the channel's first and last counter."""
+    """Buckets [lo, hi) of a channel to compute anew."""
 
     device_id: int
     channel: int
     lo: datetime
     hi: datetime
-    fetch_lo: datetime
-    fetch_hi: datetime
+
+
+class Stretch(NamedTuple):
+    """The readings [from_time, to_time] of a series that a span takes, as its place among them; the series' first and last counter."""
+
+    device_id: int
+    number: int
+    from_time: datetime
+    to_time: datetime
+    span: int
     counter_first: datetime | None
     counter_last: datetime | None
 
@@ -59,23 +69,39 @@ def floor(time: datetime) -> datetime:
 
 
 def spans_of(
-    changes: Sequence[Change], counters: dict[Series, tuple[Any, Any]], gap: timedelta, horizon: Horizon, fetch: Fetch
-) -> list[Span]:
-    """Return the spans that the changes touch, none before the horizon; overlapping ones of a channel are one (at most 8 queries).
+    changes: Sequence[Change], counters: Counters, gap: timedelta, horizon: Horizon, fetch: Fetch
+) -> tuple[list[Span], list[Stretch]]:
+    """Return the spans that the changes touch, and what is to be read for them (at most 8 queries).
 
-    `counters` has the first and last counter of each changed channel; `gap` is the longest that counts as continuous.
+    None is before the horizon, and overlapping ones of a channel are one. `counters` has every series of the changed channels; `gap` is
+    the longest that counts as continuous.
     """
-    first = _reach(((c[0], c[1], c.from_time) for c in changes), counters, gap, fetch, back=True)
-    last = _reach(((c[0], c[1], c.to_time) for c in changes), counters, gap, fetch, back=False)
+    spans = _touched(changes, counters, gap, horizon, fetch)
+    series: dict[Series, list[int]] = defaultdict(list)
+    for device_id, number in counters:
+        series[device_id, number % CHANNELS].append(number)
+    parts = [(place, number) for place, span in enumerate(spans) for number in series[span[:2]]]
+    low = _reach([(spans[place].device_id, number, spans[place].lo) for place, number in parts], counters, gap, fetch, back=True)
+    high = _reach(
+        [(spans[place].device_id, number, spans[place].hi) for place, number in parts], counters, gap, fetch, back=False
+    )
+    stretches = []
+    for (place, number), start, end in zip(parts, low, high, strict=True):
+        device_id = spans[place].device_id
+        stretches.append(Stretch(device_id, number, start, end, place, *counters[device_id, number]))
+    return spans, stretches
+
+
+def _touched(changes: Sequence[Change], counters: Counters, gap: timedelta, horizon: Horizon, fetch: Fetch) -> list[Span]:
+    first = _reach([(*change[:2], change.from_time) for change in changes], counters, gap, fetch, back=True)
+    last = _reach([(*change[:2], change.to_time) for change in changes], counters, gap, fetch, back=False)
     ranges: dict[Series, list[tuple[datetime, datetime]]] = defaultdict(list)
     for change, start, end in zip(changes, first, last, strict=True):
-        lo, hi = max(floor(start), horizon.of(change[:2])), floor(end) + BUCKET
+        channel = change.device_id, change.channel % CHANNELS
+        lo, hi = max(floor(start), horizon.of(channel)), floor(end) + BUCKET
         if lo < hi:
-            ranges[change[:2]].append((lo, hi))
-    merged = [(*series, lo, hi) for series, several in ranges.items() for lo, hi in _merged(several)]
-    low = _reach(((device, channel, lo) for device, channel, lo, _hi in merged), counters, gap, fetch, back=True)
-    high = _reach(((device, channel, hi) for device, channel, _lo, hi in merged), counters, gap, fetch, back=False)
-    return [Span(*span, start, end, *counters[span[:2]]) for span, start, end in zip(merged, low, high, strict=True)]
+            ranges[channel].append((lo, hi))
+    return [Span(*channel, lo, hi) for channel, several in ranges.items() for lo, hi in _merged(several)]
 
 
 def _merged(ranges: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
@@ -88,20 +114,17 @@ def _merged(ranges: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime,
     return joined
 
 
-def _reach(
-    points: Iterable[Point], counters: dict[Series, tuple[Any, Any]], gap: timedelta, fetch: Fetch, *, back: bool
-) -> list[datetime]:
+def _reach(points: Sequence[Point], counters: Counters, gap: timedelta, fetch: Fetch, *, back: bool) -> list[datetime]:
     """Return how far back (or ahead) of each point readings matter: the gap, or to the second counter where that is further."""
-    listed = list(points)
-    reach = [at - gap if back else at + gap for _device, _channel, at in listed]
+    reach = [at - gap if back else at + gap for _device, _number, at in points]
     asked = []
-    for number, (device, channel, at) in enumerate(listed):
-        first, last = counters[device, channel]
+    for place, (device_id, number, at) in enumerate(points):
+        first, last = counters[device_id, number]
         if first is not None and (first < at if back else last > at):
-            asked.append(number)
-    for place, time in _second_counters([listed[number] for number in asked], fetch, back=back):
-        number = asked[place]
-        reach[number] = min(reach[number], time) if back else max(reach[number], time)
+            asked.append(place)
+    for found, time in _second_counters([points[place] for place in asked], fetch, back=back):
+        place = asked[found]
+        reach[place] = min(reach[place], time) if back else max(reach[place], time)
     return reach
 
 

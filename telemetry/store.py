@@ -19,7 +19,8 @@ from devices.registry import Entry, registry
 from devices.shelly import bounds_of
 from telemetry import sql
 from telemetry.constants import SURELY_RECENT
-from telemetry.returns import Returns, Series
+from telemetry.kinds import CHANNELS, series_number
+from telemetry.returns import Returns, Rows, Series
 from telemetry.rows import columns
 from telemetry.samples import Sample
 
@@ -55,7 +56,7 @@ class Store:
         """Connect to nothing yet."""
         self._conninfo = database_conninfo()
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
-        self._series: set[Series] = set()
+        self._usual: dict[Series, int] = {}  # the usual kind of each channel that is known, and the kind of each other series
         self._returns = Returns()
         self._database_time: tuple[datetime, float] | None = None  # and when it was that, by time.monotonic()
 
@@ -107,9 +108,8 @@ class Store:
             if device.bounds.allow(sample.channel, sample.power_w)
         ]
         rows = await self._returns.honest(rows, self._returning)
-        if rows and not (self._is_plain(rows, now) and await self._copy(rows)):
-            await self._connection.execute(sql.STORE_BY_ID, columns(rows))
-            self._series |= {(device_id, sample.channel) for device_id, sample in rows}
+        if rows and not await self._copy(self._plain(rows, now)):
+            await self._store(self._connection, rows)
         return known
 
     async def _fetch(self, macs: list[str]) -> dict[str, Entry]:
@@ -133,21 +133,40 @@ class Store:
         asked, since = self._database_time
         return asked + timedelta(seconds=time.monotonic() - since)
 
-    def _is_plain(self, rows: list[tuple[int, Sample]], now: datetime) -> bool:
-        """Tell whether there is nothing to note: every channel has been seen before, and no reading is late."""
-        recent = now - SURELY_RECENT
-        return all(
-            (key, sample.channel) in self._series and sample.time is not None and sample.time > recent for key, sample in rows
-        )
+    async def _store(self, database: psycopg.AsyncConnection[tuple[Any, ...]], rows: Rows) -> None:
+        """Store by the statement that notes what is to be noted, and remember the series."""
+        cursor = await database.execute(sql.STORE_BY_ID, columns(rows))
+        usual = {(device_id, channel): kind for _new, device_id, channel, kind in await cursor.fetchall()}
+        self._usual |= usual
+        for device_id, sample in rows:
+            number = series_number(sample.channel, sample.kind, usual[device_id, sample.channel])
+            if number >= CHANNELS:
+                self._usual[device_id, number] = sample.kind
 
-    async def _copy(self, rows: list[tuple[int, Sample]]) -> bool:
-        """Store by COPY; False where a row is there already, and then none was stored."""
+    def _plain(self, rows: Rows, now: datetime) -> list[tuple[Any, ...]]:
+        """Return the rows as they are copied, or none where there is something to note: a series is new, or a reading is late."""
+        recent, usual, placed = now - SURELY_RECENT, self._usual, []
+        for key, (channel, at, power, voltage, current, energy, returned, kind) in rows:
+            number = channel
+            if (known := usual.get((key, channel))) != kind:
+                number = channel if known is None else series_number(channel, kind, known)
+                if (key, number) not in usual or (kind and not known):
+                    return []
+            if at is None or at <= recent:
+                return []
+            placed.append((at, energy, returned or None, key, power, voltage, current, number))
+        return placed
+
+    async def _copy(self, rows: list[tuple[Any, ...]]) -> bool:
+        """Store by COPY; False where there are none, or a row is there already, and then none was stored."""
         assert self._connection is not None
+        if not rows:
+            return False
         try:
             async with self._connection.cursor() as cursor, cursor.copy(sql.COPY_READINGS) as copy:
                 copy.set_types(sql.COPY_TYPES)
-                for device_id, (channel, time, power, voltage, current, energy, returned) in rows:
-                    await copy.write_row((time, energy, returned or None, device_id, power, voltage, current, channel))
+                for row in rows:
+                    await copy.write_row(row)
         except psycopg.errors.UniqueViolation:
             return False
         return True

@@ -31,8 +31,9 @@ A CSV file (UTF-8) with a header, a line for each reading (`raw`) or bucket (`5m
 are named by hardware id (MAC). `time` and `start` are UTC; a day's `date` is local. Energy is in Wh: `measured_wh + recovered_wh` is
 what was drawn, the second being known from a counter that moved across a gap; `returned_wh` went back to the grid. Power is in W,
 `covered_s` are the seconds that readings cover, and `flags` add up from 1 (recovered energy), 2 (a counter's jump was rejected) and
-4 (a counter began again from zero). Numbers read back as exactly the same values. `manage.py import_history` takes the file, but
-for `1d`, on another installation; buckets that came from there are exported like any other.
+4 (a counter began again from zero). A reading's `kind` is that of the component that measured it (`switch`, `cover`, …), empty where it
+is not known; each kind counts for itself, and a channel's readings go by kind before time. Numbers read back as exactly the same values.
+`manage.py import_history` takes the file, but for `1d`, on another installation; buckets that came from there are exported like any other.
 
 A user has one download at a time. Without `from` it goes back a day (`raw`, `5m`) or seven. A question can't be longer than what is
 kept, or ten years of hours or days.

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.frames import Notice, parse_message
+from telemetry.kinds import Kind
 from telemetry.overlay import NOTHING, Known, lay_over
 from telemetry.samples import PayloadError, Sample
 
@@ -132,9 +133,9 @@ def notify(**fields: Any) -> Notice:
 def test_a_partial_change_leaves_the_rest_as_last_known_and_repeats_no_counter() -> None:
     known, _ = laid(NOTHING, said(SWITCH, FULL))
     known, (sample,) = laid(known, notify(apower=90.0))
-    assert sample == (0, AT, 90.0, 127.0, 0.5, None, None)
+    assert sample == (0, AT, 90.0, 127.0, 0.5, None, None, Kind.SWITCH)
     _, (sample,) = laid(known, notify(aenergy={"total": 101.5}))
-    assert sample == (0, AT, 90.0, 127.0, 0.5, 101.5, None)
+    assert sample == (0, AT, 90.0, 127.0, 0.5, 101.5, None, Kind.SWITCH)
 
 
 def test_energy_drawn_is_reckoned_with_the_returned_energy_known_last() -> None:
@@ -201,7 +202,7 @@ def test_energy_without_a_known_power_makes_no_reading() -> None:
 def test_energy_of_a_data_component_goes_with_the_power_of_its_meter() -> None:
     known, _ = laid(NOTHING, said("p-a8032412c3d4/status/em1:1", {"act_power": 230.0, "voltage": 127.0}))
     _, (sample,) = laid(known, said("p-a8032412c3d4/status/em1data:1", {"total_act_energy": 55.5, "total_act_ret_energy": 2.0}))
-    assert sample == (1, AT, 230.0, 127.0, None, 55.5, 2.0)
+    assert sample == (1, AT, 230.0, 127.0, None, 55.5, 2.0, Kind.EM1)
 
 
 def energy(total: float, minutes: list[float], **more: Any) -> Notice:

@@ -14,6 +14,7 @@ from accounts.models import Home, User
 from conftest import make_user
 from devices.models import Device
 from telemetry import imports, rollups
+from telemetry.kinds import Kind
 from telemetry.models import FiveMinutes, Hour, LateSpan, Reading, RollupState, Series
 from telemetry.samples import Sample
 from telemetry.services import readings_store, rollup_rebuild
@@ -89,6 +90,23 @@ def test_export_import_export_gives_the_same_bytes(
     forget()
     imported(tmp_path, before)
     assert exported(resolution) == before
+
+
+def test_the_kinds_of_components_move_with_the_readings(
+    start: datetime, meter: Device, exported: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    kinds = [(Kind.SWITCH, 7_000.0), (Kind.COVER, 5.0), (Kind.COVER, 6.0), (Kind.SWITCH, 7_001.0)]
+    readings_store(
+        (meter.pk, Sample(9, start + timedelta(seconds=second), 1.0, None, None, counter, None, kind))
+        for second, (kind, counter) in enumerate(kinds)
+    )
+    before = exported("raw")
+    assert (before.count(b",switch\r\n"), before.count(b",cover\r\n")) == (2, 2)
+    forget()
+    imported(tmp_path, before)
+    assert exported("raw") == before
+    rollup_rebuild()
+    assert sum(bucket.measured_wh for bucket in FiveMinutes.objects.filter(channel=9)) == 2.0
 
 
 def test_everything_can_be_moved_and_the_wider_ones_are_made_from_the_finer(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telemetry.kinds import Kind
 from telemetry.samples import PayloadError
 from telemetry.shelly import parse_status
 
@@ -135,7 +136,7 @@ def test_the_apps_own_script_is_understood() -> None:
     }
     status = parse(body)
     assert status.mac == "a8032412c3d4"
-    assert status.samples == [(0, None, 1234.5, 127.3, 5.6, None, None)]
+    assert status.samples == [(0, None, 1234.5, 127.3, 5.6, None, None, Kind.SWITCH)]
 
 
 def test_a_failed_meter_is_passed_over_and_the_others_are_kept() -> None:
@@ -171,7 +172,7 @@ def test_lights_are_meters_with_channels_of_their_own() -> None:
     assert channels_of(rgbw_0=LIGHT) == [(5, 5.2)]
     assert channels_of(cct_0=LIGHT, cct_1=LIGHT) == [(6, 5.2), (7, 5.2)]
     (sample,) = parse({"light:0": LIGHT, "sys": {"mac": "AABBCCDDEEFF"}}).samples
-    assert sample == (0, None, 5.2, 119.4, 0.05, 12.5, None)
+    assert sample == (0, None, 5.2, 119.4, 0.05, 12.5, None, Kind.LIGHT)
 
 
 @pytest.mark.parametrize("name", ["light:5", "rgb:1", "rgbw:1", "cct:2"])
