@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from telemetry.frames import Notice, Origin
+from telemetry.frames import Notice
 from telemetry.overlay import UNHEARD, Known, Remembered, lay_over
 from telemetry.prefixes import proved
 from telemetry.rows import own_second, trusted_time
@@ -19,8 +19,8 @@ WHOLE_SECOND_S = 1.0
 KEPT_BACK = timedelta(seconds=90)
 
 Refuse = Callable[[str, str], None]
-# Whether a device may say one more thing at that time.
-Admits = Callable[[str, datetime], bool]
+# Whether a device may say one more thing at that time, Unix time.
+Admits = Callable[[str, float], bool]
 # By channel and time.
 Readings = dict[tuple[int, datetime | None], Sample]
 
@@ -47,23 +47,25 @@ def lay(heard: list[Heard], known: Mapping[str, Remembered], *, max_power_w: flo
     Those that can't be true and those that are too many are given to `refuse`, with the reason.
     """
     laid = Laid(heard, {}, {one.mac: {} for one in heard})
-    for mac, notice, at in heard:
+    for one in heard:
+        mac, notice, at = one
         if not notice.components:
             continue
         before = laid.changed.get(mac) or known.get(mac, UNHEARD)
         time, is_own = _time_of(notice, before, datetime.fromtimestamp(at, UTC))
-        if not admits(mac, time):
+        time_s = time.timestamp()
+        if not admits(mac, time_s):
             refuse(mac, "more messages than a meter has to say")
             continue
-        moment = own_second(time, before.device_time) if is_own else time
+        moment = own_second(time, time_s, before.device_time) if is_own else time
         try:
             after, samples = lay_over(before.known, notice, moment, max_power_w=max_power_w)
         except UNREADABLE as error:
             refuse(mac, reason(error))
             continue
-        if not (is_own and _is_late(time.timestamp(), notice, before)):
-            laid.changed[mac] = _remembered(after, Heard(mac, notice, at), before, time.timestamp(), is_own=is_own)
-        if not (is_own and moment.timestamp() <= before.by_arrival):
+        if not (is_own and _is_late(time_s, notice, before)):
+            laid.changed[mac] = _remembered(after, one, before, time_s, is_own=is_own)
+        if not (is_own and before.by_arrival and moment.timestamp() <= before.by_arrival):
             _add(laid.readings[mac], samples)
     return laid
 
@@ -75,7 +77,9 @@ def _time_of(notice: Notice, before: Remembered, arrival: datetime) -> tuple[dat
     """
     time = trusted_time(notice.time, arrival)
     is_own = time is notice.time
-    is_ours = notice.origin is Origin.TOPIC or (notice.origin is Origin.ANSWER and before.by_arrival and not before.notified)
+    if notice.origin == "notification":
+        return time, is_own
+    is_ours = notice.origin == "topic" or (before.by_arrival and not before.notified)
     if is_own and is_ours and arrival - time <= KEPT_BACK:
         return arrival, False
     return time, is_own
@@ -84,7 +88,7 @@ def _time_of(notice: Notice, before: Remembered, arrival: datetime) -> tuple[dat
 def _remembered(known: Known, heard: Heard, before: Remembered, time_s: float, *, is_own: bool) -> Remembered:
     """Return what to remember after a notice; the readings of its device's own clock wait until that has passed those of ours."""
     mac, notice, at = heard
-    notified = {Origin.NOTIFICATION: at, Origin.TOPIC: 0.0, Origin.ANSWER: before.notified}[notice.origin]
+    notified = at if notice.origin == "notification" else before.notified if notice.origin == "answer" else 0.0
     prefix, prefix_at = proved(notice.speaker.prefix, mac, before, at)
     device_time = max(time_s, before.device_time) if is_own else before.device_time
     by_arrival = before.by_arrival if is_own else max(time_s, before.by_arrival)

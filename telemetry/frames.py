@@ -5,9 +5,8 @@ Source: the maker's description of notifications, status topics and RPC over MQT
 
 import re
 from datetime import datetime
-from enum import Enum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -17,6 +16,7 @@ from telemetry.shelly import COMPONENT, device_time
 
 DEVICE_ID = re.compile(r"(?P<model>[A-Za-z0-9]+)-(?P<mac>[0-9A-Fa-f]{12})")
 DATA_COMPONENT = re.compile(r"(emdata|em1data):(0|[1-9][0-9]{0,2})")
+EVENTS = "/events/rpc"
 TOPIC = re.compile(r"(?P<prefix>.+?)/(?P<rest>events/rpc|status/[^/]+|online)")
 # Each device answers on a topic of its own, named after its prefix; the original's simulator leaves out what stands behind it.
 REPLY = re.compile(rf"{RPC_REPLIES}/[^/]*/(?P<prefix>.+?)(?:/rpc)?")
@@ -31,12 +31,8 @@ class Speaker(NamedTuple):
     prefix: str
 
 
-class Origin(Enum):
-    """What kind of message something was said in: a topic without a frame, a notification, or an answer to a question of ours."""
-
-    TOPIC = "topic"
-    NOTIFICATION = "notification"
-    ANSWER = "answer"
+# In what something was said: a topic without a frame, a notification, or an answer to a question of ours.
+Origin = Literal["topic", "notification", "answer"]
 
 
 class Notice(NamedTuple):
@@ -61,7 +57,7 @@ def parse_message(topic: str, payload: bytes) -> Notice | None:
     prefix, rest = parts_of(topic)
     if rest == "online":
         is_online = payload.strip().lower() != b"false"
-        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False, origin=Origin.TOPIC, is_online=is_online)
+        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False, origin="topic", is_online=is_online)
     body = _object(payload)
     if rest.startswith("status/"):
         return _status(prefix, rest.removeprefix("status/"), body)
@@ -72,6 +68,8 @@ def parse_message(topic: str, payload: bytes) -> Notice | None:
 
 def parts_of(topic: str) -> tuple[str, str]:
     """Return the device's prefix, which may have slashes in it, and what stands behind it; of an answer's topic, too."""
+    if topic.endswith(EVENTS) and not topic.startswith(RPC_REPLIES):  # nearly all are
+        return topic.removesuffix(EVENTS), "events/rpc"
     if reply := REPLY.fullmatch(topic):
         return reply["prefix"], "rpc"
     match = TOPIC.fullmatch(topic)
@@ -103,8 +101,8 @@ def _speaker_of_prefix(prefix: str) -> Speaker:
 
 def _status(prefix: str, component: str, body: dict[str, Any]) -> Notice | None:
     if not _is_metered(component):
-        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False, origin=Origin.TOPIC)
-    return Notice(_speaker_of_prefix(prefix), {component: body}, _minute_of(body), is_full=False, origin=Origin.TOPIC)
+        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False, origin="topic")
+    return Notice(_speaker_of_prefix(prefix), {component: body}, _minute_of(body), is_full=False, origin="topic")
 
 
 def _minute_of(body: dict[str, Any]) -> datetime | None:
@@ -117,8 +115,8 @@ def _notification(prefix: str, body: dict[str, Any]) -> Notice:
     is_full = NOTIFICATIONS.get(str(body.get("method")))
     params = body.get("params")
     if is_full is None or not isinstance(params, dict):
-        return Notice(speaker, {}, None, is_full=False, origin=Origin.NOTIFICATION)
-    return Notice(speaker, _metered(params), device_time(params.get("ts")), is_full=is_full, origin=Origin.NOTIFICATION)
+        return Notice(speaker, {}, None, is_full=False, origin="notification")
+    return Notice(speaker, _metered(params), device_time(params.get("ts")), is_full=is_full, origin="notification")
 
 
 def _answer(prefix: str, body: dict[str, Any]) -> Notice:
@@ -126,8 +124,8 @@ def _answer(prefix: str, body: dict[str, Any]) -> Notice:
     speaker = _speaker(body.get("src"), prefix)
     result = body.get("result")
     if not isinstance(result, dict) or not isinstance(system := result.get("sys"), dict):
-        return Notice(speaker, {}, None, is_full=False, origin=Origin.ANSWER)
-    return Notice(speaker, _metered(result), device_time(system.get("unixtime")), is_full=True, origin=Origin.ANSWER)
+        return Notice(speaker, {}, None, is_full=False, origin="answer")
+    return Notice(speaker, _metered(result), device_time(system.get("unixtime")), is_full=True, origin="answer")
 
 
 @lru_cache(1024)

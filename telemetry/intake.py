@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 import structlog
@@ -81,9 +80,9 @@ class Intake:
         self.tally.refuse(one.mac, "what comes under another prefix than its own is not taken for it")
         return False
 
-    def _admits(self, mac: str, time: datetime) -> bool:
+    def _admits(self, mac: str, time_s: float) -> bool:
         """Count by the message's own minute: what the broker kept for hours comes within seconds."""
-        return self._limit.admits((mac, int(time.timestamp()) // MINUTE_S), settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE)
+        return self._limit.admits((mac, time_s // MINUTE_S), settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE)
 
     def _read(self, messages: Sequence[Message]) -> list[tuple[Notice, float]]:
         notices = []

@@ -1,7 +1,6 @@
 """How often one sender may speak: what is beyond it is no meter. Counted by each process, in its memory."""
 
 import time
-from collections import Counter
 from collections.abc import Hashable
 
 MINUTE_S = 60
@@ -13,15 +12,15 @@ class MinuteLimit:
     def __init__(self) -> None:
         """Start at zero."""
         self._minute = 0
-        self._counts: Counter[Hashable] = Counter()
+        self._counts: dict[Hashable, int] = {}
 
     def admits(self, key: Hashable, most: int) -> bool:
         """Count one more of the key; tell whether it is among the first so many of this minute."""
         if (minute := int(time.time()) // MINUTE_S) != self._minute:
             self._minute = minute
             self._counts.clear()
-        self._counts[key] += 1
-        return self._counts[key] <= most
+        self._counts[key] = count = self._counts.get(key, 0) + 1
+        return count <= most
 
 
 def seconds_left() -> int:

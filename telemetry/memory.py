@@ -164,9 +164,16 @@ def _keep_latest(kept: "OrderedDict[str, Any]", changed: Mapping[str, Any], most
 
 
 def _written(one: Remembered) -> dict[str, Any]:
-    times = one._asdict()
-    known = times.pop("known")
-    return {"components": known.components, "counters": known.counters, **times}
+    return {
+        "components": one.known.components,
+        "counters": one.known.counters,
+        "device_time": one.device_time,
+        "kept": one.kept,
+        "notified": one.notified,
+        "by_arrival": one.by_arrival,
+        "prefix_at": one.prefix_at,
+        "prefix": one.prefix,
+    }
 
 
 def _text(value: bytes | str) -> str:

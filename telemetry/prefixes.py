@@ -19,7 +19,8 @@ def names(prefix: str, mac: str) -> bool:
 
 def is_own(prefix: str, mac: str, before: Remembered, at: float) -> bool:
     """Tell whether what comes under the prefix may be the device's; an answer of no known origin has none."""
-    return prefix in ("", before.prefix) or not before.prefix or at - before.prefix_at >= SILENT_S or names(prefix, mac)
+    known = before.prefix
+    return prefix == known or not known or not prefix or at - before.prefix_at >= SILENT_S or names(prefix, mac)
 
 
 def proved(prefix: str, mac: str, before: Remembered, at: float) -> tuple[str, float]:

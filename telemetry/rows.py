@@ -17,13 +17,14 @@ def trusted_time(device_time: datetime | None, now: datetime) -> datetime:
     return now
 
 
-def own_second(time: datetime, newest_s: float = 0.0) -> datetime:
+def own_second(time: datetime, time_s: float = 0.0, newest_s: float = 0.0) -> datetime:
     """Return the second of a reading by a device's own clock: a channel has one a second at most, whatever fractions are invented.
 
-    It is the next second where the device has spoken in this one before (`newest_s`, Unix time), so that the later fact is not lost.
+    It is the next second where the device has spoken in this one before, so that the later fact is not lost. `time_s` and `newest_s`, when
+    it last spoke, are Unix times.
     """
     second = time.replace(microsecond=0)
-    return second + SECOND if second.timestamp() <= newest_s < time.timestamp() else second
+    return second + SECOND if int(time_s) <= newest_s < time_s else second
 
 
 def columns(rows: Iterable[tuple[int, Sample]]) -> list[Any]:

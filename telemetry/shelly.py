@@ -127,6 +127,7 @@ def measured_by(components: dict[str, Any]) -> dict[int, str]:
     return found
 
 
+@lru_cache(NAMES)
 def _channel(kind: str, number: int) -> int | None:
     """Return the channel that a component measures, None where there is no such component."""
     channels: Sequence[int | None] = LIGHT_CHANNELS.get(kind, CHANNELS)

@@ -7,7 +7,6 @@ were away would all seem to happen now.
 from collections.abc import Iterable, Mapping
 
 from telemetry.batch import Heard
-from telemetry.frames import Origin
 from telemetry.overlay import UNHEARD, Remembered
 
 # A change goes out in both ways within moments. Who has sent status topics alone for so long has had its frames switched off.
@@ -29,12 +28,11 @@ class StatusTopics:
         batch counts, too, be it behind them.
         """
         listed = list(heard)
-        notified = {one.mac for one in listed if one.notice.origin is Origin.NOTIFICATION}
+        notified = {one.mac for one in listed if one.notice.origin == "notification"}
         for mac in notified & self._alone_since.keys():
             del self._alone_since[mac]
         return [
-            one if one.notice.origin is not Origin.TOPIC or self._is_alone(one, notified, known) else _sign_of_life(one)
-            for one in listed
+            one if one.notice.origin != "topic" or self._is_alone(one, notified, known) else _sign_of_life(one) for one in listed
         ]
 
     def _is_alone(self, one: Heard, notified: set[str], known: Mapping[str, Remembered]) -> bool:

@@ -137,14 +137,15 @@ class Writer:
 
     def _answer(self, batch: list[_Entry], known: dict[str, Entry]) -> None:
         for entry in batch:
+            outcomes = {mac: _outcome(known.get(mac), samples) for mac, samples in entry.readings}
             if not entry.answer.done():  # a sender that hung up no longer waits
-                entry.answer.set_result({mac: _outcome(known.get(mac), samples) for mac, samples in entry.readings})
+                entry.answer.set_result(outcomes)
             for mac, samples in (*entry.readings, *entry.shown):
-                if (device := known.get(mac)) is None:
+                if (device := known.get(mac)) is None or not device.is_active:
                     continue
-                if device.is_active:
-                    allowed = [one for one in samples if device.bounds.allow(one.channel, one.power_w)]
-                    self._publisher.publish(device.device_id, allowed)
+                is_whole = outcomes[mac] is not Outcome.PARTLY and not entry.shown
+                allowed = samples if is_whole else [one for one in samples if device.bounds.allow(one.channel, one.power_w)]
+                self._publisher.publish(device.device_id, allowed)
 
 
 def _fail(batch: list[_Entry], error: DatabaseAway | None = None) -> None:
