@@ -1,13 +1,15 @@
 """What a web process does when it is told to stop: every application hears of it, and has a moment to say goodbye.
 
 Daphne's own way stops at the first connection that has no application, as a socket's request has in its first second, and then nobody
-hears. It also waits for as long as any application takes. Verified with Daphne 4.2.3 on Twisted 26.10.
+hears. It also waits for as long as any application takes, and its threads. Verified with Daphne 4.2.3 on Twisted 26.10.
 """
 
 import asyncio
+import os
 from typing import Any
 
 import daphne.server
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 # A phone comes back three times within six seconds; the next process needs some of them to start.
@@ -30,5 +32,9 @@ async def _cancelled(connections: Any) -> None:
     for task in running:
         task.cancel()
     if running:
-        await asyncio.wait(running, timeout=FAREWELL_S)
+        _done, stuck = await asyncio.wait(running, timeout=FAREWELL_S)
         await asyncio.sleep(WRITE_S)
+        if (
+            stuck
+        ):  # in threads that wait for the database: Python would wait for them, and the database takes back what they began
+            reactor.addSystemEventTrigger("after", "shutdown", os._exit, 0)  # type: ignore[arg-type]

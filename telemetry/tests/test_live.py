@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import httpx
 import orjson
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from rest_framework_simplejwt.tokens import AccessToken
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -200,6 +201,30 @@ async def test_a_web_process_that_is_told_to_stop_sends_its_phones_to_the_next(
             assert await stopping == 0
     finally:
         web.discard()
+
+
+def test_a_web_process_stops_though_a_request_waits_for_the_database(tmp_path: Path, owner: User) -> None:
+    port, token = spare_port(), access_token(owner)
+    web = web_process(tmp_path / "web.log", port)
+    try:
+        await_true("the web process listens", lambda: web.said("Listening on TCP"))
+        with transaction.atomic(), ThreadPoolExecutor() as pool:
+            with connection.cursor() as cursor:
+                cursor.execute("LOCK TABLE accounts_membership")
+            headers = {"Authorization": f"Bearer {token}"}
+            waiting = pool.submit(httpx.get, f"http://127.0.0.1:{port}/api/v1/users/me", headers=headers, timeout=60)
+            await_true("a request waits", are_waiting)
+            assert web.end() == 0
+            with pytest.raises(httpx.RemoteProtocolError):
+                waiting.result()
+    finally:
+        web.discard()
+
+
+def are_waiting() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])
 
 
 async def test_a_client_that_never_reads_is_dropped_and_the_others_get_every_frame(
