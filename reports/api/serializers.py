@@ -16,6 +16,10 @@ def _two_decimals(**options: Any) -> serializers.DecimalField:
     return serializers.DecimalField(max_digits=None, decimal_places=2, rounding=ROUND_HALF_UP, **options)
 
 
+def _kwh(**options: Any) -> serializers.DecimalField:
+    return serializers.DecimalField(max_digits=None, decimal_places=3, rounding=ROUND_HALF_UP, **options)
+
+
 class CarbonFootprintSerializer(serializers.Serializer[Any]):
     """kg of CO2e, and the trees that take that up in a year."""
 
@@ -26,7 +30,7 @@ class CarbonFootprintSerializer(serializers.Serializer[Any]):
 class SummarySerializer(serializers.Serializer[Any]):
     """The running cycle: kWh, pesos with all taxes, local dates (the end inclusive), days elapsed."""
 
-    kwh_consumed_cycle = _two_decimals(help_text="The best estimate: what was measured, and what was not by the home's habits.")
+    kwh_consumed_cycle = _kwh(help_text="The best estimate: what was measured, and what was not by the home's habits.")
     estimated_cost_mxn = _two_decimals(allow_null=True, help_text="0 while nothing is used; null where prices are missing.")
     billing_cycle_start = serializers.DateField()
     billing_cycle_end = serializers.DateField()
@@ -36,7 +40,7 @@ class SummarySerializer(serializers.Serializer[Any]):
     latest_recommendation = serializers.CharField(allow_null=True)
     cost_certainty = serializers.ChoiceField(choices=CERTAINTIES, allow_null=True)
     price_month = serializers.CharField(allow_null=True)
-    kwh_measured_cycle = _two_decimals(source="so_far.measured_kwh")
+    kwh_measured_cycle = _kwh(source="so_far.measured_kwh")
     hours_passed = serializers.IntegerField(source="so_far.hours_passed", help_text="Whole hours since the cycle began.")
     hours_known = serializers.DecimalField(
         None, 1, source="so_far.hours_known", help_text="How many of them meters have seen, or their counters have told of since."

@@ -14,7 +14,7 @@ from reports.selectors import dashboard_summary
 from tariffs.api.outlook import EXAMPLE as OUTLOOK
 
 EXAMPLE = {
-    "kwh_consumed_cycle": 212.48,
+    "kwh_consumed_cycle": 212.483,
     "estimated_cost_mxn": 435.21,
     "billing_cycle_start": "2026-11-12",
     "billing_cycle_end": "2026-12-11",
@@ -24,7 +24,7 @@ EXAMPLE = {
     "latest_recommendation": "Tu refrigerador trabaja de noche más de lo normal: revisa el sello de la puerta.",
     "cost_certainty": "estimate",
     "price_month": "2026-11",
-    "kwh_measured_cycle": 190.24,
+    "kwh_measured_cycle": 190.242,
     "hours_passed": 278,
     "hours_known": 250.5,
     "outlook": OUTLOOK,

@@ -43,7 +43,7 @@ def test_a_used_cycle_costs_what_cfe_would_print_for_its_whole_kwh(home_1b: Home
     outlook = data.pop("outlook")
     assert (outlook["now"]["cost_mxn"], outlook["now"]["kwh_estimated"]) == (198.81, 0)
     assert data == {
-        "kwh_consumed_cycle": Decimal("165.00"),
+        "kwh_consumed_cycle": Decimal("164.999"),
         "estimated_cost_mxn": Decimal("198.81"),
         "billing_cycle_start": "2026-06-01",
         "billing_cycle_end": "2026-06-30",
@@ -56,7 +56,7 @@ def test_a_used_cycle_costs_what_cfe_would_print_for_its_whole_kwh(home_1b: Home
         "latest_recommendation": None,
         "cost_certainty": "provisional",
         "price_month": "2026-06",
-        "kwh_measured_cycle": Decimal("165.00"),
+        "kwh_measured_cycle": Decimal("164.999"),
         "hours_passed": 276,
         "hours_known": Decimal("276.0"),
     }
@@ -126,3 +126,9 @@ def test_the_dashboard_is_that_of_the_home_s_local_date(home: Home) -> None:
     summary = dashboard_summary(home, datetime(2026, 12, 1, 5, tzinfo=UTC))  # 23:00 of 30 November at home
     assert (summary.billing_cycle_start, summary.billing_cycle_end) == (date(2026, 11, 30), date(2026, 12, 30))
     assert (summary.days_in_cycle, summary.latest_recommendation) == (0, "Apaga el boiler.")
+
+
+@pytest.mark.parametrize(("energy_wh", "kwh"), [(244.61, "0.245"), (244.4, "0.244"), (1_234_567.8, "1234.568")])
+def test_energy_is_rounded_once_to_the_wh(home_1b: Home, prices: None, energy_wh: float, kwh: str) -> None:
+    data = SummarySerializer(_summary(home_1b, energy_wh)).data
+    assert data["kwh_consumed_cycle"] == data["kwh_measured_cycle"] == Decimal(kwh)

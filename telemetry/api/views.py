@@ -32,7 +32,7 @@ GRAPH = {
     "unit": "kWh",
     "resolution": "1d",
     "data_points": [
-        {"timestamp": "2026-11-22T12:00:00-06:00", "date": "2026-11-22", "value": 7.412},
+        {"timestamp": "2026-11-22T12:00:00-06:00", "date": "2026-11-22", "value": 7.4120631},
         {"timestamp": "2026-11-23T12:00:00-06:00", "date": "2026-11-23", "value": None},
     ],
 }
@@ -42,7 +42,7 @@ DAYS = {
     "watts": [308.83, None],
     "volts": [126.91, None],
     "amps": [2.581, None],
-    "kwh": [7.412, None],
+    "kwh": [7.4120631, None],
     "resolution": "1d",
 }
 
@@ -63,6 +63,11 @@ def _roles(home: Home, device_id: int | None) -> list[Role]:
     if not Device.objects.filter(home=home, pk=device_id).exists():
         raise DeviceNotFound
     return [Role(device_id)]
+
+
+def _kwh(step: Step) -> float:
+    """Return the kWh so finely that all the points of an answer (MAX_STEPS) still add up to within half a Wh."""
+    return round(step.drawn_wh / 1000, 7)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
@@ -89,7 +94,7 @@ class GraphView(APIView):
             {
                 "timestamp": window.label(start).isoformat(),
                 "date": start.date().isoformat(),
-                "value": None if step is None else round(step.drawn_wh / 1000, 4),
+                "value": step and _kwh(step),
             }
             for start, step in steps
         ]
@@ -119,7 +124,7 @@ class LastSevenDaysView(APIView):
                 "watts": [step and _rounded(step.power_w, 2) for step in known],
                 "volts": [step and _rounded(step.voltage_v, 2) for step in known],
                 "amps": [step and _rounded(step.current_a, 3) for step in known],
-                "kwh": [step and round(step.drawn_wh / 1000, 4) for step in known],
+                "kwh": [step and _kwh(step) for step in known],
                 "resolution": asked["window"].resolution,
             }
         )

@@ -233,3 +233,26 @@ def test_history_takes_a_constant_number_of_queries(
         add(Device.objects.create(home=home, hardware_id=f"d{number}", name="Circuito"), this_hour(), 1)
     with django_assert_num_queries(4):  # the caller, the home, has it mains, its devices, the buckets
         api.get(path)
+
+
+def test_the_five_minutes_of_twelve_days_add_up_to_the_wh(api: APIClient, meter: Device) -> None:
+    start, wh = this_hour() - timedelta(days=12), 13.6137
+    FiveMinutes.objects.bulk_create(
+        FiveMinutes(
+            device_id=meter.pk,
+            channel=0,
+            start=start + number * timedelta(minutes=5),
+            measured_wh=wh,
+            recovered_wh=0,
+            returned_wh=0,
+            covered_s=300,
+            samples=60,
+        )
+        for number in range(12 * 288)
+    )
+    query = {"from": start.isoformat(), "to": this_hour().isoformat(), "resolution": "5m"}
+    points = [point["value"] for point in api.get(GRAPH, query).json()["data_points"]]
+    assert sum(points) * 1000 == pytest.approx(12 * 288 * wh, abs=0.5)
+    add(meter, this_hour(), 244.61)
+    assert round(api.get(GRAPH).json()["data_points"][-1]["value"], 3) == 0.245
+    assert api.get(DAYS).json()["kwh"][-1] == 0.24461
