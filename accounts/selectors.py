@@ -25,6 +25,12 @@ def require_changing_role(role: str) -> None:
         raise NotAllowed(_("Como invitado puedes ver lo que hay en el hogar, pero no cambiarlo."))
 
 
+def require_owner(role: str) -> None:
+    """Let owners of a home go on. Raises NotAllowed."""
+    if role != Membership.Role.OWNER:
+        raise NotAllowed(_("Solo el dueño del hogar puede hacer esto."))
+
+
 def may_act_as(user: User | AnonymousUser, other: User) -> bool:
     """Tell whether the other has no right that the user lacks, active or not (2 queries)."""
     if user.is_superuser or other.is_superuser:

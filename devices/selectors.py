@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet, Value
 from redis.exceptions import RedisError
 
 from accounts.models import Home, User
-from accounts.selectors import require_changing_role
+from accounts.selectors import require_changing_role, require_owner
 from devices import shelly
 from devices.challenges import challenges_of
 from devices.exceptions import DeviceNotFound
@@ -73,6 +73,13 @@ def device_get_to_change(*, user: User, device_id: str | int) -> Device:
     """Return a device that the user may change (2 queries). Raises DeviceNotFound, or NotAllowed for a viewer."""
     device = device_get(user=user, device_id=device_id)
     require_changing_role(device.caller_role)  # type: ignore[attr-defined]
+    return device
+
+
+def device_get_as_owner(*, user: User, device_id: str | int) -> Device:
+    """Return a device of a home that the user owns (2 queries). Raises DeviceNotFound, or NotAllowed for others of the home."""
+    device = device_get(user=user, device_id=device_id)
+    require_owner(device.caller_role)  # type: ignore[attr-defined]
     return device
 
 

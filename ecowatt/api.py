@@ -66,7 +66,7 @@ def _items(errors: Any, loc: list[str | int], data: Any) -> Iterator[dict[str, A
 def _sent(context: dict[str, Any]) -> tuple[str, Any]:
     """Return where the caller's values stood, `body` or `query`, and the values without secrets."""
     request = context["request"]
-    if request.method == "GET":
+    if request.method in {"GET", "DELETE"}:
         return "query", request.query_params.dict()
     return "body", _without_secrets(request.data)
 

@@ -26,7 +26,13 @@ GROUPS: tuple[tuple[Promise, tuple[Entry, ...]], ...] = (
             Entry(_("Grupos"), "auth.group", "group"),
         ),
     ),
-    (_("Medición"), (Entry(_("Dispositivos"), "devices.device", "electric_meter"),)),
+    (
+        _("Medición"),
+        (
+            Entry(_("Dispositivos"), "devices.device", "electric_meter"),
+            Entry(_("Lecturas descartadas"), "telemetry.discardedspan", "delete_history"),
+        ),
+    ),
     (
         _("Precios y consejos"),
         (

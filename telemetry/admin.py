@@ -8,9 +8,12 @@ from django.http import HttpRequest
 from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from accounts.admin import ReadOnlyAdmin
 from devices.admin import DeviceAdmin
 from devices.models import Device
+from telemetry.models import DiscardedSpan
 from telemetry.selectors import measured_by
 
 admin.site.unregister(Device)
@@ -41,3 +44,24 @@ class MeteringDeviceAdmin(DeviceAdmin):
             else _("%(device)s no ha medido nada; no se pierde energía.") % {"device": device}
             for device in chosen
         ]
+
+
+@admin.register(DiscardedSpan)
+class DiscardedSpanAdmin(ReadOnlyAdmin):
+    """Who discarded which readings. Without its row a counter's movement across the span counts again."""
+
+    list_display = ("device", "home", "start", "end", "discarded_by", "discarded_at", "readings", "five_minutes", "hours", "kwh")
+    list_filter = ("discarded_at",)
+    list_select_related = ("device__home", "discarded_by")
+    search_fields = ("device__name", "device__hardware_id", "device__home__name", "discarded_by__email")
+    date_hierarchy = "discarded_at"
+
+    @admin.display(description=gettext_lazy("hogar"))
+    def home(self, span: DiscardedSpan) -> str:
+        """Return whose readings they were."""
+        return str(span.device.home)
+
+    @admin.display(description="kWh", ordering="energy_wh")
+    def kwh(self, span: DiscardedSpan) -> str:
+        """Return what the home's totals lost."""
+        return str(number_format(span.energy_wh / 1000, 3))

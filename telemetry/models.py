@@ -1,6 +1,10 @@
 """Readings and the buckets computed from them. Their tables are made in SQL (partitions); nothing points at them by foreign key."""
 
+from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from devices.models import Device
 
 
 class Reading(models.Model):
@@ -91,6 +95,35 @@ class LateSpan(models.Model):
     channel = models.SmallIntegerField()
     from_time = models.DateTimeField()
     to_time = models.DateTimeField()
+
+
+class DiscardedSpan(models.Model):
+    """A span of a device's readings that an owner has discarded: what it used then is unknown, whatever its counter says afterwards.
+
+    The energy is what the home's totals lost by it.
+    """
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="+", verbose_name=_("dispositivo"))
+    start = models.DateTimeField(_("desde"))
+    end = models.DateTimeField(_("hasta"))
+    discarded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("quién")
+    )
+    discarded_at = models.DateTimeField(_("cuándo"), auto_now_add=True)
+    readings = models.IntegerField(_("lecturas"))
+    five_minutes = models.IntegerField(_("periodos de cinco minutos"))
+    hours = models.IntegerField(_("horas"))
+    energy_wh = models.FloatField(_("energía, Wh"))
+
+    class Meta:
+        verbose_name = _("lecturas descartadas")
+        verbose_name_plural = _("lecturas descartadas")
+        ordering = ["-discarded_at"]
+        indexes = [models.Index(fields=["device", "start"], name="telemetry_discarded_span")]
+        constraints = [models.CheckConstraint(condition=models.Q(start__lt=models.F("end")), name="telemetry_discarded_order")]
+
+    def __str__(self) -> str:
+        return f"{self.device}: {self.start:%Y-%m-%d %H:%M} – {self.end:%Y-%m-%d %H:%M}"
 
 
 class RollupState(models.Model):

@@ -10,10 +10,11 @@ from django.db import transaction
 from telemetry import bucket_sql, rollup_sql
 from telemetry.bulk import for_arithmetic, query, query_about, readings_of, replace_buckets
 from telemetry.constants import LATE_AFTER, ROLLUP_MARGIN, WORK_LOCK
+from telemetry.discards import Gap, without_discarded
 from telemetry.energy import Rules, buckets
-from telemetry.models import RollupState
+from telemetry.models import DiscardedSpan, RollupState
 from telemetry.partitions import horizon
-from telemetry.spans import Change, Horizon, Series, spans_of
+from telemetry.spans import Change, Horizon, Series, Stretch, spans_of
 
 RUN_LOCK = 0x45_57_02  # one regular roll-up at a time
 LATE_SPANS_A_TRANSACTION = 1_000
@@ -58,9 +59,21 @@ def recompute(changes: Sequence[Change], now: datetime, frozen: Mapping[Series, 
     known = [change for change in changes if change[:2] in counters]
     gap = timedelta(seconds=max(settings.TELEMETRY_POWER_GAP_SECONDS, settings.TELEMETRY_COUNTER_GAP_SECONDS))
     spans, stretches = spans_of(known, counters, gap, Horizon(horizon(now), frozen or {}), query_about)
-    if spans:
+    stretches = without_discarded(stretches, _discarded(stretches))
+    if stretches:
         replace_buckets(spans, buckets(readings_of(stretches), *for_arithmetic(stretches, spans), _rules()))
     return len(spans)
+
+
+def _discarded(stretches: Sequence[Stretch]) -> dict[int, list[Gap]]:
+    """Return what was discarded near the readings, by device (1 query)."""
+    found: dict[int, list[Gap]] = {}
+    if stretches:
+        first, last = min(one.from_time for one in stretches), max(one.to_time for one in stretches)
+        near = DiscardedSpan.objects.filter(start__lte=last, end__gt=first)
+        for device_id, start, end in near.values_list("device_id", "start", "end"):
+            found.setdefault(device_id, []).append((start, end))
+    return found
 
 
 def take_turn() -> None:

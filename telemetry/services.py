@@ -1,22 +1,27 @@
 """Every write to readings and buckets but the hot path, which is `telemetry.writer`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from operator import itemgetter
+from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
-from telemetry import rollup_sql, sql
+from accounts.models import User
+from devices.models import Device
+from telemetry import bucket_sql, discard_sql, rollup_sql, sql
+from telemetry.bulk import query_about
 from telemetry.constants import BUCKET
+from telemetry.hours import HOUR, hour_of
 from telemetry.kinds import CHANNELS
-from telemetry.models import Series
+from telemetry.models import DiscardedSpan, Series
 from telemetry.partitions import horizon
-from telemetry.rollups import rebuild
+from telemetry.rollups import rebuild, take_turn
 from telemetry.rows import columns
 from telemetry.samples import Sample
-from telemetry.spans import Change, floor
+from telemetry.spans import EPOCH, Change, floor
 
 STORE_BATCH = 5_000
 
@@ -33,6 +38,55 @@ def readings_store(readings: Iterable[tuple[int, Sample]]) -> int:
             cursor.execute(sql.STORE_BY_ID, columns(batch))
             new += cursor.fetchone()[0]  # the same in each row
     return new
+
+
+@transaction.atomic
+def readings_discard(*, device: Device, user: User, start: datetime, end: datetime) -> DiscardedSpan:
+    """Discard what a device measured in [start, end), made whole five minutes, and keep who did it.
+
+    Where only hours are left, they go whole. The counter's movement across the span is not counted either.
+    """
+    start, end = floor(start), _ceiling(end, BUCKET)
+    span = {"device_id": device.pk, "start": start, "end": end, "from_hour": hour_of(start), "to_hour": _ceiling(end, HOUR)}
+    take_turn()
+    before_wh = _energy_wh(span)
+    readings, five_minutes = (_run(statement, span) for statement in (discard_sql.READINGS, discard_sql.FIVE_MINUTES))
+    edges = [(*one, hour, hour + HOUR) for one in _channels_of(device) for hour in {hour_of(start), hour_of(end)}]
+    if edges:
+        query_about(bucket_sql.UPSERT_HOURS, edges)
+    hours = _run(discard_sql.HOURS, span)
+    _run(discard_sql.NOTE, span)
+    return DiscardedSpan.objects.create(
+        device=device,
+        start=start,
+        end=end,
+        discarded_by=user,
+        readings=readings,
+        five_minutes=five_minutes,
+        hours=hours,
+        energy_wh=before_wh - _energy_wh(span),
+    )
+
+
+def _channels_of(device: Device) -> set[tuple[int, int]]:
+    numbers = Series.objects.filter(device_id=device.pk).values_list("channel", flat=True)
+    return {(device.pk, number % CHANNELS) for number in numbers}
+
+
+def _energy_wh(span: Mapping[str, Any]) -> float:
+    with connection.cursor() as cursor:
+        cursor.execute(discard_sql.ENERGY, span)
+        return float(cursor.fetchone()[0])
+
+
+def _run(statement: str, span: Mapping[str, Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, span)
+        return int(cursor.rowcount)
+
+
+def _ceiling(time: datetime, width: timedelta) -> datetime:
+    return time + (EPOCH - time) % width
 
 
 def rollup_rebuild(

@@ -2,11 +2,13 @@
 
 from django.urls import re_path
 
+from telemetry.api.discard import ReadingsView
 from telemetry.api.export import ExportView
 from telemetry.api.views import GraphView, LastSevenDaysView
 
 urlpatterns = [
     re_path(r"^history/graph/?$", GraphView.as_view(), name="history-graph"),
     re_path(r"^history/last7days/?$", LastSevenDaysView.as_view(), name="history-last7days"),
+    re_path(r"^devices/(?P<device_id>[^/]+)/readings/?$", ReadingsView.as_view(), name="device-readings"),
     re_path(r"^history/export/?$", ExportView.as_view(), name="history-export"),
 ]
