@@ -6,11 +6,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import get_deleted_objects
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
@@ -21,7 +22,8 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from accounts.models import Contract, Home, Membership, PushToken, Session, User
-from accounts.selectors import may_act_as
+from accounts.selectors import heirs_of, homes_left_empty, may_act_as
+from accounts.services import home_zone_follow, users_delete
 from accounts.tasks import email_change_mail_queue
 
 admin.site.unregister(Group)
@@ -114,6 +116,25 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         """Offer homes once the user is there."""
         return self.inlines if obj else ()
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
+        """Say which homes go along, with all they have measured, and who becomes the owner of others."""
+        users = list(objs)
+        deleted: list[Any]
+        deleted, counts, lacking, protected = super().get_deleted_objects(users, request)
+        homes, more, rights, held = get_deleted_objects(homes_left_empty(users), request, self.admin_site)
+        if homes:
+            deleted = [_("Hogares en los que no queda nadie más; se pierde todo lo que midieron:"), homes, *deleted]
+        heirs = [_("%(user)s será dueño de %(home)s.") % {"user": one.user, "home": one.home} for one in heirs_of(users)]
+        return [*heirs, *deleted], {**more, **counts}, lacking | rights, [*protected, *held]
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        """Delete a person, and leave no home without an owner."""
+        users_delete(users=[obj])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Delete people, and leave no home without an owner."""
+        users_delete(users=queryset)
+
     @admin.display(description=_("contraseña"))
     def password_link(self, user: User) -> SafeString:
         """Lead to the form that sets another password."""
@@ -164,15 +185,32 @@ class MemberInline(TabularInline):
 class HomeAdmin(ModelAdmin):
     """Homes with their members and contract."""
 
-    list_display = ("name", "tariff", "billing_day", "people", "time_zone", "created_at")
+    list_display = ("name", "owner", "tariff", "billing_day", "people", "time_zone", "created_at")
     list_filter = ("time_zone",)
     search_fields = ("name", "memberships__user__email")
     inlines = (ContractInline, MemberInline)
 
+    def save_model(self, request: HttpRequest, obj: Home, form: "forms.ModelForm[Home]", change: bool) -> None:
+        """Save; a clock that staff set stays as they set it."""
+        obj.is_zone_chosen |= "time_zone" in form.changed_data
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: "forms.ModelForm[Home]", formsets: Any, change: bool) -> None:
+        """Save, and set the clock by the contract's place where nobody has."""
+        super().save_related(request, form, formsets, change)
+        home_zone_follow(home=Home.objects.get(pk=form.instance.pk))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Home]:
-        """Count the members along."""
+        """Count the members along, and name the owner."""
         homes: QuerySet[Home] = super().get_queryset(request)
-        return homes.annotate(_people=Count("memberships", distinct=True)).prefetch_related("contracts")
+        owners = Membership.objects.filter(home=OuterRef("pk"), role=Membership.Role.OWNER).order_by("id")
+        counted = homes.annotate(_people=Count("memberships", distinct=True), _owner=Subquery(owners.values("user__email")[:1]))
+        return counted.prefetch_related("contracts")
+
+    @admin.display(description=_("dueño"), ordering="_owner")
+    def owner(self, home: Home) -> str:
+        """Return the first owner's e-mail."""
+        return home._owner or "–"  # type: ignore[attr-defined]  # noqa: SLF001
 
     @admin.display(description=_("tarifa"))
     def tariff(self, home: Home) -> str:

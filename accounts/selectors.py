@@ -1,7 +1,9 @@
 """Reads of the accounts on behalf of a user."""
 
+from collections.abc import Collection
+
 from django.contrib.auth.models import AnonymousUser, Permission
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.exceptions import NotAllowed
@@ -29,6 +31,25 @@ def require_owner(role: str) -> None:
     """Let owners of a home go on. Raises NotAllowed."""
     if role != Membership.Role.OWNER:
         raise NotAllowed(_("Solo el dueño del hogar puede hacer esto."))
+
+
+def homes_left_empty(users: Collection[User]) -> QuerySet[Home]:
+    """Return the homes that none but these people belong to."""
+    others = Membership.objects.exclude(user__in=users).values("home")
+    return Home.objects.filter(memberships__user__in=users).exclude(pk__in=others).distinct()
+
+
+def heirs_of(users: Collection[User]) -> list[Membership]:
+    """Return who becomes the owner of each home that is left without one when these people go (1 query).
+
+    It is a member before an invited one, and who has been there longest.
+    """
+    left = Membership.objects.exclude(user__in=users).filter(home__memberships__user__in=users).select_related("user", "home")
+    by_home: dict[int, list[Membership]] = {}
+    for one in left.order_by("id").distinct():
+        by_home.setdefault(one.home_id, []).append(one)
+    ownerless = (people for people in by_home.values() if all(one.role != Membership.Role.OWNER for one in people))
+    return [min(people, key=lambda one: (one.role != Membership.Role.MEMBER, one.pk)) for people in ownerless]
 
 
 def may_act_as(user: User | AnonymousUser, other: User) -> bool:

@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    "ecowatt.admin_time.in_mexican_time",
 ]
 ROOT_URLCONF = "ecowatt.urls"
 ASGI_APPLICATION = "ecowatt.asgi.application"
@@ -104,6 +105,8 @@ LANGUAGES = [("es-mx", _("Español (México)")), ("en", _("Inglés"))]
 LOCALE_PATHS = [BASE_DIR / "ecowatt" / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
+ADMIN_TIME_ZONE = "America/Mexico_City"  # staff are there, whatever a home's zone is
+FORMAT_MODULE_PATH = ["ecowatt.formats"]
 
 # Services
 REDIS_URL = env.address(

@@ -20,6 +20,7 @@ from accounts.localities import proposals
 from accounts.models import Contract
 from accounts.proposals import proposed
 from accounts.selectors import home_to_change
+from accounts.time_zones import zone_of
 from ecowatt.bodies import BodySerializer
 from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 
@@ -125,7 +126,7 @@ class VersionSerializer(TermsSerializer):
 class ContractChangeSerializer(VersionSerializer):
     """A version to be, which counts from `valid_from` on. Its context says `today`."""
 
-    answered = frozenset({"in_force_since", "proposals"})
+    answered = frozenset({"in_force_since", "proposals", "time_zone", "time_zone_of_place"})
 
     valid_from = _day()
 
@@ -152,6 +153,15 @@ class ContractSerializer(VersionSerializer):
     proposals = serializers.DictField(
         help_text="What the place and the meters suggest for these fields; nobody has confirmed it."
     )
+
+    time_zone = serializers.CharField(
+        source="home.time_zone", help_text="The home's. It follows the place of the contract until a person chooses another."
+    )
+    time_zone_of_place = serializers.SerializerMethodField(help_text="That of state and municipality; null without a state.")
+
+    def get_time_zone_of_place(self, contract: Contract) -> str | None:
+        """Return the IANA zone."""
+        return zone_of(contract.state, contract.municipality)
 
     def to_representation(self, instance: Contract) -> dict[str, Any]:
         """Add what the place proposes where the contract says something else."""
@@ -183,7 +193,8 @@ ASKED: Values = {
     "state": "ROO",
     "municipality": "Playa del Carmen",
 }
-EXAMPLE = {"in_force_since": "2026-06-20", **ASKED, "proposals": {}}
+ZONES = {"time_zone": "America/Cancun", "time_zone_of_place": "America/Cancun"}
+EXAMPLE = {"in_force_since": "2026-06-20", **ASKED, "proposals": {}, **ZONES}
 NO_HOME = refusals({404: ("Tu cuenta no pertenece a ningún hogar.", "Tu hogar no tiene un contrato de suministro.")})
 ON = OpenApiParameter("on", OpenApiTypes.DATE, description="The local date whose version is asked for; today if it is missing.")
 

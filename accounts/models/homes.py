@@ -24,8 +24,14 @@ class Home(models.Model):
     name = models.CharField(_("nombre"), max_length=100)
     # Mexican zones only: their offsets are whole hours, so a local day is a whole number of hour buckets.
     time_zone = models.CharField(
-        _("zona horaria"), max_length=40, default="America/Mexico_City", choices=[(zone, zone) for zone in MEXICAN_TIME_ZONES]
+        _("zona horaria"),
+        max_length=40,
+        default="America/Mexico_City",
+        choices=[(zone, zone) for zone in MEXICAN_TIME_ZONES],
+        help_text=_("Mientras nadie elija otra, es la del estado y municipio del contrato."),
     )
+    # By a person; else the clock follows the place of the contract.
+    is_zone_chosen = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(_("alta"), auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="homes")
 

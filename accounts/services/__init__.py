@@ -1,6 +1,7 @@
 """Every write to the accounts."""
 
 from accounts.services.contracts import contract_change
+from accounts.services.homes import home_zone_follow, users_delete
 from accounts.services.mails import email_change_tell
 from accounts.services.passwords import password_check, password_reset_confirm, password_reset_request
 from accounts.services.push import push_token_register
@@ -19,6 +20,7 @@ __all__ = [
     "TokenPair",
     "contract_change",
     "email_change_tell",
+    "home_zone_follow",
     "password_check",
     "password_reset_confirm",
     "password_reset_request",
@@ -31,4 +33,5 @@ __all__ = [
     "sessions_revoke_all",
     "user_register",
     "user_update",
+    "users_delete",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import Contract, Home
+from accounts.services.homes import home_zone_follow
 
 # What a version says; the rest of a row is whose it is and since when.
 TERMS = (
@@ -53,4 +54,5 @@ def contract_change(*, home: Home, valid_from: date | None = None, **changes: An
     home.contracts.filter(valid_from__gt=valid_from).delete()
     version, _created = home.contracts.update_or_create(valid_from=valid_from, defaults=values)
     home.refresh_from_db(fields=["contracts"])  # forgets the versions read before
+    home_zone_follow(home=home)
     return version

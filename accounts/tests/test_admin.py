@@ -1,6 +1,8 @@
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group
 from django.test import Client
@@ -48,7 +50,8 @@ def test_staff_see_when_a_user_of_the_app_logged_in_last(staff: Client, owner: U
     owner.refresh_from_db()
     assert owner.last_login is not None
     page = staff.get(reverse("admin:accounts_user_change", args=[owner.pk])).content.decode()
-    assert date_format(timezone.localtime(owner.last_login), "DATETIME_FORMAT") in page
+    seen = timezone.localtime(owner.last_login, ZoneInfo(settings.ADMIN_TIME_ZONE))
+    assert date_format(seen, "DATETIME_FORMAT") in page
 
 
 @pytest.mark.parametrize("model", [User, Session, PushToken])

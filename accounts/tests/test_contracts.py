@@ -104,6 +104,8 @@ def test_a_contract_is_read_and_written(api: APIClient, home: Home) -> None:
         "discount_share": 0.0,
         "discount_mxn": 0.0,
         "proposals": {},
+        "time_zone": "America/Cancun",
+        "time_zone_of_place": "America/Cancun",
     }
     assert body == wanted | rest
     assert api.get(URL).json() == body

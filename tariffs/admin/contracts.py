@@ -17,7 +17,8 @@ from import_export.formats.base_formats import CSV
 from import_export.resources import ModelResource
 from unfold.decorators import action
 
-from accounts.models import Contract
+from accounts.models import Contract, Home
+from accounts.services import home_zone_follow
 from accounts.services.contracts import TERMS
 from ecowatt.ids import row_id
 from tariffs.admin.history import HistoryAdmin
@@ -84,6 +85,11 @@ class ContractAdmin(ExportMixin, HistoryAdmin):
     resource_classes = (ContractResource,)
     formats = (CSV,)
     skip_export_form = True
+
+    def save_model(self, request: HttpRequest, obj: Contract, form: Any, change: bool) -> None:
+        """Save; the home's clock follows its place."""
+        super().save_model(request, obj, form, change)
+        home_zone_follow(home=Home.objects.get(pk=obj.home_id))
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         """Let those export who may see."""
