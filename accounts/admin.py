@@ -157,17 +157,23 @@ class ContractInline(StackedInline):
     extra = 0
     min_num = 1
     validate_min = True
+    # Two in a row: more overlap on a screen of 1280 px.
     fieldsets = (
         (
             None,
             {
                 "fields": (
-                    ("valid_from", "tariff", "base_tariff"),
-                    ("billing_months", "billing_day", "last_reading", "supply_start"),
+                    ("valid_from", "supply_start"),
+                    ("tariff", "base_tariff"),
+                    ("billing_months", "billing_day"),
+                    "last_reading",
                 )
             },
         ),
-        (_("Temporada, región e impuestos"), {"fields": (("summer_start_month", "dac_region", "generation", "iva_rate"),)}),
+        (
+            _("Temporada, región e impuestos"),
+            {"fields": (("summer_start_month", "dac_region"), ("generation", "iva_rate"))},
+        ),
         (_("Alumbrado y descuentos"), {"fields": (("dap_share", "dap_mxn"), ("discount_share", "discount_mxn"))}),
         (_("Lugar"), {"fields": (("state", "municipality"),)}),
     )

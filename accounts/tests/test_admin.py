@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts import services
+from accounts.admin import ContractInline
 from accounts.exceptions import RefreshRefused
 from accounts.models import Contract, Home, Membership, PushToken, RefreshToken, Session, User
 from conftest import PASSWORD
@@ -163,3 +164,8 @@ def test_staff_log_in_by_email(owner: User) -> None:
     User.objects.create_superuser("admin@example.com", "secreta123", name="Admin")
     body = {"username": "ADMIN@example.com", "password": "secreta123", "next": "/admin/"}
     assert Client().post(reverse("admin:login"), body)["Location"] == "/admin/"
+
+
+def test_no_row_of_a_homes_contract_has_more_fields_than_fit_beside_each_other() -> None:
+    rows = [row for _title, options in ContractInline.fieldsets for row in options["fields"]]
+    assert max(len(row) for row in rows if not isinstance(row, str)) == 2
