@@ -91,6 +91,9 @@ def warm(port: int) -> None:
     while Reading.objects.filter(time=datetime.fromtimestamp(now, UTC)).count() < DEVICES:
         publish(port, [notification(mac(number), number, now, full=True) for number in range(DEVICES)])
         time.sleep(1)
+    publish(port, [notification(mac(0), 0, now + 1, full=True)])  # and nothing of it is left
+    while not Reading.objects.filter(time=datetime.fromtimestamp(now + 1, UTC)).exists():
+        time.sleep(0.1)
 
 
 def measure(*, rounds: int, messages: int) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
