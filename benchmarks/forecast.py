@@ -75,7 +75,8 @@ def main() -> None:
 def _tell(groups: dict[str, list[Outcome]], seconds: float) -> None:
     means = {name: Outcome(*np.mean(outcomes, axis=0).tolist()) for name, outcomes in groups.items()}
     names = sorted(groups, key=lambda name: (name == "all", " days " in name, name[3:] if " days " in name else "", name))
-    facts = {"seconds": seconds, "aim_held_75_to_85": 75 <= means["all"].held <= 85}
+    missed = [name for name in names if " days " not in name and not 75 <= means[name].held <= 85]
+    facts = {"seconds": seconds, "aim_held_75_to_85": not missed, "held_more_or_less": ", ".join(missed) or "none"}
     if "weekly" in means:
         facts["aim_weekly_below_days_so_far"] = means["weekly"].error < means["weekly"].rival_error
     report("forecast", HEADINGS, [(name, len(groups[name]), *means[name]) for name in names], **facts)

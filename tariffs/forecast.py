@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tariffs.habits import Array, Days, Whole, conditioned
+from tariffs.habits import Array, Days, Whole, expected
 
 LEAST_DAYS = 3
 HISTORY_DAYS = 56
@@ -104,7 +104,7 @@ def unseen(seen: Days, wh: Array, asked: Days) -> list[Estimate]:
     level_wh = wh.sum() / seen.shares.sum()
     if level_wh <= 0 or not asked.days.size:
         return [NOTHING] * asked.days.size
-    return _estimates(*conditioned(seen, wh / seen.shares / level_wh, asked), level_wh / 1000)
+    return _estimates(*expected(seen, wh / seen.shares / level_wh, asked), level_wh / 1000)
 
 
 def crossing(forecast: Forecast, kwh: float) -> Crossing | None:

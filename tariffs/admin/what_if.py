@@ -12,12 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Contract
+from tariffs.bill import Doubt
 from tariffs.constants import MAX_DAYS, MAX_KWH
 from tariffs.cycles import Cycle
 from tariffs.exceptions import PricesMissing
 from tariffs.outlook import whole_kwh
+from tariffs.periods import NEGLIGIBLE_SHARE
 from tariffs.rendering import bill_paper
 from tariffs.selectors import bill_for, cycle_bounds, cycle_of
+from tariffs.use import measured_uses
 from telemetry.selectors import home_energy_wh
 
 OLDEST, NEWEST = date(2000, 1, 1), date(2099, 12, 31)
@@ -77,19 +80,20 @@ def cycle_fields(contracts: Sequence[Contract]) -> dict[str, date]:
 def would_bill(contract: Contract, *, cycle: Cycle | None, kwh: int | None) -> WouldBill:
     """Return what the contract bills for the cycle, its running one by default, and for the kWh, by default those measured.
 
-    1–3 queries.
+    1–6 queries.
     """
     running = _running_cycle(contract)
     cycle = cycle or running
     if cycle != running:  # whoever types in a period knows when the meter was read
         contract = copy(contract)
         contract.last_reading = cycle.end
+    doubts: tuple[Doubt, ...] = ()
     if kwh is None:
-        kwh = _measured_kwh(contract, cycle)
+        kwh, doubts = _measured_kwh(contract, cycle), _doubts(contract, cycle)
     if kwh is None:
         return WouldBill(contract, cycle, None, "", gettext("No hay medición en el periodo: escribe los kWh."))
     try:
-        return WouldBill(contract, cycle, kwh, bill_paper(bill_for(contract, cycle, kwh)), "")
+        return WouldBill(contract, cycle, kwh, bill_paper(bill_for(contract, cycle, kwh).doubted(*doubts)), "")
     except PricesMissing as error:
         return WouldBill(contract, cycle, kwh, "", str(error))
 
@@ -102,3 +106,12 @@ def _measured_kwh(contract: Contract, cycle: Cycle) -> int | None:
     """Return the whole kWh that the home drew, None where nothing was measured (2 queries)."""
     measured_wh = sum(home_energy_wh(contract.home, *cycle_bounds(contract.home, cycle)))
     return whole_kwh(measured_wh / 1000) if round(measured_wh) > 0 else None
+
+
+def _doubts(contract: Contract, cycle: Cycle) -> tuple[Doubt, ...]:
+    """Return that the measured kWh are a lower bound, where hours of the days gone by are not known (3 queries)."""
+    gone = Cycle(cycle.start, min(cycle.end, contract.home.today))
+    if gone.day_count <= 0:
+        return ()
+    use = measured_uses(contract.home, [gone])[gone]
+    return () if use and use.known_share >= 1 - NEGLIGIBLE_SHARE else (Doubt.UNKNOWN_HOURS,)

@@ -1,7 +1,7 @@
 import csv
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import Contract, Home, User
 from devices.models import Device
 from tariffs.selectors import current_cycle, cycle_bounds
+from tariffs.tests.homes import used_hourly
 from telemetry.models import Hour
 
 LIST = reverse_lazy("admin:accounts_contract_changelist")
@@ -82,6 +83,20 @@ def test_by_default_it_is_the_running_cycle_with_the_kwh_measured_in_it(
     assert "Consumo: 77 kWh" in text
     assert f"del {cycle.start} al {cycle.end}" in text
     assert "No hay medición en el periodo: escribe los kWh." in text
+
+
+@pytest.mark.usefixtures("prices")
+def test_measured_kwh_of_a_period_that_is_not_wholly_known_are_said_to_be_a_lower_bound(
+    staff: Client, contract: Contract, meter: Device
+) -> None:
+    start, end = datetime(2026, 4, 18, 6, tzinfo=UTC), datetime(2026, 6, 20, 6, tzinfo=UTC)
+    used_hourly(meter, start, end - timedelta(days=5), lambda _hour: 200.0)
+    query = {"pk": contract.pk, "start": "2026-04-18", "end": "2026-06-20"}
+    part = staff.get(BILL, query).content.decode()
+    used_hourly(meter, end - timedelta(days=5), end, lambda _hour: 200.0)
+    whole = staff.get(BILL, query).content.decode()
+    assert ["Certeza: estimación" in part, "son al menos estos" in part] == [True, True]
+    assert ["Certeza: exacto" in whole, "Consumo: 302 kWh" in whole] == [True, True]
 
 
 @pytest.mark.usefixtures("prices")
