@@ -16,6 +16,9 @@ MAINS_OR_CIRCUITS = f"""(
     WITH role AS MATERIALIZED (
         SELECT * FROM unnest(%(device_ids)s::int[], %(mains)s::bool[], %(since)s::timestamptz[], %(until)s::timestamptz[])
             AS r (device_id, is_main, since, until)
+    ), mains AS MATERIALIZED (
+        SELECT since, until, (SELECT min(start) FROM telemetry_bucket_1h b WHERE b.device_id = r.device_id) AS first
+        FROM role r WHERE is_main
     ), hour AS MATERIALIZED (
         SELECT b.start, bool_and(is_main) OR coalesce(
             min({KNOWN_S}) FILTER (WHERE is_main) + 90 >= 0.9 * max({KNOWN_S}) FILTER (WHERE NOT is_main) AND {{complete}}, false
@@ -30,12 +33,9 @@ MAINS_OR_CIRCUITS = f"""(
     WHERE b.start >= %(start)s AND b.start < %(end)s
 ) counted"""
 
-# Of several mains (one for each phase or service) each that has been heard of by then, and is not retired, must be there.
+# Of several mains (one for each phase or service) each that has been heard of by then, and is not retired, must be there. Without this
+# condition nothing asks when they were first heard of.
 ALL_MAINS_ARE_THERE = """(
-    count(DISTINCT b.device_id) FILTER (WHERE is_main) = (
-        SELECT count(*) FROM role m
-        WHERE m.is_main AND b.start >= m.since AND b.start < m.until AND EXISTS (
-            SELECT FROM telemetry_bucket_1h x WHERE x.device_id = m.device_id AND x.start <= b.start
-        )
-    )
+    count(DISTINCT b.device_id) FILTER (WHERE is_main)
+        = (SELECT count(*) FROM mains m WHERE b.start >= m.first AND b.start >= m.since AND b.start < m.until)
 )"""
