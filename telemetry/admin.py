@@ -55,6 +55,7 @@ class DiscardedSpanAdmin(ReadOnlyAdmin):
     list_select_related = ("device__home", "discarded_by")
     search_fields = ("device__name", "device__hardware_id", "device__home__name", "discarded_by__email")
     date_hierarchy = "discarded_at"
+    fields = ("device", "start", "end", "discarded_by", "discarded_at", "readings", "five_minutes", "hours", "energy_wh")
 
     @admin.display(description=gettext_lazy("hogar"))
     def home(self, span: DiscardedSpan) -> str:

@@ -54,7 +54,9 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
     dev_proven = serializers.SerializerMethodField(
         help_text="Whether the home has shown that the device is its own; until then whoever shows it gets the device."
     )
-    is_main = serializers.BooleanField(help_text="Measures the whole house, so that the home's total is its alone.")
+    is_main = serializers.BooleanField(
+        help_text="Measures the whole house: of each hour that it knows, the home's total is its alone."
+    )
     channels = ChannelSerializer(many=True)
 
     class Meta:
