@@ -1,4 +1,7 @@
-"""The character that PostgreSQL's texts can't hold, where no form looks at the words: in the URLs of the admin."""
+"""The character that PostgreSQL's texts can't hold, where no form looks at the words: in the URLs of the admin, and in cookies.
+
+A cookie may spell it in digits, and the session's is a key that is looked for.
+"""
 
 from collections.abc import Callable
 
@@ -12,6 +15,8 @@ def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
     def refuse(request: HttpRequest) -> HttpResponse:
         if request.path.startswith("/admin") and "%00" in request.META.get("QUERY_STRING", ""):
             raise SuspiciousOperation("NUL in the query")
+        if any("\0" in value for value in request.COOKIES.values()):
+            raise SuspiciousOperation("NUL in a cookie")
         return get_response(request)
 
     return refuse

@@ -25,3 +25,10 @@ def test_no_parameter_of_the_api_crashes_on_it(api: APIClient, meter: Device, pr
         plain = path.replace("{device_id}", str(meter.pk)).replace("{bill_id}", "1")
         answer = api.get(plain, {name: value})
         assert answer.status_code < 500, (path, name)
+
+
+@pytest.mark.parametrize("path", ["/admin", "/admin/", "/admin/login/"])
+def test_no_cookie_of_a_stranger_crashes_the_admin(db: None, path: str) -> None:
+    answer = Client(raise_request_exception=False, headers={"cookie": r'sessionid="\000\000longer-than-a-key"'}).get(path)
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
