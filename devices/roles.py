@@ -33,11 +33,11 @@ def roles_over_time(device_id: int, *, is_main: bool, changes: Iterable[datetime
         elif role.since < role.until:
             roles.append(role)
         is_main = not is_main
-    return [_ended(role, retired_at) if role.is_main and retired_at else role for role in roles]
+    return [_ended(role, retired_at) if retired_at else role for role in roles]
 
 
 def _ended(role: Role, retired_at: datetime) -> Role:
-    """Return the role of a mains, which nobody waits for once it is retired."""
+    """Return the role of a device that nobody waits for once it is retired."""
     return role._replace(until=min(role.until, _ceil(retired_at)))
 
 

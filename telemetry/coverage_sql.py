@@ -20,15 +20,19 @@ SELECT width_bucket(start, %(edges)s::timestamptz[]) - 1, sum({energy}) FROM {co
 """
 
 # The Wh that circuits used in each hour, the share (0 to 1) of the home's usual use for which that is known, and the Wh that they
-# returned. Each circuit that has been heard of before and after counts by its mean power, for the seconds covered, or for all of an hour in
-# which a counter told what a gap used. In an hour of the mains these alone do.
+# returned. Each circuit counts by its mean power, for the seconds covered, or for all of an hour in which a counter told what a gap used;
+# from when it is first heard of until its device is retired, or is silent for longer than a bill. In an hour of the mains these alone do.
 HOME_HOURS = f"""
 WITH bucket AS (
     SELECT device_id, channel, is_main, start, measured_wh + recovered_wh AS wh, returned_wh, {KNOWN_S} / 3600 AS known FROM {{counted}}
 ), circuit AS (
-    SELECT device_id, channel, is_main, min(start) AS first, max(start) AS last,
-        greatest(sum(wh) / nullif(sum(known), 0), 1) AS mean_wh
-    FROM bucket GROUP BY device_id, channel, is_main
+    SELECT device_id, channel, is_main, min(start) AS first, greatest(sum(wh) / nullif(sum(known), 0), 1) AS mean_wh,
+        greatest(max(start), least(max(start) + interval '62 days', max(until) - interval '1 hour')) AS last
+    FROM bucket JOIN (
+        SELECT device_id, is_main, max(until) AS until
+        FROM unnest(%(device_ids)s::int[], %(mains)s::bool[], %(until)s::timestamptz[]) AS r (device_id, is_main, until) GROUP BY 1, 2
+    ) role USING (device_id, is_main)
+    GROUP BY device_id, channel, is_main
 )
 SELECT start, sum(wh), sum(known * mean_wh) / (
     SELECT sum(mean_wh) FROM circuit c WHERE c.is_main = b.is_main AND b.start BETWEEN first AND last

@@ -25,7 +25,7 @@ def at(hour: int, minute: int = 0) -> datetime:
         (False, [], None, [(False, EVER, FOREVER)]),
         (True, [], None, [(True, EVER, FOREVER)]),
         (True, [], at(9, 30), [(True, EVER, at(10))]),
-        (False, [], at(9, 30), [(False, EVER, FOREVER)]),
+        (False, [], at(9, 30), [(False, EVER, at(10))]),
         (True, [at(9, 30)], None, [(False, EVER, at(9)), (True, at(9), FOREVER)]),
         (False, [at(9, 30)], None, [(True, EVER, at(10)), (False, at(10), FOREVER)]),
         (False, [at(9)], None, [(True, EVER, at(9)), (False, at(9), FOREVER)]),

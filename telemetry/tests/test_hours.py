@@ -58,6 +58,27 @@ def test_an_hour_is_known_but_for_the_circuit_that_is_missing_between_two_that_i
     assert [hour.known_share for hour in _hours(home, 4 * HOUR)] == [1, 1, pytest.approx(5 / 6), 1]
 
 
+def test_a_circuit_that_has_fallen_silent_is_missing_until_its_device_is_deleted(
+    home: Home, meter: Device, other: Device
+) -> None:
+    for number in range(4):
+        _hour(meter, START + number * HOUR, 500)
+    for number in range(2):
+        _hour(other, START + number * HOUR, 100)
+    silent = [1, 1, pytest.approx(5 / 6), pytest.approx(5 / 6)]
+    assert [hour.known_share for hour in _hours(home, 4 * HOUR)] == silent
+    Device.objects.filter(pk=other.pk).update(retired_at=START + 2 * HOUR - timedelta(minutes=1))
+    assert [hour.known_share for hour in _hours(home, 4 * HOUR)] == [1, 1, 1, 1]
+
+
+def test_a_circuit_that_is_silent_for_longer_than_a_bill_is_taken_for_gone(home: Home, meter: Device, other: Device) -> None:
+    _hour(other, START, 100)
+    for days in (0, 61, 63):
+        _hour(meter, START + timedelta(days=days), 100)
+    found = {hour.start: hour.known_share for hour in _hours(home, timedelta(days=64))}
+    assert [found[START + timedelta(days=days)] for days in (0, 61, 63)] == [1, 0.5, 1]
+
+
 @pytest.mark.parametrize(
     ("covered_s", "recovered", "flags", "known_share"),
     [
