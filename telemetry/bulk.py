@@ -13,8 +13,10 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 from telemetry import bucket_sql, rollup_sql
-from telemetry.energy import Buckets, Readings, Spans, Stretches
-from telemetry.spans import EPOCH, Span, Stretch
+from telemetry.arrays import Buckets, Readings, Spans, Stretches
+from telemetry.movements import last_falls
+from telemetry.reach import EPOCH
+from telemetry.spans import Span, Stretch
 
 Column = NDArray[Any]
 
@@ -66,11 +68,22 @@ def readings_of(stretches: Sequence[Stretch]) -> Readings:
 
 def for_arithmetic(stretches: Sequence[Stretch], spans: Sequence[Span]) -> tuple[Stretches, Spans]:
     """Return what the arithmetic takes of them."""
-    first, last = (_microseconds(getattr(one, name) for one in stretches) for name in ("counter_first", "counter_last"))
+    first, last = (_microseconds(getattr(one.counters, name) for one in stretches) for name in ("first", "last"))
     numbers = np.array([one.span for one in stretches], np.int64)
     return Stretches(numbers, first, last), Spans(
         *(_microseconds(getattr(span, name) for span in spans) for name in ("lo", "hi"))
     )
+
+
+def note_falls(stretches: Sequence[Stretch], readings: Readings) -> None:
+    """Remember which counters fell last (1 query, where any did since those that are known)."""
+    fallen = []
+    for place, time in zip(*last_falls(readings), strict=True):
+        one, at = stretches[place], EPOCH + int(time) * MICROSECOND
+        if one.counters.fell is None or one.counters.fell < at:
+            fallen.append((one.device_id, one.number, at))
+    if fallen:
+        query_about(rollup_sql.NOTE_FALLS, {one[:2]: one for one in sorted(fallen)}.values())
 
 
 def replace_buckets(spans: Sequence[Span], computed: Buckets) -> None:

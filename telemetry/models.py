@@ -49,7 +49,7 @@ class Bucket(models.Model):
         """Bits of `flags`."""
 
         RECOVERED = 1, "energy of a gap, spread evenly"
-        REJECTED = 2, "a counter moved more than the wiring can carry, and was not counted"
+        REJECTED = 2, "a counter moved more than the wiring can carry, or fell without beginning again, and was not counted"
         RESTARTED = 4, "a counter began again from zero"
         IMPORTED = 8, "from another installation's file, not from readings here; the first roll-up that has readings replaces it"
 
@@ -82,6 +82,7 @@ class Series(models.Model):
     channel = models.SmallIntegerField()
     counter_first = models.DateTimeField(null=True)
     counter_last = models.DateTimeField(null=True)
+    fell = models.DateTimeField(null=True)  # the last of these counters that was lower than the one before it
     kind = models.SmallIntegerField(db_default=0)  # of the channel's usual component, or of the other one; see kinds.Kind
 
     class Meta:

@@ -37,8 +37,8 @@ SELECT device_id, channel, lower(span), upper(span) - interval '5 minutes' FROM 
 """
 
 # Note where each changed series has counters. Parameters: device_id[], channel[], from[], to[] of the changes. Returns for each series
-# of the changed channels (device_id, number, counter_first, counter_last), both null where it never had a counter. The ends are looked
-# for one by one from both sides, since an aggregate would read all that lies between.
+# of the changed channels (device_id, number, counter_first, counter_last, fell), null where it never had a counter, or none that fell.
+# The ends are looked for one by one from both sides, since an aggregate would read all that lies between.
 _COUNTED = """
 SELECT time FROM telemetry_reading r
 WHERE r.device_id = c.device_id AND r.channel = c.channel AND r.time BETWEEN c.from_time AND c.to_time AND r.energy_wh IS NOT NULL
@@ -57,27 +57,32 @@ WITH change AS (
     WHERE s.device_id = c.device_id AND s.channel = c.channel
       AND (c.first < s.counter_first OR c.last > s.counter_last OR (s.counter_first IS NULL AND c.first IS NOT NULL))
 )
-SELECT s.device_id, s.channel, least(s.counter_first, c.first), greatest(s.counter_last, c.last)
+SELECT s.device_id, s.channel, least(s.counter_first, c.first), greatest(s.counter_last, c.last), s.fell
 FROM (SELECT DISTINCT device_id, channel %% {CHANNELS} AS channel FROM change) changed
 JOIN telemetry_series s ON s.device_id = changed.device_id AND s.channel %% {CHANNELS} = changed.channel
 LEFT JOIN change c ON c.device_id = s.device_id AND c.channel = s.channel
 """
 
-# The time of the last but one reading with a counter before some times, or of the next but one after them; of the nearest where there is no
-# other. Parameters: device_id[], channel[], at[], and how far to look, which spares the partitions beyond. Returns which of these, counted
-# from one, the time, and how many there are, 1 or 2.
-_SECOND_COUNTERS = """
-SELECT p.number, {farthest}(two.time), count(*)
+# The last counter before each of some times, or the first one after it. Parameters: device_id[], channel[], at[], and how far to look,
+# which spares the partitions beyond. Returns which of the times, counted from one, and when the counter was.
+_NEXT_COUNTER = """
+SELECT p.number, next.time
 FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[]) WITH ORDINALITY AS p (device_id, channel, at, number)
 CROSS JOIN LATERAL (
     SELECT time FROM telemetry_reading r
     WHERE r.device_id = p.device_id AND r.channel = p.channel AND r.time {beyond} p.at AND r.time {within}= %s::timestamptz
       AND r.energy_wh IS NOT NULL
-    ORDER BY time {order} LIMIT 2
-) two GROUP BY 1
+    ORDER BY time {order} LIMIT 1
+) next
 """
-SECOND_COUNTERS_BEFORE = _SECOND_COUNTERS.format(farthest="min", beyond="<", within=">", order="DESC")
-SECOND_COUNTERS_AFTER = _SECOND_COUNTERS.format(farthest="max", beyond=">", within="<", order="ASC")
+COUNTER_BEFORE = _NEXT_COUNTER.format(beyond="<", within=">", order="DESC")
+COUNTER_AFTER = _NEXT_COUNTER.format(beyond=">", within="<", order="ASC")
+
+# Where counters have fallen last. Parameters: device_id[], channel[], time[].
+NOTE_FALLS = """
+UPDATE telemetry_series s SET fell = c.time FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[]) AS c (device_id, channel, time)
+WHERE s.device_id = c.device_id AND s.channel = c.channel AND (s.fell IS NULL OR s.fell < c.time)
+"""
 
 # Readings for the roll-up: for each stretch that has any, its number, counted from one, and its readings in order of time, packed into one
 # value: that is many times quicker to take than rows are. NaN stands for null. Parameters: device_id[], channel[], from[], to[] (both ends

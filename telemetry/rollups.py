@@ -8,13 +8,15 @@ from django.conf import settings
 from django.db import transaction
 
 from telemetry import bucket_sql, rollup_sql
-from telemetry.bulk import for_arithmetic, query, query_about, readings_of, replace_buckets
+from telemetry.arrays import Rules
+from telemetry.bulk import for_arithmetic, note_falls, query, query_about, readings_of, replace_buckets
 from telemetry.constants import LATE_AFTER, ROLLUP_MARGIN, WORK_LOCK
 from telemetry.discards import Gap, without_discarded
-from telemetry.energy import Rules, buckets
+from telemetry.energy import buckets
 from telemetry.models import DiscardedSpan, RollupState
 from telemetry.partitions import horizon
-from telemetry.spans import Change, Horizon, Series, Stretch, spans_of
+from telemetry.reach import Counters, Series
+from telemetry.spans import Change, Horizon, Stretch, spans_of
 
 RUN_LOCK = 0x45_57_02  # one regular roll-up at a time
 LATE_SPANS_A_TRANSACTION = 1_000
@@ -55,13 +57,15 @@ def recompute(changes: Sequence[Change], now: datetime, frozen: Mapping[Series, 
     if not changes:
         return 0
     take_turn()
-    counters = {row[:2]: row[2:] for row in query_about(rollup_sql.NOTE_COUNTERS, changes)}
+    counters = {row[:2]: Counters(*row[2:]) for row in query_about(rollup_sql.NOTE_COUNTERS, changes)}
     known = [change for change in changes if change[:2] in counters]
     gap = timedelta(seconds=max(settings.TELEMETRY_POWER_GAP_SECONDS, settings.TELEMETRY_COUNTER_GAP_SECONDS))
     spans, stretches = spans_of(known, counters, gap, Horizon(horizon(now), frozen or {}), query_about)
     stretches = without_discarded(stretches, _discarded(stretches))
     if stretches:
-        replace_buckets(spans, buckets(readings_of(stretches), *for_arithmetic(stretches, spans), _rules()))
+        readings = readings_of(stretches)
+        replace_buckets(spans, buckets(readings, *for_arithmetic(stretches, spans), _rules()))
+        note_falls(stretches, readings)
     return len(spans)
 
 

@@ -18,10 +18,11 @@ from telemetry.hours import HOUR, hour_of
 from telemetry.kinds import CHANNELS
 from telemetry.models import DiscardedSpan, Series
 from telemetry.partitions import horizon
+from telemetry.reach import EPOCH
 from telemetry.rollups import rebuild, take_turn
 from telemetry.rows import columns
 from telemetry.samples import Sample
-from telemetry.spans import EPOCH, Change, floor
+from telemetry.spans import Change, floor
 
 STORE_BATCH = 5_000
 

@@ -175,15 +175,13 @@ def _single(
 
 
 def _shared_counters(component: dict[str, Any], name: str) -> tuple[float | None, float | None]:
-    """Return energy drawn and returned of a `switch`, `cover` or `pm1`, whose `aenergy` counts both directions.
+    """Return energy drawn and returned of a component whose `aenergy` counts both directions.
 
-    Neither where more was returned than counted (`aenergy` alone was reset, or counts one direction): their difference is no counter.
+    Where `aenergy` alone was reset, what is left for the energy drawn is below zero; the two of them tell both counters all the same.
     """
     total = _counter(_data(component, "aenergy"), "total", f"{name}.aenergy")
     returned = _counter(_data(component, "ret_aenergy"), "total", f"{name}.ret_aenergy")
-    if total is None or (drawn := round(total - (returned or 0.0), COUNTER_DECIMALS)) < 0:
-        return None, None
-    return drawn, returned
+    return (None, None) if total is None else (round(total - (returned or 0.0), COUNTER_DECIMALS), returned)
 
 
 def _three_phases(

@@ -13,6 +13,7 @@ from devices.models import Device
 from telemetry import rollups
 from telemetry.discards import without_discarded
 from telemetry.models import DiscardedSpan, FiveMinutes, Hour, Reading
+from telemetry.reach import Counters
 from telemetry.samples import Sample
 from telemetry.services import readings_store
 from telemetry.spans import Stretch
@@ -159,7 +160,7 @@ def test_staff_read_who_did_it(api: APIClient, client: Client, owner: User, mete
 
 def test_readings_are_cut_at_what_was_discarded() -> None:
     at = [some_hours_ago() + number * HOUR for number in range(10)]
-    whole, just = Stretch(7, 0, at[1], at[9], 3, at[0], None), timedelta(microseconds=1)
+    whole, just = Stretch(7, 0, at[1], at[9], 3, Counters(at[0], None, None)), timedelta(microseconds=1)
     assert without_discarded([whole], {8: [(at[3], at[4])]}) == [whole]
     assert without_discarded([whole], {7: [(at[3], at[4]), (at[7], at[9])]}) == [
         whole._replace(to_time=at[3] - just),

@@ -100,36 +100,83 @@ def test_a_day_in_any_order_and_cut_sums_to_the_counters_movement(seed: int, cut
     assert sum(bucket.recovered_wh for bucket in five_minutes().values()) > 0
 
 
+KINDS = ["none", "rise", "rise", "rise", "same", "dip", "half", "low", "high", "spike", "restart", "jump", "rounding", "fall"]
 steps = st.tuples(
-    st.sampled_from([1, 5, 10, 30, 59, 60, 61, 90, 91, 200, 299, 300, 301, 1000, 7200]),
+    st.sampled_from([1, 1, 5, 10, 10, 30, 59, 60, 61, 89, 90, 91, 179, 180, 181, 200, 299, 300, 301, 1000, 7200]),
     st.floats(-3000, 3000, width=32),
-    st.sampled_from(["none", "rise", "rise", "rise", "dip", "restart", "jump", "rounding"]),
+    st.sampled_from(KINDS),
+    st.sampled_from(["rise", "rise", "rise", "dip", "restart", "rounding", "fall"]),
 )
 
 
-def a_stream(start: datetime, moves: list[tuple[int, float, str]]) -> list[Sample]:
-    samples, time, counter = [], start, 2_000.0
-    for seconds, power, kind in moves:
+def counted(before: float, moved_wh: float, kind: str) -> tuple[float, float]:
+    """Return what a counter says next, and what it goes on from."""
+    said = {
+        "dip": 0.0, "half": before / 2, "low": before - 40, "high": before + 40, "spike": before + 1e5, "restart": 1.5,
+        "jump": before + 1e6, "rounding": before - 0.5, "fall": before - 20, "same": before,
+    }.get(kind, before + moved_wh)  # fmt: skip
+    said = max(round(said, 3), 0.0)
+    return said, before if kind in ("dip", "half", "low", "high", "spike") else said
+
+
+def a_stream(start: datetime, moves: list[tuple[int, float, str, str]], both: float = 2_000.0, back: float = 0.0) -> list[Sample]:
+    """Return readings of a device that counts both directions in one counter and the returned energy in another."""
+    samples, time = [], start
+    for seconds, power, kind, other in moves:
         time += timedelta(seconds=seconds)
-        before = counter
-        counter += {"rise": abs(power) * seconds / 3600, "jump": 1e6, "rounding": -0.5}.get(kind, 0.0)
-        counter = {"restart": 1.5, "dip": 0.0}.get(kind, counter)
-        samples.append(sample(time, power, None if kind == "none" else counter, max(-power, 0.0) if kind != "none" else None))
-        counter = before if kind == "dip" else counter
+        said, both = counted(both, abs(power) * seconds / 3600, kind)
+        gone, back = counted(back, max(-power, 0.0) * seconds / 3600, other if back else "rise")
+        known = kind != "none"
+        samples.append(sample(time, power, round(said - gone, 3) if known else None, gone if known else None))
     return samples
 
 
-@settings(max_examples=80, **DATABASE)
-@given(moves=st.lists(steps, min_size=1, max_size=40), order=st.randoms(use_true_random=False), cut=st.integers(0, 40))
+@settings(max_examples=150, **DATABASE)
+@given(
+    moves=st.lists(steps, min_size=1, max_size=40),
+    order=st.randoms(use_true_random=False),
+    cut=st.integers(0, 40),
+    both=st.sampled_from([3.0, 300.0, 2_000.0, 5e6]),
+    back=st.sampled_from([0.0, 0.0, 2.0, 1_000.0]),
+)
 def test_buckets_are_those_of_the_plain_loop_whatever_the_order(
-    moves: list[tuple[int, float, str]], order: random.Random, cut: int
+    moves: list[tuple[int, float, str, str]], order: random.Random, cut: int, both: float, back: float
 ) -> None:
     forget()
-    samples = a_stream(recent(80), moves)
+    samples = a_stream(recent(80), moves, both + back, back)
     arriving = list(samples)
     order.shuffle(arriving)
     for part in (arriving[:cut], arriving[cut:]):
         if part:
+            store(part)
+    assert_as_the_plain_loop(samples)
+    before = all_buckets()
+    rollup_rebuild()
+    assert all_buckets() == before
+
+
+bursts = st.tuples(
+    st.sampled_from(["rise", "same", "dip", "low", "high", "spike", "none"]),
+    st.integers(1, 6),
+    st.sampled_from([1, 10, 20, 29, 45, 89, 400]),
+)
+
+
+@settings(max_examples=150, **DATABASE)
+@given(
+    runs=st.lists(bursts, min_size=3, max_size=14),
+    order=st.permutations(range(14)),
+    both=st.sampled_from([0.0, 300.0, 5e6]),
+)
+def test_runs_of_a_wrong_value_are_judged_the_same_wherever_they_are_cut(
+    runs: list[tuple[str, int, int]], order: list[int], both: float
+) -> None:
+    forget()
+    moves = [(seconds, 500.0, kind, "rise") for kind, count, seconds in runs for _again in range(count)]
+    samples = a_stream(recent(80), moves, both)
+    edges = list(itertools.accumulate((count for _kind, count, _seconds in runs), initial=0))
+    for place in order:
+        if part := samples[edges[place] : edges[place + 1]] if place < len(runs) else []:
             store(part)
     assert_as_the_plain_loop(samples)
     before = all_buckets()
@@ -198,6 +245,82 @@ def test_one_high_misreading_of_a_low_counter_counts_nothing() -> None:
     counters = [400.0, 9_000_000.0, 402.0, 403.0]
     store([sample(start + timedelta(seconds=10 * step), energy=value) for step, value in enumerate(counters)])
     assert total(FiveMinutes) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("wrong", [0.0, 17.5, 280.0, 320.0, 9_000_000.0])
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+def test_a_wrong_value_that_lasts_some_readings_and_is_back_within_90_s_counts_nothing(wrong: float, count: int) -> None:
+    start = recent()
+    counters = [300.0, 301.0, *[wrong] * count, 303.0, 304.0]
+    store([sample(start + timedelta(seconds=10 * step), energy=value) for step, value in enumerate(counters)])
+    assert total(FiveMinutes) == pytest.approx(4.0)
+    assert FiveMinutes.objects.get().flags == 0
+
+
+def test_a_zero_that_lasts_longer_is_a_restart() -> None:
+    start = recent()
+    counters = [300.0, *[0.0] * 10, 2.0, 3.0]
+    store([sample(start + timedelta(seconds=10 * step), energy=value) for step, value in enumerate(counters)])
+    assert total(FiveMinutes) == pytest.approx(3.0)
+    assert FiveMinutes.objects.get().flags == 4
+
+
+def test_a_counter_of_an_idle_device_that_begins_again_is_no_misreading() -> None:
+    start = recent()
+    counters = [300.0, 300.0, 0.0, 0.0, 1.0, 2.5]
+    store([sample(start + timedelta(seconds=10 * step), energy=value) for step, value in enumerate(counters)])
+    assert total(FiveMinutes) == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("both", "returned"),
+    [
+        ([1500.0, 1510.0, 3.0, 13.0], [500.0, 505.0, 505.0, 510.0]),  # aenergy alone
+        ([1500.0, 1510.0, 1513.0, 1523.0], [500.0, 505.0, 0.0, 5.0]),  # ret_aenergy alone
+        ([1500.0, 1510.0, 3.0, 13.0], [500.0, 505.0, 0.0, 5.0]),  # both
+    ],
+)
+def test_each_of_two_counters_begins_again_by_itself(both: list[float], returned: list[float]) -> None:
+    start = recent()
+    store(
+        [
+            sample(start + timedelta(seconds=20 * step), energy=total_wh - back, returned=back)
+            for step, (total_wh, back) in enumerate(zip(both, returned, strict=True))
+        ]
+    )
+    (bucket,) = five_minutes().values()
+    assert (bucket.measured_wh, bucket.returned_wh, bucket.flags) == pytest.approx((23.0 - 10.0, 10.0, 4))
+
+
+def test_a_misread_counter_of_returned_energy_moves_nothing() -> None:
+    start = recent()
+    returned = [400.0, 401.0, 0.0, 0.0, 0.0, 405.0]
+    store(
+        [
+            sample(start + timedelta(seconds=10 * step), energy=2_000.0 + 3 * step - back, returned=back)
+            for step, back in enumerate(returned)
+        ]
+    )
+    (bucket,) = five_minutes().values()
+    assert (bucket.measured_wh, bucket.returned_wh, bucket.flags) == pytest.approx((10.0, 5.0, 0))
+
+
+def test_a_counter_that_sinks_without_beginning_again_takes_nothing_back() -> None:
+    start = recent()
+    counters = [5e6 * 1.04, 5e6 * 1.04 + 1, 5e6, 5e6 + 1, 5e6 + 0.5, 5e6 + 2]
+    store([sample(start + timedelta(minutes=4 * step), energy=value) for step, value in enumerate(counters)])
+    assert total(Hour) == pytest.approx(1 + 1 - 0.5 + 1.5)
+    assert any(bucket.flags & 2 for bucket in five_minutes().values())
+    assert min(bucket.measured_wh + bucket.recovered_wh for bucket in five_minutes().values()) > -1
+
+
+def test_counters_that_sink_in_small_steps_make_no_bucket_negative_by_more_than_rounding() -> None:
+    start = recent()
+    store([sample(start + timedelta(seconds=step), energy=5_000.0 - 4 * step, returned=4.0 * step) for step in range(200)])
+    (bucket,) = five_minutes().values()
+    assert bucket.measured_wh >= -5
+    store([sample(start + timedelta(hours=1, seconds=step), energy=5_000.0 - 4 * step) for step in range(200)])
+    assert min(one.measured_wh for one in five_minutes().values()) >= -5
 
 
 def test_a_counter_too_small_for_arithmetic_stops_nothing() -> None:

@@ -72,10 +72,10 @@ def test_returned_energy_is_taken_out_of_a_switch_counter_but_not_of_an_em1() ->
     assert (sample.energy_wh, sample.returned_wh) == (100.5, 40.25)
 
 
-def test_counters_whose_difference_can_not_be_are_no_counter() -> None:
+def test_where_the_counter_of_both_directions_alone_was_reset_both_are_known_all_the_same() -> None:
     switch = {"apower": 360, "aenergy": {"total": 100.0}, "ret_aenergy": {"total": 400.0}}
     (sample,) = parse({"switch:0": switch, "sys": {"mac": "AABBCCDDEEFF"}}).samples
-    assert (sample.energy_wh, sample.returned_wh) == (None, None)
+    assert (sample.energy_wh, sample.returned_wh) == (-300.0, 400.0)
     switch["ret_aenergy"] = {"total": 100.0001}
     (sample,) = parse({"switch:0": switch, "sys": {"mac": "AABBCCDDEEFF"}}).samples
     assert (sample.energy_wh, sample.returned_wh) == (0.0, 100.0)
