@@ -100,9 +100,9 @@ def cluster_secure(data: Path) -> None:
 
 
 def server_command(data: Path, binaries: Path, sockets: str | Path, *options: str) -> list[str]:
-    """Return what serves the cluster when it is run in its folder, by `as_account`."""
+    """Return what serves the cluster when it is run in its folder, by `as_account`. Its log tells no values, as e-mails are."""
     socket = ("-c", f"unix_socket_directories={_place(sockets)}", "-c", "unix_socket_permissions=0700")
-    return [str(binaries / "postgres"), "-D", _place(data), *socket, *options]
+    return [str(binaries / "postgres"), "-D", _place(data), *socket, "-c", "log_error_verbosity=terse", *options]
 
 
 def _place(folder: str | Path) -> str:

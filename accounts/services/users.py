@@ -28,6 +28,12 @@ def _unique_email() -> Iterator[None]:
         raise
 
 
+def _require_free(user: User) -> None:
+    """Ask before it is tried: what the database refuses, it writes into its log with the e-mail. Raises EmailTaken."""
+    if User.objects.with_email(user.email).exclude(pk=user.pk).exists():
+        raise EmailTaken
+
+
 def user_register(
     *,
     email: str,
@@ -40,6 +46,7 @@ def user_register(
     """Create a user, who owns a new home with a supply contract: all of it or nothing. Raises EmailTaken, TooManyAttempts, Busy."""
     with hashing.turn(network):
         user = User(email=User.objects.normalize_email(email), name=name, password=make_password(password))
+    _require_free(user)
     with _unique_email():
         user.save()
         home = Home.objects.create(name=(_("Casa de %(name)s") % {"name": name})[:NAME_LENGTH_MAX])
@@ -57,10 +64,13 @@ def user_update(
     billing_day: int | None = None,
 ) -> User:
     """Change what is given, of the user and of the contract of the home that the app shows. Raises EmailTaken, NotAllowed."""
-    of_user = {"name": name, "email": email if email in {None, user.email} else User.objects.normalize_email(email)}
+    new_email = user.email if email is None or email == user.email else User.objects.normalize_email(email)
+    is_new_email = new_email != user.email
+    of_user = {"name": name, "email": new_email if is_new_email else None}
     of_contract: dict[str, Any] = {"tariff": tariff, "billing_day": billing_day}
     of_contract = {name: value for name, value in of_contract.items() if value is not None}
-    is_new_email = of_user["email"] not in {None, user.email}
+    if is_new_email:
+        _require_free(User(pk=user.pk, email=new_email))
     with _unique_email():
         _change(user, of_user)
         if is_new_email:  # a reset mailed to the old address must not open the account any more

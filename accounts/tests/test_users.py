@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from accounts import services
@@ -239,6 +240,13 @@ def test_a_service_called_with_an_email_in_use_says_so(owner: User) -> None:
         services.user_register(email="DUENO@example.com", password="secreta123", name="Ana López")
 
 
+def test_an_email_in_use_does_not_reach_the_log_of_the_database(api: APIClient, stranger: User) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert register(api, user_email=stranger.email.upper()).status_code == 409
+        assert api.patch(ME, {"user_email": stranger.email}, format="json").status_code == 409
+    assert not [query["sql"] for query in asked if query["sql"].startswith(("INSERT", 'UPDATE "accounts_user"'))]
+
+
 def test_an_administrator_without_a_home_gets_a_sentence(db: None) -> None:
     admin = User.objects.create_superuser("admin@example.com", "secreta123", name="Admin")
     answer = client_of(admin).get(ME)
@@ -269,10 +277,10 @@ def test_the_profile_takes_few_queries(
         getattr(api, method)(ME, body, content_type="application/json")
 
 
-def test_a_registration_takes_nine_queries(
+def test_a_registration_takes_ten_queries(
     anonymous_api: APIClient, db: None, django_assert_num_queries: Callable[[int], Any]
 ) -> None:
-    with django_assert_num_queries(9):  # savepoint, four rows and a history, release, home, contract
+    with django_assert_num_queries(10):  # whether the e-mail is free, savepoint, four rows and a history, release, home, contract
         register(anonymous_api)
 
 

@@ -135,6 +135,17 @@ def test_a_database_from_before_is_handed_over_with_all_that_is_in_it(tmp_path: 
             assert "trust" not in (data / "pg_hba.conf").read_text()
 
 
+def test_the_log_of_the_server_names_what_is_refused_without_its_values(running: EmbeddedServices, folder: Path) -> None:
+    with psycopg.connect(running.environment["URL_DATABASE_SQL"]) as ours:
+        ours.execute("CREATE TEMPORARY TABLE person (email text CONSTRAINT one_of_each UNIQUE)")
+        ours.execute("INSERT INTO person VALUES ('ana@example.com')")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            ours.execute("INSERT INTO person SELECT email FROM person")
+    log = (folder / "postgresql.log").read_text()
+    assert "one_of_each" in log
+    assert "ana@example.com" not in log
+
+
 @as_root
 def test_a_wheel_below_a_closed_home_is_copied_to_where_the_server_may_read_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
