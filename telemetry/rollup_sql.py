@@ -24,12 +24,18 @@ SELECT s.device_id, s.channel, c.from_time, c.to_time FROM telemetry_series s CR
 # The newest note of late readings. Those that come while a run is under way wait for the next one.
 LAST_LATE_SPAN = "SELECT coalesce(max(id), 0) FROM telemetry_latespan"
 
-# Takes notes up to that one. Parameters: its number, how many.
+# Takes notes up to that one, all those of an hour of a series together, the oldest first but the devices in turns: whoever has many waits
+# for whoever has few. Parameters: its number, how many hours to take, its number.
 TAKE_LATE_SPANS = """
-WITH taken AS (
-    DELETE FROM telemetry_latespan
-    WHERE id IN (SELECT id FROM telemetry_latespan WHERE id <= %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
-    RETURNING device_id, channel, from_time, to_time
+WITH waiting AS (
+    SELECT device_id, channel, date_bin('1 hour', from_time, 'epoch') AS hour, min(id) AS first
+    FROM telemetry_latespan WHERE id <= %s GROUP BY 1, 2, 3
+), turn AS MATERIALIZED (
+    SELECT * FROM waiting ORDER BY row_number() OVER (PARTITION BY device_id ORDER BY first), first LIMIT %s
+), taken AS (
+    DELETE FROM telemetry_latespan l USING turn t
+    WHERE l.device_id = t.device_id AND l.channel = t.channel AND date_bin('1 hour', l.from_time, 'epoch') = t.hour AND l.id <= %s
+    RETURNING l.device_id, l.channel, l.from_time, l.to_time
 ), merged AS (
     SELECT device_id, channel, unnest(range_agg(tstzrange(from_time, to_time + interval '5 minutes'))) AS span FROM taken GROUP BY 1, 2
 )

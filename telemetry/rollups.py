@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from time import monotonic
 
 from django.conf import settings
 from django.db import transaction
@@ -19,7 +20,9 @@ from telemetry.reach import Counters, Series
 from telemetry.spans import Change, Horizon, Stretch, spans_of
 
 RUN_LOCK = 0x45_57_02  # one regular roll-up at a time
-LATE_SPANS_A_TRANSACTION = 1_000
+# Late readings wait for those of now: a run gives them so much time, and a transaction takes so many hours of series.
+LATE_BUDGET_S = 2.0
+LATE_HOURS_A_TRANSACTION = 200
 # A transaction takes changes of so many channels, and of so much time in all: readings are held in memory while it lasts.
 SERIES_A_TRANSACTION = 1_000
 TIME_A_TRANSACTION = timedelta(hours=1_000)
@@ -28,17 +31,17 @@ TIME_A_TRANSACTION = timedelta(hours=1_000)
 def rollup() -> int:
     """Bring the buckets up to date with all readings stored so far; return how many spans were recomputed.
 
-    Where another roll-up is under way it returns 0 at once.
+    Late readings may have to wait for the next run. Where another roll-up is under way it returns 0 at once.
     """
     with _only_one() as alone:
         if not alone:
             return 0
         now = _database_now()
-        spans = _late(now)
+        ((newest,),) = query(rollup_sql.LAST_LATE_SPAN, [])
         changes = [Change(*row) for row in query(rollup_sql.RECENT_CHANGES, [_mark(now)])]
-        spans += sum(done for _changes, done in rebuild(changes))
+        spans = sum(done for _changes, done in rebuild(changes))
         RollupState.objects.update_or_create(id=1, defaults={"through": now})
-        return spans
+        return spans + _late(now, newest)
 
 
 def rebuild(changes: Sequence[Change], frozen: Mapping[Series, datetime] | None = None) -> Iterator[tuple[int, int]]:
@@ -99,15 +102,14 @@ def _hour(time: datetime) -> datetime:
     return time.replace(minute=0)
 
 
-def _late(now: datetime) -> int:
-    """Recompute around readings that came late; the note of a span goes only with the transaction that deals with it."""
-    ((newest,),) = query(rollup_sql.LAST_LATE_SPAN, [])
-    spans = 0
+def _late(now: datetime, newest: int) -> int:
+    """Recompute around readings that came late, while there is time; a note goes only with the transaction that deals with it."""
+    spans, until = 0, monotonic() + LATE_BUDGET_S
     while True:
         with transaction.atomic():
-            taken = [Change(*row) for row in query(rollup_sql.TAKE_LATE_SPANS, [newest, LATE_SPANS_A_TRANSACTION])]
+            taken = [Change(*row) for row in query(rollup_sql.TAKE_LATE_SPANS, [newest, LATE_HOURS_A_TRANSACTION, newest])]
             spans += recompute(taken, now)
-        if not taken:
+        if not taken or monotonic() >= until:
             return spans
 
 

@@ -349,6 +349,34 @@ def test_a_late_reading_reopens_its_buckets() -> None:
     assert [bucket.recovered_wh for bucket in found] == pytest.approx([20.0] * 6 + [0.0] * 7)
 
 
+def test_readings_of_now_do_not_wait_for_late_ones_and_devices_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollups, "LATE_BUDGET_S", 0.0)
+    monkeypatch.setattr(rollups, "LATE_HOURS_A_TRANSACTION", 4)
+    now, start = datetime.now(UTC), recent(100)
+    late = [sample(start + timedelta(minutes=20 * step, seconds=step % 2 * 30), energy=float(step)) for step in range(240)]
+    for _again in range(3):
+        readings_store((DEVICE, one) for one in late)
+    readings_store((8, one) for one in late[-2:])
+    readings_store([(9, sample(now - timedelta(seconds=10), energy=5.0)), (9, sample(now, energy=6.5))])
+    rollups.rollup()
+    assert Hour.objects.get(device_id=9).measured_wh == pytest.approx(1.5)
+    assert Hour.objects.filter(device_id=8).exists()
+    assert LateSpan.objects.filter(device_id=DEVICE).exists()
+    for _run in range(100):
+        rollups.rollup()
+    assert not LateSpan.objects.exists()
+    assert_as_the_plain_loop(late)
+    before = all_buckets()
+    rollup_rebuild()
+    assert all_buckets() == before
+
+
+def test_two_readings_a_week_apart_touch_two_hours() -> None:
+    start = recent(150)
+    readings_store((DEVICE, sample(start + timedelta(hours=hours))) for hours in (0, 140))
+    assert [span.to_time - span.from_time for span in LateSpan.objects.all()] == [timedelta(0), timedelta(0)]
+
+
 def test_two_late_spans_of_one_hour_are_summed_together() -> None:
     start = recent()
     for minutes in (0, 30, 0, 30):
