@@ -54,6 +54,27 @@ WITH fresh AS MATERIALIZED (
 SELECT (SELECT count(*) FROM stored), device_id, channel, kind FROM usual
 """  # noqa: S608
 
+# The counters around late readings, of those that are dated before a known one. Parameters: device_id[], channel[], time[], kind[]. Returns
+# which of the readings, counted from one, the number of its series, when the next counter is, what the counter before says (drawn,
+# returned; null where there is none), and what the next one does.
+NEIGHBOURS = f"""
+SELECT p.place, p.number, after.time, before.energy_wh, before.returned_wh, after.energy_wh, after.returned_wh
+FROM (
+    SELECT i.device_id, i.time, i.place,
+        (i.channel + CASE WHEN i.kind IN (0, s.kind) OR s.kind = 0 THEN 0 ELSE {CHANNELS} * i.kind END)::smallint AS number
+    FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[], %s::smallint[]) WITH ORDINALITY AS i (device_id, channel, time, kind, place)
+    JOIN telemetry_series s ON s.device_id = i.device_id AND s.channel = i.channel
+) p CROSS JOIN LATERAL (
+    SELECT time, energy_wh, returned_wh FROM telemetry_reading r
+    WHERE r.device_id = p.device_id AND r.channel = p.number AND r.time > p.time AND r.energy_wh IS NOT NULL
+    ORDER BY time LIMIT 1
+) after LEFT JOIN LATERAL (
+    SELECT energy_wh, returned_wh FROM telemetry_reading r
+    WHERE r.device_id = p.device_id AND r.channel = p.number AND r.time < p.time AND r.energy_wh IS NOT NULL
+    ORDER BY time DESC LIMIT 1
+) before ON true
+"""  # noqa: S608
+
 # Whether channels return energy, as the last reading that had a counter says. Parameters: device_id[], channel[].
 RETURNING_CHANNELS = """
 SELECT s.device_id, s.channel, coalesce(last.returned_wh > 0, false)

@@ -18,8 +18,10 @@ from psycopg.pq import Conninfo
 from devices.registry import Entry, registry
 from devices.shelly import bounds_of
 from telemetry import sql
+from telemetry.complaints import Complaints
 from telemetry.constants import SURELY_RECENT
 from telemetry.kinds import CHANNELS, series_number
+from telemetry.late import Neighbours, fitting, pair_of
 from telemetry.returns import Returns, Rows, Series
 from telemetry.rows import columns
 from telemetry.samples import Sample
@@ -58,6 +60,7 @@ class Store:
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._usual: dict[Series, int] = {}  # the usual kind of each channel that is known, and the kind of each other series
         self._returns = Returns()
+        self._complaints = Complaints()
         self._database_time: tuple[datetime, float] | None = None  # and when it was that, by time.monotonic()
 
     async def save(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> dict[str, Entry]:
@@ -109,7 +112,7 @@ class Store:
         ]
         rows = await self._returns.honest(rows, self._returning)
         if rows and not await self._copy(self._plain(rows, now)):
-            await self._store(self._connection, rows)
+            await self._store(self._connection, await self._fitting(self._connection, rows, now))
         return known
 
     async def _fetch(self, macs: list[str]) -> dict[str, Entry]:
@@ -142,6 +145,23 @@ class Store:
             number = series_number(sample.channel, sample.kind, usual[device_id, sample.channel])
             if number >= CHANNELS:
                 self._usual[device_id, number] = sample.kind
+
+    async def _fitting(self, database: psycopg.AsyncConnection[tuple[Any, ...]], rows: Rows, now: datetime) -> Rows:
+        """Return the rows without the late counters that don't fit between known ones."""
+        recent = now - SURELY_RECENT
+        late = [place for place, (_key, one) in enumerate(rows) if one.energy_wh is not None and one.time and one.time <= recent]
+        if not late:
+            return rows
+        asked = [(key, one.channel, one.time, one.kind) for key, one in map(rows.__getitem__, late)]
+        cursor = await database.execute(sql.NEIGHBOURS, [*map(list, zip(*asked, strict=True))])
+        known = [
+            Neighbours(late[at - 1], (rows[late[at - 1]][0], number), time, pair_of(*found[:2]), pair_of(*found[2:]))
+            for at, number, time, *found in await cursor.fetchall()
+        ]
+        kept = fitting(rows, known)
+        for device_id in {one[0] for one, was in zip(kept, rows, strict=True) if one is not was}:
+            self._complaints.note(f"device {device_id}", "late counters that fit nowhere; the readings are stored without them")
+        return kept
 
     def _plain(self, rows: Rows, now: datetime) -> list[tuple[Any, ...]]:
         """Return the rows as they are copied, or none where there is something to note: a series is new, or a reading is late."""
