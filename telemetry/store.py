@@ -167,15 +167,19 @@ class Store:
         """Return the rows as they are copied, or none where there is something to note: a series is new, or a reading is late."""
         recent, usual, placed = now - SURELY_RECENT, self._usual, []
         for key, (channel, at, power, voltage, current, energy, returned, kind) in rows:
-            number = channel
-            if (known := usual.get((key, channel))) != kind:
-                number = channel if known is None else series_number(channel, kind, known)
-                if (key, number) not in usual or (kind and not known):
-                    return []
-            if at is None or at <= recent:
+            number = channel if usual.get((key, channel)) == kind else self._number(key, channel, kind)
+            if number is None or at is None or at <= recent:
                 return []
             placed.append((at, energy, returned or None, key, power, voltage, current, number))
         return placed
+
+    def _number(self, device_id: int, channel: int, kind: int) -> int | None:
+        """Return the number of a series that is known, where the kind is not the channel's usual one."""
+        known = self._usual.get((device_id, channel))
+        if known is None or (kind and not known):
+            return None
+        number = series_number(channel, kind, known)
+        return number if (device_id, number) in self._usual else None
 
     async def _copy(self, rows: list[tuple[Any, ...]]) -> bool:
         """Store by COPY; False where there are none, or a row is there already, and then none was stored."""
