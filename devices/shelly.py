@@ -87,10 +87,6 @@ class Bounds(NamedTuple):
     channels: frozenset[int]
     max_power_w: float
 
-    def allow(self, channel: int, power_w: float) -> bool:
-        """Tell whether a reading may be true."""
-        return channel in self.channels and -self.max_power_w <= power_w <= self.max_power_w
-
 
 def bounds_of(model: str, named: Iterable[int] = ()) -> Bounds:
     """Return the bounds of a model's prefix and the channels that the owner named.

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from django.db import connection
@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 
 from devices.registry import Entry, registry
-from devices.shelly import bounds_of
+from devices.shelly import Bounds, bounds_of
 from telemetry import sql
 from telemetry.complaints import Complaints
 from telemetry.constants import SURELY_RECENT
@@ -51,6 +51,36 @@ def database_conninfo() -> str:
     return make_conninfo("", **ours)
 
 
+class Saved(NamedTuple):
+    """The registered devices among those of a batch, by MAC, and the MACs of which something was beyond the device's bounds."""
+
+    known: dict[str, Entry]
+    cut: set[str]
+
+
+def within(bounds: Bounds, samples: Sequence[Sample]) -> list[Sample]:
+    """Return the samples that may be true of a device."""
+    channels, most_w = bounds.channels, bounds.max_power_w
+    return [one for one in samples if one.channel in channels and -most_w <= one.power_w <= most_w]
+
+
+def _allowed(readings: Sequence[tuple[str, Sequence[Sample]]], known: dict[str, Entry]) -> tuple[Rows, Saved]:
+    """Return what may be true of active devices, and whose is cut; once for each reading, so without a call for each."""
+    rows: Rows = []
+    cut: set[str] = set()
+    for mac, samples in readings:
+        device = known.get(mac)
+        if device is None or not device.is_active:
+            continue
+        device_id, channels, most_w = device.device_id, device.bounds.channels, device.bounds.max_power_w
+        for sample in samples:
+            if sample.channel in channels and -most_w <= sample.power_w <= most_w:
+                rows.append((device_id, sample))
+            else:
+                cut.add(mac)
+    return rows, Saved(known, cut)
+
+
 class Store:
     """One database connection that stores readings; renewed when it was lost."""
 
@@ -63,10 +93,8 @@ class Store:
         self._complaints = Complaints()
         self._database_time: tuple[datetime, float] | None = None  # and when it was that, by time.monotonic()
 
-    async def save(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> dict[str, Entry]:
-        """Store the samples of registered and active devices, by MAC, in one commit; return the registered devices.
-
-        What is beyond a device's bounds is left out.
+    async def save(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> Saved:
+        """Store the samples of registered and active devices, by MAC, in one commit. What is beyond a device's bounds is left out.
 
         A connection that went stale is renewed once. Raises psycopg.Error, OSError (TimeoutError where the database stalls).
         """
@@ -86,7 +114,7 @@ class Store:
             self._database_time = None
             await stale.close()
 
-    async def _attempt(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> dict[str, Entry]:
+    async def _attempt(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> Saved:
         """Save within ATTEMPT_TIMEOUT_S. Raises TimeoutError."""
         saving = asyncio.create_task(self._save(readings))
         try:
@@ -98,22 +126,16 @@ class Store:
                 saving.cancel()
                 await asyncio.gather(saving, return_exceptions=True)
 
-    async def _save(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> dict[str, Entry]:
+    async def _save(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> Saved:
         if self._connection is None:
             self._connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
         now = await self._database_now(self._connection)
         known = await registry().lookup({mac for mac, _samples in readings}, self._fetch)
-        rows = [
-            (device.device_id, sample)
-            for mac, samples in readings
-            if (device := known.get(mac)) is not None and device.is_active
-            for sample in samples
-            if device.bounds.allow(sample.channel, sample.power_w)
-        ]
+        rows, saved = _allowed(readings, known)
         rows = await self._returns.honest(rows, self._returning)
         if rows and not await self._copy(self._plain(rows, now)):
             await self._store(self._connection, await self._fitting(self._connection, rows, now))
-        return known
+        return saved
 
     async def _fetch(self, macs: list[str]) -> dict[str, Entry]:
         assert self._connection is not None

@@ -19,7 +19,7 @@ from ecowatt.tasks import end
 from telemetry.live import LivePublisher
 from telemetry.outlet import PresenceOutlet
 from telemetry.samples import Sample
-from telemetry.store import Store
+from telemetry.store import Saved, Store, within
 
 log = structlog.get_logger(__name__)
 
@@ -118,7 +118,7 @@ class Writer:
     async def _write(self, batch: list[_Entry]) -> None:
         """Store the batch and answer its senders; one reading that the database refuses fails no other sender's."""
         try:
-            known = await self._store.save([one for entry in batch for one in entry.readings])
+            saved = await self._store.save([one for entry in batch for one in entry.readings])
         except psycopg.DataError as error:
             log.error("readings refused by the database", readings=len(batch), reason=str(error).strip())
             if len(batch) == 1:
@@ -133,19 +133,18 @@ class Writer:
             log.exception("readings not stored")
             _fail(batch)
         else:
-            self._answer(batch, known)
+            self._answer(batch, saved)
 
-    def _answer(self, batch: list[_Entry], known: dict[str, Entry]) -> None:
+    def _answer(self, batch: list[_Entry], saved: Saved) -> None:
+        known, cut = saved
         for entry in batch:
-            outcomes = {mac: _outcome(known.get(mac), samples) for mac, samples in entry.readings}
+            outcomes = {mac: _outcome(known.get(mac), samples if mac in cut else ()) for mac, samples in entry.readings}
             if not entry.answer.done():  # a sender that hung up no longer waits
                 entry.answer.set_result(outcomes)
             for mac, samples in (*entry.readings, *entry.shown):
-                if (device := known.get(mac)) is None or not device.is_active:
-                    continue
-                is_whole = outcomes[mac] is not Outcome.PARTLY and not entry.shown
-                allowed = samples if is_whole else [one for one in samples if device.bounds.allow(one.channel, one.power_w)]
-                self._publisher.publish(device.device_id, allowed)
+                if (device := known.get(mac)) is not None and device.is_active:
+                    is_whole = mac not in cut and not entry.shown
+                    self._publisher.publish(device.device_id, samples if is_whole else within(device.bounds, samples))
 
 
 def _fail(batch: list[_Entry], error: DatabaseAway | None = None) -> None:
@@ -154,12 +153,12 @@ def _fail(batch: list[_Entry], error: DatabaseAway | None = None) -> None:
             entry.answer.set_exception(error or DatabaseAway())
 
 
-def _outcome(device: Entry | None, samples: Sequence[Sample]) -> Outcome:
+def _outcome(device: Entry | None, suspected: Sequence[Sample]) -> Outcome:
     if device is None:
         return Outcome.UNKNOWN
     if not device.is_active:
         return Outcome.INACTIVE
-    if not all(device.bounds.allow(one.channel, one.power_w) for one in samples):
+    if suspected and len(within(device.bounds, suspected)) < len(suspected):
         return Outcome.PARTLY
     return Outcome.STORED if device.is_proven else Outcome.UNPROVEN
 
