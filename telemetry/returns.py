@@ -26,7 +26,7 @@ class Returns:
         bare = [(key, one.channel) for key, one in rows if one.returned_wh is None and one.energy_wh is not None]
         if len(bare) < len(rows):
             self._known |= {(key, one.channel): True for key, one in rows if one.returned_wh}
-        if unknown := set(bare) - self._known.keys():
+        if unknown := {series for series in bare if series not in self._known}:  # a difference of sets walks all that are known
             if len(self._known) > MOST:
                 self._known = {series: True for series, returns in self._known.items() if returns}
             self._known |= await fetch(list(unknown))
