@@ -6,17 +6,31 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from accounts.models import Home
 from devices.models import Device
+from ecowatt.asgi import application
 from ecowatt.embedded import ROOT
+from telemetry import writer as writing
 from telemetry.tests.mosquitto import MACS, await_true
 from telemetry.tests.processes import Process, database_url, ingest_process
+
+
+@pytest.fixture
+async def shelly() -> AsyncIterator[httpx.AsyncClient]:
+    """A client that posts to the web application in this process, whose writer ends with the test."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://testserver") as client:
+        yield client
+    await writing.writer().close()
+    await sync_to_async(connections.close_all)()
 
 
 @pytest.fixture

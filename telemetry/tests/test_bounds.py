@@ -1,13 +1,11 @@
 """Who knows a MAC can say no more in its name than its model could."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
 from pytest_django.fixtures import Settings
 from redis.asyncio import Redis
 
@@ -15,7 +13,6 @@ from accounts.models import Home
 from devices.models import Channel, Device
 from devices.services import device_register, device_update
 from ecowatt.asgi import application
-from telemetry import writer as writing
 from telemetry.intake import Intake
 from telemetry.limits import MinuteLimit
 from telemetry.models import Reading
@@ -25,14 +22,6 @@ from telemetry.tests.test_intake import message
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/api/v1/ingest/shelly"
 MAC = "a8032412c3d4"
-
-
-@pytest.fixture
-async def shelly() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://testserver") as client:
-        yield client
-    await writing.writer().close()
-    await sync_to_async(connections.close_all)()
 
 
 def status(components: dict[str, float]) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from pytest_django.fixtures import Settings
 from accounts.models import Home, User
 from devices.models import Device
 from devices.services import device_register, device_retire, device_toggle
-from ecowatt.asgi import application
 from telemetry import writer as writing
 from telemetry.ingest import ingest
 from telemetry.models import LateSpan, Reading
@@ -31,15 +30,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/api/v1/ingest/shelly"
 MAC = "A8032412C3D4"
 RETURNED = {"aenergy": {"total": 100.0}, "ret_aenergy": {"total": 40.0}}
-
-
-@pytest.fixture
-async def shelly() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(application)
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-        yield client
-    await writing.writer().close()
-    await sync_to_async(connections.close_all)()
 
 
 def body(power: object = 100, mac: str = MAC, **system: object) -> dict[str, Any]:

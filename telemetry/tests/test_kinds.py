@@ -1,19 +1,15 @@
 """Another kind of component on the same channel is another counter."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
 
 from devices.models import Device
 from devices.shelly import MAX_CHANNEL
-from ecowatt.asgi import application
 from telemetry import rollups
-from telemetry import writer as writing
 from telemetry.kinds import CHANNELS, Kind
 from telemetry.models import FiveMinutes, Hour, Reading, Series
 from telemetry.samples import Sample
@@ -24,14 +20,6 @@ from telemetry.shelly import RANK
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/api/v1/ingest/shelly"
 MAC = "A8032412C3D4"
-
-
-@pytest.fixture
-async def shelly() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://testserver") as client:
-        yield client
-    await writing.writer().close()
-    await sync_to_async(connections.close_all)()
 
 
 def body(component: str, time: datetime, counter_wh: float, power_w: float = 100.0) -> dict[str, Any]:
