@@ -6,7 +6,8 @@ BUCKET_COLUMNS = (
 )
 
 # How buckets make a wider one. It counts as imported (8) only where all of them are: what is measured in it must not be overwritten.
-# (PostgreSQL gives & and | one precedence, from left to right.)
+# (PostgreSQL gives & and | one precedence, from left to right.) A sum of floats depends on their order, so the buckets come by start:
+# what is exported, imported elsewhere and summed there gives the same bytes again.
 SUMS = """
 sum(measured_wh) AS measured_wh, sum(recovered_wh) AS recovered_wh, sum(returned_wh) AS returned_wh, sum(covered_s) AS covered_s,
 sum(samples)::int AS samples, min(power_min_w) AS power_min_w,
@@ -67,9 +68,10 @@ DELETE FROM telemetry_bucket_5m WHERE (device_id, channel, start) IN (
 _HOUR_SPANS = """unnest(%s::int[], %s::smallint[], %s::timestamptz[], %s::timestamptz[]) AS p (device_id, channel, lo, hi)"""
 _HOURS = f"""
 SELECT p.device_id, p.channel, h.* FROM {_HOUR_SPANS} CROSS JOIN LATERAL (
-    SELECT date_trunc('hour', start, 'UTC') AS start, {SUMS} FROM telemetry_bucket_5m b
-    WHERE b.device_id = p.device_id AND b.channel = p.channel AND b.start >= p.lo AND b.start < p.hi
-    GROUP BY 1
+    SELECT date_trunc('hour', start, 'UTC') AS start, {SUMS} FROM (
+        SELECT * FROM telemetry_bucket_5m b
+        WHERE b.device_id = p.device_id AND b.channel = p.channel AND b.start >= p.lo AND b.start < p.hi ORDER BY start
+    ) b GROUP BY 1
 ) h
 """
 UPSERT_HOURS = upsert("telemetry_bucket_1h", _HOURS)

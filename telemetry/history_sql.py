@@ -38,8 +38,10 @@ SELECT string_agg(line, E'\\r\\n' ORDER BY at) || E'\\r\\n', max(at), count(*) F
 ) page
 """
 _DAYS = f"""(
-    SELECT device_id, channel, date_trunc('day', start, %(zone)s) AS start, {SUMS} FROM telemetry_bucket_1h
-    WHERE device_id = %(device_id)s AND channel = %(channel)s AND start >= %(start)s AND start < %(end)s GROUP BY 1, 2, 3
+    SELECT device_id, channel, date_trunc('day', start, %(zone)s) AS start, {SUMS} FROM (
+        SELECT * FROM telemetry_bucket_1h
+        WHERE device_id = %(device_id)s AND channel = %(channel)s AND start >= %(start)s AND start < %(end)s ORDER BY start
+    ) hour GROUP BY 1, 2, 3
 ) day"""
 READING_COLUMNS = ("power_w", "voltage_v", "current_a", "energy_wh", "returned_wh", "kind")
 _BUCKET_NAMES = tuple(BUCKET_COLUMNS.split(", "))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from pytest_django.fixtures import Settings
 
 from accounts.models import Home, User
@@ -122,6 +123,19 @@ def test_everything_can_be_moved_and_the_wider_ones_are_made_from_the_finer(
         imported(tmp_path, before[resolution])
         rollup_rebuild()
     assert {resolution: exported(resolution) for resolution in before} == before
+
+
+def test_the_sums_of_a_day_and_an_hour_do_not_depend_on_the_order_in_which_their_parts_were_stored(
+    start: datetime, exported: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    before = {resolution: exported(resolution) for resolution in ("5m", "1h", "1d")}
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_indexscan = off")  # so that rows are read as they lie
+    for finest in ("5m", "1h"):
+        forget()
+        header, *lines = before[finest].splitlines(keepends=True)
+        imported(tmp_path, b"".join([header, *reversed(lines)]))
+        assert (exported("1h"), exported("1d")) == (before["1h"], before["1d"])
 
 
 def test_the_same_file_again_changes_nothing(start: datetime, exported: Callable[[str], bytes], tmp_path: Path) -> None:
