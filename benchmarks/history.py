@@ -34,10 +34,11 @@ def seed(circuits: int, days: int, *, mains: bool = False) -> tuple[str, str, in
     Device.objects.filter(pk=device_ids[0]).update(is_main=mains)
     now = datetime.now(UTC).replace(microsecond=0)
     count = past(device_ids, now - DAY, now)
+    token = token_of(user)  # before the copy, for a token is one of a session
     connection.close()
     small = new_database("ecowatt_bench_day", template="ecowatt_bench")
     count += past(device_ids, now - days * DAY, now - DAY)
-    return token_of(user), small, count
+    return token, small, count
 
 
 def ask(connection: HTTPConnection, path: str, headers: dict[str, str], expected: int = 200) -> tuple[float, str]:
