@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 import redis
 
-from ecowatt import testing
+from ecowatt.dev import services_for_tests as testing
 
 testing.start()  # before anything below imports a model
 
@@ -18,14 +18,14 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from accounts.authentication import UserAccessToken
 from accounts.models import Contract, Home, Membership, Session, User
+from accounts.security.authentication import UserAccessToken
 from devices.models import Device
-from tariffs.constants import SCHEMES_FILE
+from tariffs.cfe.tariffs import SCHEMES_FILE
 from tariffs.services import prices_load, schemes_load
 from tariffs.tests.helpers import all_rates
-from telemetry.memory import PREFIXES, STATUS
-from telemetry.notified import NOTIFIED
+from telemetry.ingest.mqtt_activity import NOTIFIED
+from telemetry.mqtt.device_state import PREFIXES, STATUS
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -11,8 +11,8 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from ecowatt.embedded import EmbeddedError
-    from ecowatt.provided import provided_services
+    from ecowatt.dev.embedded_services import EmbeddedError
+    from ecowatt.dev.provided_services import provided_services
 
     try:
         with provided_services(sys.argv[1:]):

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from ecowatt.exceptions import BadRequest, Conflict, Forbidden, NotAuthenticated, NotFound, TooManyRequests, Unavailable
+from common.exceptions import BadRequest, Conflict, Forbidden, NotAuthenticated, NotFound, TooManyRequests, Unavailable
 
 
 class EmailTaken(Conflict):

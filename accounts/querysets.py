@@ -11,8 +11,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.constants import CHANGES
-from accounts.emails import normalized
-from ecowatt.subscriptions import announce
+from accounts.email_addresses import normalized
+from common.redis_channels import announce
 
 if TYPE_CHECKING:
     from accounts.models import Home, PasswordReset, PushToken, RefreshToken, Session, User

@@ -7,7 +7,7 @@ from django.dispatch import receiver
 
 from accounts.constants import CHANGES
 from accounts.models import Membership, Session, User
-from ecowatt.subscriptions import announce
+from common.redis_channels import announce
 
 
 @receiver([post_save, post_delete], sender=User)

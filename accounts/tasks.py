@@ -6,7 +6,8 @@ from anymail.exceptions import AnymailError
 from celery import shared_task
 from django.db import InterfaceError, OperationalError
 
-from accounts import limits, services
+from accounts import services
+from accounts.security import rate_limits as limits
 
 log = structlog.get_logger(__name__)
 

@@ -43,8 +43,8 @@ def families(count: int, *, circuits: int = 1) -> list[tuple["User", list[int]]]
 
 def token_of(user: "User") -> str:
     """Return an access token of a session of the user's."""
-    from accounts.authentication import UserAccessToken
     from accounts.models import Session
+    from accounts.security.authentication import UserAccessToken
 
     token = UserAccessToken.for_session(Session.objects.create(user=user))
     token.set_exp(lifetime=timedelta(hours=2))

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from _homes import Array, Home
 
-from devices.shelly import normalised_hardware_id
-from telemetry.csvfile import BUCKET_VALUES, Line, read_lines
+from devices.shelly_models import normalised_hardware_id
+from telemetry.history.csv_format import BUCKET_VALUES, Line, read_lines
 
 COVERED_S = 0.9 * 3600  # an hour that was heard for so long is known, and scaled to the whole
 RECOVERED = 1  # the flag of energy that a counter carried across a gap: all of it is there

@@ -22,10 +22,10 @@ def main() -> None:
     parser.add_argument("--bills", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    from tariffs.bill import Terms
-    from tariffs.billing import Biller
-    from tariffs.price_file import read_prices
-    from tariffs.prices import PriceBook
+    from tariffs.cfe.bill import Terms
+    from tariffs.cfe.billing import Biller
+    from tariffs.cfe.price_file import read_prices
+    from tariffs.cfe.prices import PriceBook
 
     with PRICES.open(encoding="utf-8", newline="") as lines:
         rates = read_prices(lines).rates

@@ -17,7 +17,7 @@ from _common import report
 from _home_files import home_of_file
 from _homes import Array, Home, homes
 
-from tariffs.forecast import LEAST_DAYS, TooLittle, forecast
+from tariffs.outlook.forecast import LEAST_DAYS, TooLittle, forecast
 
 CYCLE_DAYS, TO_GO, HISTORY = 60, (5, 15, 30, 45), (3, 7, 14, 28, 56)
 HEADINGS = ("", "forecasts", "error %", "days so far %", "held %", "above %", "width %")

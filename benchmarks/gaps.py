@@ -13,7 +13,7 @@ import numpy as np
 from _common import report
 from _homes import DAYS, Home, homes
 
-from tariffs.forecast import TooLittle, forecast
+from tariffs.outlook.forecast import TooLittle, forecast
 
 HISTORY, CYCLE_DAYS, GAP_DAYS = (14, 28, 56), (20, 40, 60), (2, 5, 10, 19)
 HEADINGS = ("", "gaps", "error %", "hour of week %", "mean %", "held %", "width %")

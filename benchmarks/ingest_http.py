@@ -47,7 +47,7 @@ def register() -> None:
 
     from accounts.models import Home
     from devices.models import Device
-    from telemetry.notified import NOTIFIED
+    from telemetry.ingest.mqtt_activity import NOTIFIED
     from telemetry.partitions import partitions_maintain
 
     partitions_maintain(timezone.now())

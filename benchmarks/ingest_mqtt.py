@@ -22,7 +22,7 @@ from _common import ROOT, report, services
 from _publisher import notification, publish
 from ingest_http import DEVICES, mac, register, stored
 
-from ecowatt.embedded import _free_port, port_is_free
+from ecowatt.dev.embedded_services import _free_port, port_is_free
 
 TICKS = os.sysconf("SC_CLK_TCK")
 numbers = itertools.count(DEVICES)  # a value that was said before makes no reading

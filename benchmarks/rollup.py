@@ -70,7 +70,7 @@ def main() -> None:
     start = end - timedelta(hours=1)
     with services():
         from telemetry.models import FiveMinutes, Hour, RollupState
-        from telemetry.rollups import rollup
+        from telemetry.rollup.run import rollup
         from telemetry.services import rollup_rebuild
 
         count = fill(options.devices, start, end)

@@ -23,7 +23,7 @@ Run = Callable[[list[Any]], Awaitable[None]]
 
 def readings(count: int) -> list[Any]:
     """Return as many readings by MAC, device after device, all of the last seconds."""
-    from telemetry.samples import Sample
+    from telemetry.shelly.samples import Sample
 
     start = datetime.now(UTC) - timedelta(seconds=count / DEVICES / 10 + 1)
 
@@ -41,7 +41,7 @@ def pieces(these: list[Any], size: int) -> list[list[Any]]:
 
 async def together(these: list[Any], *, batch: int) -> None:
     """Store a batch in each call, one after the other, as MQTT does."""
-    from telemetry.writer import writer
+    from telemetry.ingest.writer import writer
 
     for some in pieces(these, batch):
         await writer().store(some)
@@ -49,7 +49,7 @@ async def together(these: list[Any], *, batch: int) -> None:
 
 async def apart(these: list[Any], *, batch: int) -> None:
     """Store by so many senders of a reading each at a time, as HTTP does."""
-    from telemetry.writer import writer
+    from telemetry.ingest.writer import writer
 
     for some in pieces(these, batch):
         await asyncio.gather(*(writer().store([one]) for one in some))
@@ -57,7 +57,7 @@ async def apart(these: list[Any], *, batch: int) -> None:
 
 async def copied(these: list[Any], *, batch: int, connection: psycopg.AsyncConnection[Any], keys: dict[str, int]) -> None:
     """Store by COPY alone."""
-    from telemetry import sql
+    from telemetry.ingest import sql
 
     rows = [(one.time, one.energy_wh, None, keys[mac], *one[2:5], one.channel) for mac, (one,) in these]
     for some in pieces(rows, batch):
@@ -88,8 +88,8 @@ async def measure(
 
 async def main(*, rounds: int, readings: int, batch: int, senders: int) -> tuple[list[tuple[str, float]], dict[str, float]]:
     """Measure; return the rows of the table and the ratios."""
-    from telemetry.store import database_conninfo
-    from telemetry.writer import writer
+    from telemetry.ingest.copy import database_conninfo
+    from telemetry.ingest.writer import writer
 
     async with await psycopg.AsyncConnection.connect(database_conninfo(), autocommit=True) as connection:
         known = await connection.execute("SELECT hardware_id, id FROM devices_device")

@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from devices import selectors, services
 from devices.models import Channel, Device, RoleChange
-from devices.shelly import displayed_hardware_id, normalised_hardware_id
+from devices.shelly_models import displayed_hardware_id, normalised_hardware_id
 
 
 class RetiredFilter(admin.SimpleListFilter):

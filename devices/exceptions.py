@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from ecowatt.exceptions import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
+from common.exceptions import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
 
 
 class DeviceNotFound(NotFound):

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Home
-from devices import shelly
+from devices import shelly_models as shelly
 from devices.querysets import DeviceQuerySet, DevicesInUse
 from devices.validators import channel_validator, hardware_id_validator, mqtt_prefix_validators
 
@@ -35,7 +35,7 @@ class Device(models.Model):
         help_text=_("Cada hora que este medidor conoce, el total de la casa es solo el suyo."),
     )
     installed_at = models.DateTimeField(_("instalado"), auto_now_add=True)
-    # Written by devices.presence alone. The default stands in the database too, for processes that do not know the column yet.
+    # Written by devices.presence.presence alone. The default stands in the database too, for processes that do not know the column yet.
     is_online = models.BooleanField(_("en línea"), default=False, db_default=False, editable=False)
     last_seen_at = models.DateTimeField(_("visto por última vez"), null=True, editable=False)
     proven_at = models.DateTimeField(

@@ -6,9 +6,9 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
+from common.redis_channels import announce
 from devices.models import Channel, Device
 from devices.registry import CHANGES
-from ecowatt.subscriptions import announce
 
 
 @receiver([post_save, post_delete], sender=Device)

@@ -13,9 +13,9 @@ from weakref import WeakKeyDictionary
 
 import redis.asyncio
 
-from devices.shelly import Bounds, bounds_of
-from ecowatt.subscriptions import listen_for_ever, listening_client, news
-from ecowatt.tasks import end
+from common.async_tasks import end
+from common.redis_channels import listen_for_ever, listening_client, news
+from devices.shelly_models import Bounds, bounds_of
 
 CHANGES = "ecowatt:devices:changed"
 DEAF_LIFE_S = 5.0

@@ -16,17 +16,17 @@ from redis.exceptions import RedisError
 
 from accounts.models import Home, User
 from accounts.selectors import require_changing_role, require_owner
-from devices import shelly
-from devices.challenges import challenges_of
+from common.ids import row_id
+from devices import shelly_models as shelly
+from devices.discovery import Stranger, seen_among, strangers_near
 from devices.exceptions import DeviceNotFound
+from devices.meter_roles import Role, roles_over_time
 from devices.models import Device
-from devices.presence_scripts import SEEN
-from devices.proofs import Challenge, Proof, proof_of
+from devices.ownership.proofs import Challenge, Proof, proof_of
+from devices.ownership.switch_challenges import challenges_of
+from devices.presence.redis_scripts import SEEN
 from devices.registry import Entry
-from devices.roles import Role, roles_over_time
-from devices.shelly import bounds_of
-from devices.strangers import Stranger, seen_among, strangers_near
-from ecowatt.ids import row_id
+from devices.shelly_models import bounds_of
 
 log = structlog.get_logger(__name__)
 MAC = r"^[0-9a-f]{12}$"

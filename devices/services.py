@@ -12,11 +12,11 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.models import Home
-from devices import shelly
-from devices.challenges import challenge_start
+from devices import shelly_models as shelly
 from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, TooManyDevices
 from devices.models import Channel, Device, RoleChange
-from devices.proofs import NEARNESS, Proof
+from devices.ownership.proofs import NEARNESS, Proof
+from devices.ownership.switch_challenges import challenge_start
 
 log = structlog.get_logger(__name__)
 _client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1)

@@ -7,7 +7,7 @@ from asgiref.sync import async_to_sync
 from celery import shared_task
 from django.conf import settings
 
-from devices import presence
+from devices.presence import presence
 
 
 @shared_task(ignore_result=True)

@@ -3,7 +3,7 @@
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.utils.translation import gettext_lazy as _
 
-from devices.shelly import MAX_CHANNEL
+from devices.shelly_models import MAX_CHANNEL
 
 # Ingest subscribes to a prefix of each length: a wildcard for any number of levels may only stand at a topic's end.
 MAX_PREFIX_LEVELS = 3

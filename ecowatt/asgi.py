@@ -21,9 +21,9 @@ from django.urls import re_path  # noqa: E402
 
 import ecowatt.urls  # noqa: E402, F401  so that the first caller does not wait until all views are loaded
 from ecowatt import http_protocol, shutdown  # noqa: E402
-from ecowatt.handler import Handler  # noqa: E402
-from telemetry.consumers import LiveConsumer  # noqa: E402
-from telemetry.ingest import Message, Receive, Send, ingest  # noqa: E402
+from ecowatt.asgi_handler import Handler  # noqa: E402
+from telemetry.ingest.http import Message, Receive, Send, ingest  # noqa: E402
+from telemetry.live.consumers import LiveConsumer  # noqa: E402
 
 # Here, for whichever command starts Daphne loads this module first.
 http_protocol.install()

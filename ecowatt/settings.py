@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from environ import Env
 
 from ecowatt import env
-from ecowatt.embedded import LOCAL
+from ecowatt.dev.embedded_services import LOCAL
+from ecowatt.dev.provided_services import read_environment
 from ecowatt.logs import FORMS, LEVELS, logging_config
-from ecowatt.provided import read_environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_environment()
@@ -63,7 +63,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "ecowatt.nul.refuse_nul",
+    "ecowatt.nul_middleware.refuse_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -82,7 +82,7 @@ APPEND_SLASH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 SESSION_COOKIE_AGE = 12 * 3600  # of the admin; a working day
-AUTHENTICATION_BACKENDS = ["accounts.backends.PasswordBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.security.login_backends.PasswordBackend"]
 # The e-mail is unique by a constraint on its lower case, which these checks can't see; the second speaks where the backend is our own.
 SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]
 TEMPLATES = [
@@ -194,12 +194,12 @@ SIMPLE_JWT = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.security.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["ecowatt.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["common.json_parser.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "ecowatt.api.exception_handler",
+    "EXCEPTION_HANDLER": "common.error_responses.exception_handler",
     "COERCE_DECIMAL_TO_STRING": False,
     "NUM_PROXIES": PROXY_COUNT,
 }
@@ -208,7 +208,8 @@ REST_FRAMEWORK = {
 BREVO_API_KEY = env.text("BREVO_API_KEY")
 DEFAULT_FROM_EMAIL = env.sender("BREVO_SENDER_EMAIL", "EcoWatt <no-reply@localhost>", required_by="BREVO_API_KEY")
 OUTBOX_DIR = LOCAL / "outbox"
-EMAIL_BACKEND = "anymail.backends.brevo.EmailBackend" if BREVO_API_KEY else "ecowatt.mail.OutboxBackend"
+LOCAL_FOLDER = LOCAL
+EMAIL_BACKEND = "anymail.backends.brevo.EmailBackend" if BREVO_API_KEY else "ecowatt.mail_backend.OutboxBackend"
 ANYMAIL = {"BREVO_API_KEY": BREVO_API_KEY}
 
 # Other people's services: each is off until its key is there
@@ -266,12 +267,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "displayRequestDuration": True, "validatorUrl": None},
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "PREPROCESSING_HOOKS": ["ecowatt.docs.documented_paths"],
+    "PREPROCESSING_HOOKS": ["ecowatt.api_docs.documented_paths"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "telemetry.api.schema.described_beside_django",
     ],
-    "ENUM_NAME_OVERRIDES": {"RateEnum": "accounts.api.fields.RATES", "CertaintyEnum": "tariffs.bill.CERTAINTIES"},
+    "ENUM_NAME_OVERRIDES": {"RateEnum": "accounts.api.fields.RATES", "CertaintyEnum": "tariffs.cfe.bill.CERTAINTIES"},
 }
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 UNFOLD: dict[str, Any] = {
@@ -279,8 +280,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "EcoWatt",
     "SITE_SYMBOL": "bolt",
     "SITE_URL": reverse_lazy("docs"),
-    "LOGIN": {"form": "accounts.forms.LoginForm"},
-    "SIDEBAR": {"show_search": True, "navigation": "ecowatt.sidebar.navigation"},
+    "LOGIN": {"form": "accounts.security.admin_login_form.LoginForm"},
+    "SIDEBAR": {"show_search": True, "navigation": "ecowatt.admin_sidebar.navigation"},
     "COLORS": {  # Tailwind's emerald
         "primary": {
             "50": "oklch(97.9% .021 166.113)",

@@ -30,9 +30,9 @@ urlpatterns = [
     path("api/v1/", include("telemetry.api.urls")),
     path("api/v1/", include("tariffs.api.urls")),
     path("api/v1/", include("reports.api.urls")),
-    path("", include("ecowatt.docs")),
+    path("", include("ecowatt.api_docs")),
 ]
-handler400 = "ecowatt.api.bad_request"
-handler403 = "ecowatt.api.permission_denied"
-handler404 = "ecowatt.api.not_found"
-handler500 = "ecowatt.api.server_error"
+handler400 = "common.error_responses.bad_request"
+handler403 = "common.error_responses.permission_denied"
+handler404 = "common.error_responses.not_found"
+handler500 = "common.error_responses.server_error"

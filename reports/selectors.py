@@ -10,11 +10,11 @@ from django.conf import settings
 from accounts.models import Home
 from analysis.selectors import latest_recommendation
 from reports.carbon import Footprint, footprint
-from tariffs.cycles import Cycle
+from tariffs.cfe.cycles import Cycle
 from tariffs.exceptions import PricesMissing
-from tariffs.outlook import Outlook, SoFar
-from tariffs.outlooks import Measured, measured_of, outlook_from
-from tariffs.selectors import local_date
+from tariffs.outlook.cycle_outlook import Outlook, SoFar
+from tariffs.selectors.cycles import local_date
+from tariffs.selectors.outlook import Measured, measured_of, outlook_from
 
 log = structlog.get_logger(__name__)
 

@@ -11,9 +11,9 @@ class TariffsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the check, which needs the models, and let a contract know of energy that its home returns."""
-        from accounts import proposals
+        from accounts import contract_proposals as proposals
         from tariffs.checks import prices_are_published
-        from tariffs.outlooks import generation_proposed
+        from tariffs.selectors.outlook import generation_proposed
 
         register(prices_are_published, Tags.database)
         proposals.register(generation_proposed)

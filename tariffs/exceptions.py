@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from ecowatt.exceptions import Conflict, NotFound, Unavailable
+from common.exceptions import Conflict, NotFound, Unavailable
 
 
 class PricesMissing(Unavailable):

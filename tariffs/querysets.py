@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 
-from tariffs.constants import NATIONAL, Provenance, Season, Tier
-from tariffs.price_changes import KEY, key_of
-from tariffs.prices import Rate
-from tariffs.schemes import SchemeTerms
-from tariffs.seasons import Summer
+from tariffs.cfe.price_changes import KEY, key_of
+from tariffs.cfe.prices import Rate
+from tariffs.cfe.schemes import SchemeTerms
+from tariffs.cfe.seasons import Summer
+from tariffs.cfe.tariffs import NATIONAL, Provenance, Season, Tier
 
 if TYPE_CHECKING:
     from tariffs.models import Price, Scheme

@@ -8,8 +8,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tariffs.bill import Bill, Doubt, Line
-from tariffs.constants import TIER_NAMES, Season
+from tariffs.cfe.bill import Bill, Doubt, Line
+from tariffs.cfe.tariffs import TIER_NAMES, Season
 
 SEASONS: Mapping[Season, Promise] = {
     Season.ALL_YEAR: gettext_lazy("todo el año"),

@@ -11,14 +11,15 @@ from django.db import connection
 from django.db.models import F, Max, Min, Sum
 
 from accounts.models import Home
-from devices.roles import Role
+from devices.meter_roles import Role
 from devices.selectors import roles_of
-from telemetry import history_sql, sql
-from telemetry.counted import counted
-from telemetry.coverage import CircuitUse
-from telemetry.coverage_sql import CIRCUIT_USES, ENERGY
-from telemetry.history import Window
-from telemetry.live_state import Heard
+from telemetry.history import sql as history_sql
+from telemetry.history.completeness import CircuitUse
+from telemetry.history.completeness_sql import CIRCUIT_USES, ENERGY
+from telemetry.history.home_buckets import counted
+from telemetry.history.window import Window
+from telemetry.ingest import sql
+from telemetry.live.frames import Heard
 from telemetry.models import Hour
 
 

@@ -1,4 +1,4 @@
-"""Every write to readings and buckets but the hot path, which is `telemetry.writer`."""
+"""Every write to readings and buckets but the hot path, which is `telemetry.ingest.writer`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -11,18 +11,20 @@ from django.utils import timezone
 
 from accounts.models import User
 from devices.models import Device
-from telemetry import bucket_sql, discard_sql, rollup_sql, sql
-from telemetry.bulk import query_about
 from telemetry.constants import BUCKET
-from telemetry.hours import HOUR, hour_of
-from telemetry.kinds import CHANNELS
+from telemetry.history.home_hours import HOUR, hour_of
+from telemetry.ingest import sql
+from telemetry.ingest.clock import columns
 from telemetry.models import DiscardedSpan, Series
 from telemetry.partitions import horizon
-from telemetry.reach import EPOCH
-from telemetry.rollups import rebuild, take_turn
-from telemetry.rows import columns
-from telemetry.samples import Sample
-from telemetry.spans import Change, floor
+from telemetry.rollup import bucket_sql, discard_sql
+from telemetry.rollup import sql as rollup_sql
+from telemetry.rollup.columns import query_about
+from telemetry.rollup.counter_reach import EPOCH
+from telemetry.rollup.run import rebuild, take_turn
+from telemetry.rollup.stale_buckets import Change, floor
+from telemetry.shelly.component_kinds import CHANNELS
+from telemetry.shelly.samples import Sample
 
 STORE_BATCH = 5_000
 

@@ -4,7 +4,8 @@ from celery import shared_task
 from django.db import OperationalError
 from django.utils import timezone
 
-from telemetry import partitions, rollups
+from telemetry import partitions
+from telemetry.rollup import run as rollups
 
 
 @shared_task

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import limits, services
+from accounts import services
 from accounts.api.serializers import (
     ForgotPasswordSerializer,
     LoginSerializer,
@@ -19,9 +19,10 @@ from accounts.api.serializers import (
     validated,
 )
 from accounts.exceptions import MailUnavailable, TooManyAttempts
+from accounts.security import rate_limits as limits
+from accounts.security.throttling import AddressThrottle, neighbourhood
 from accounts.tasks import password_reset_mail
-from accounts.throttling import AddressThrottle, neighbourhood
-from ecowatt.schema import answer, asking, invalid, refusals
+from common.schema import answer, asking, invalid, refusals
 
 SHORT_PASSWORD = "La contraseña debe tener de 8 a 128 caracteres."  # noqa: S105
 PAIR = {"access_token": "eyJhbGciOiJIUzI1NiIs…", "refresh_token": "mO3b7Xq2-cG…", "token_type": "Bearer"}

@@ -15,14 +15,14 @@ from rest_framework.views import APIView
 from accounts import services
 from accounts.api.fields import RATES, BillingDayField, RateField, StateField, TextField, sentences
 from accounts.api.serializers import Values, validated
-from accounts.authentication import caller
-from accounts.localities import proposals
+from accounts.contract_proposals import proposed
 from accounts.models import Contract
-from accounts.proposals import proposed
+from accounts.places.localities import proposals
+from accounts.places.time_zones import zone_of
+from accounts.security.authentication import caller
 from accounts.selectors import home_to_change
-from accounts.time_zones import zone_of
-from ecowatt.bodies import BodySerializer
-from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
+from common.request_serializers import BodySerializer
+from common.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 
 OLDEST, NEWEST = date(2000, 1, 1), date(2100, 1, 1)
 

@@ -8,9 +8,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.constants import NAME_LENGTH_MAX, NAME_LENGTH_MIN, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
-from accounts.emails import normalized
+from accounts.email_addresses import normalized
 from accounts.models import Contract
-from accounts.states import state_code
+from accounts.places.states import state_code
 
 Sentence = str | Promise
 WRONG = (

@@ -18,7 +18,7 @@ from accounts.api.fields import (
     sentences,
 )
 from accounts.models import Contract, PushToken
-from ecowatt.bodies import BodySerializer
+from common.request_serializers import BodySerializer
 
 Values = dict[str, Any]
 

@@ -19,11 +19,11 @@ from accounts.api.serializers import (
     RegistrationSerializer,
     validated,
 )
-from accounts.authentication import caller, caller_session
 from accounts.models import User
+from accounts.security.authentication import caller, caller_session
+from accounts.security.throttling import AddressThrottle, neighbourhood
 from accounts.tasks import email_change_mail_queue
-from accounts.throttling import AddressThrottle, neighbourhood
-from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
+from common.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 
 EMAIL_TAKEN = refusals({409: "El correo electrónico ya está en uso."})
 WRONG_NAME = invalid("user_name", "El nombre debe tener de 5 a 100 caracteres.", value="Ana", kind="min_length")

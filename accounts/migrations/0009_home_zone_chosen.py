@@ -1,7 +1,7 @@
 from django.db import migrations, models
 
 from accounts.constants import MEXICAN_TIME_ZONES
-from accounts.time_zones import CENTRAL, zone_of
+from accounts.places.time_zones import CENTRAL, zone_of
 
 
 def follow_or_stay(apps, schema_editor):

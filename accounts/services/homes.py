@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from accounts.models import Home, Membership, User
+from accounts.places.time_zones import zone_of
 from accounts.selectors import heirs_of, homes_left_empty
-from accounts.time_zones import zone_of
 
 
 def home_zone_follow(*, home: Home) -> None:

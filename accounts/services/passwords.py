@@ -9,10 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts import guesses, hashing, limits
 from accounts.exceptions import Busy, ResetRefused, TooManyAttempts
 from accounts.models import PasswordReset, User
-from accounts.secret_tokens import digest, new_token
+from accounts.security import password_guesses as guesses
+from accounts.security import password_hashing as hashing
+from accounts.security import rate_limits as limits
+from accounts.security.secret_tokens import digest, new_token
 from accounts.services.mails import account_mail
 
 

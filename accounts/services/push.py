@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.exceptions import SessionEnded
 from accounts.models import PushToken, Session
-from accounts.secret_tokens import digest
+from accounts.security.secret_tokens import digest
 
 
 @transaction.atomic

@@ -12,10 +12,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.authentication import UserAccessToken
 from accounts.exceptions import LoginRefused, RefreshRefused
 from accounts.models import PasswordReset, PushToken, RefreshToken, Session, User
-from accounts.secret_tokens import digest, new_token
+from accounts.security.authentication import UserAccessToken
+from accounts.security.secret_tokens import digest, new_token
 from accounts.services.passwords import password_check
 
 # A month of a phone that refreshes each half hour: only who refreshes without need loses the trace of tokens that were exchanged.

@@ -8,10 +8,10 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from accounts import hashing
 from accounts.constants import EMAIL_CONSTRAINT, NAME_LENGTH_MAX
 from accounts.exceptions import EmailTaken
 from accounts.models import Contract, Home, Membership, User
+from accounts.security import password_hashing as hashing
 from accounts.selectors import home_to_change
 from accounts.services.contracts import contract_change
 

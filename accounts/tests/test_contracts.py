@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 from rest_framework.test import APIClient
 
 from accounts.exceptions import NoContract
-from accounts.localities import proposals
 from accounts.models import Contract, Home, Membership, User
+from accounts.places.localities import proposals
 from accounts.services import contract_change
 from conftest import client_of, make_user
 

@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 from rest_framework.test import APIClient
 
 from accounts.models import RefreshToken, Session, User
-from accounts.secret_tokens import digest
+from accounts.security.secret_tokens import digest
 from conftest import PASSWORD
 
 LOGIN = "/api/v1/auth/login"

@@ -16,7 +16,7 @@ from structlog.stdlib import ProcessorFormatter
 from accounts import services
 from accounts.exceptions import ResetRefused
 from accounts.models import PasswordReset, User
-from accounts.secret_tokens import digest
+from accounts.security.secret_tokens import digest
 from accounts.tasks import password_reset_mail
 from accounts.tests.brevo import FakeBrevo, fake_brevo
 from accounts.tests.test_refresh import together

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from accounts import services
 from accounts.exceptions import LoginRefused, RefreshRefused
 from accounts.models import PasswordReset, RefreshToken, Session, User
-from accounts.secret_tokens import digest
+from accounts.security.secret_tokens import digest
 
 REFRESH = "/api/v1/auth/refresh"
 LOGOUT = "/api/v1/auth/logout"

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
+from common.schema import NEEDS_LOGIN, Responses, answer, asking, invalid, refusals
 from devices.api.serializers import (
     DeviceChangeSerializer,
     DeviceRegisterSerializer,
@@ -13,7 +14,6 @@ from devices.api.serializers import (
     NearbyQuerySerializer,
     NearbySerializer,
 )
-from ecowatt.schema import NEEDS_LOGIN, Responses, answer, asking, invalid, refusals
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -7,12 +7,12 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from accounts.api.fields import TextField, sentences
+from common.request_serializers import BodySerializer
+from devices.discovery import Stranger
 from devices.models import Channel, Device
 from devices.selectors import last_seen
-from devices.shelly import DEFAULT_PREFIX, MAX_CHANNEL, displayed_hardware_id, is_mac, normalised_hardware_id
-from devices.strangers import Stranger
+from devices.shelly_models import DEFAULT_PREFIX, MAX_CHANNEL, displayed_hardware_id, is_mac, normalised_hardware_id
 from devices.validators import hardware_id_validator, mqtt_prefix_validators
-from ecowatt.bodies import BodySerializer
 
 NUMBER = _("El número de canal va de 0 a 31.")
 NAME = _("El nombre debe tener de 1 a 100 caracteres.")

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from devices.api.proof import ProofView
+from devices.api.ownership import ProofView
 from devices.api.views import DeviceViewSet
 
 collection = DeviceViewSet.as_view({"get": "list", "post": "create"})

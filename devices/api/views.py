@@ -8,9 +8,9 @@ from rest_framework import status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.addresses import client_address, household_of
-from accounts.authentication import caller
+from accounts.security.authentication import caller
 from accounts.selectors import home_to_change
+from common.client_addresses import client_address, household_of
 from devices import selectors, services
 from devices.api import schema
 from devices.api.serializers import (
@@ -21,7 +21,7 @@ from devices.api.serializers import (
     NearbySerializer,
 )
 from devices.models import Device
-from devices.shelly import normalised_hardware_id
+from devices.shelly_models import normalised_hardware_id
 
 
 def public_address(request: Request) -> str | None:

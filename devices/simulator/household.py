@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from devices.simulator.curve import Curve
-from devices.simulator.loads import HOUSE, KINDS, ROOMS
+from devices.simulator.appliances import HOUSE, KINDS, ROOMS
+from devices.simulator.load_curve import Curve
 from devices.simulator.meter import Meter, MeterState, Reading
 
 

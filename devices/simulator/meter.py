@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from devices.shelly import model_of
-from devices.simulator.chance import chance
-from devices.simulator.curve import Curve, Moment, noise, voltage_v
-from devices.simulator.loads import KINDS
+from devices.shelly_models import model_of
+from devices.simulator.appliances import KINDS
+from devices.simulator.load_curve import Curve, Moment, noise, voltage_v
+from devices.simulator.seeded_random import chance
 
 # These never report the frequency.
 WITHOUT_FREQUENCY = {"shellyplus1pm", "shellyplusplugs"}

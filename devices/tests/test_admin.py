@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models import Home, User
 from devices.models import Device
-from devices.presence_scripts import SEEN
+from devices.presence.redis_scripts import SEEN
 from devices.services import device_register
 
 

@@ -93,7 +93,7 @@ async def test_nothing_is_believed_for_long_while_the_connection_proves_nothing(
     database = Database()
     await registry.lookup([MAC], database.fetch)
     monkeypatch.setattr("devices.registry.DEAF_LIFE_S", 0.3)
-    monkeypatch.setattr("ecowatt.subscriptions.PING_S", 0.1)
+    monkeypatch.setattr("common.redis_channels.PING_S", 0.1)
     await server.client_pause(2_000)  # answers nobody, as a half-open connection
     await asyncio.sleep(1)
     asked = database.asked

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from ecowatt.embedded import ROOT
+from ecowatt.dev.embedded_services import ROOT
 
 ASKED = """
 import asyncio, httpx, ecowatt.asgi

@@ -20,8 +20,8 @@ from django.utils import timezone
 from accounts.models import User
 from conftest import PASSWORD, access_token
 from devices.models import Device
-from ecowatt.tests.running import free_port
-from tariffs.constants import PRICES_FILE
+from ecowatt.tests.dev.running import free_port
+from tariffs.cfe.tariffs import PRICES_FILE
 from telemetry.models import Series
 from telemetry.tests.mosquitto import await_true
 from telemetry.tests.processes import Process

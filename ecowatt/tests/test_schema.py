@@ -9,9 +9,9 @@ from django.core.management import call_command
 from django.test import Client
 from jsonschema import Draft202012Validator
 
-from telemetry.ingest import unprocessable
-from telemetry.samples import PayloadError
-from telemetry.shelly import parse_status
+from telemetry.ingest.http import unprocessable
+from telemetry.shelly.samples import PayloadError
+from telemetry.shelly.status import parse_status
 
 APP_CALLS = """
 post /api/v1/auth/login              post /api/v1/auth/refresh            post /api/v1/auth/logout

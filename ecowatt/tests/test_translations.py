@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 ROOT = Path(settings.BASE_DIR)
 LOCALE = ROOT / "ecowatt" / "locale"
-APPS = ["ecowatt", "accounts", "devices", "telemetry", "tariffs", "analysis", "reports"]
+APPS = ["common", "ecowatt", "accounts", "devices", "telemetry", "tariffs", "analysis", "reports"]
 MARKS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy"}
 ENTRY = re.compile(r'^(msgid|msgid_plural|msgstr|msgstr\[\d\]) (".*"(?:\n".*")*)$', re.MULTILINE)
 

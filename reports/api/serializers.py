@@ -9,7 +9,7 @@ from rest_framework import serializers
 from accounts.api.fields import RateField
 from reports.selectors import Summary
 from tariffs.api.outlook import OutlookSerializer, outlook_json
-from tariffs.bill import CERTAINTIES
+from tariffs.cfe.bill import CERTAINTIES
 
 
 def _two_decimals(**options: Any) -> serializers.DecimalField:

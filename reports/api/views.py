@@ -6,9 +6,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import caller
-from ecowatt.conditional import conditional
-from ecowatt.schema import NEEDS_LOGIN, answer, refusals
+from accounts.security.authentication import caller
+from common.conditional import conditional
+from common.schema import NEEDS_LOGIN, answer, refusals
 from reports.api.serializers import SummarySerializer
 from reports.selectors import dashboard_summary
 from tariffs.api.outlook import EXAMPLE as OUTLOOK

@@ -9,12 +9,12 @@ from accounts.models import Contract, Home, User
 from analysis.models import Recommendation
 from conftest import client_of
 from devices.models import Device
-from tariffs.selectors import bill_for, current_cycle, cycle_bounds, local_date
+from tariffs.selectors.cycles import bill_for, current_cycle, cycle_bounds, local_date
 from tariffs.tests.homes import used_hourly
-from telemetry.hours import HOUR, hour_of
-from telemetry.rollups import rollup
-from telemetry.samples import Sample
+from telemetry.history.home_hours import HOUR, hour_of
+from telemetry.rollup.run import rollup
 from telemetry.services import readings_store
+from telemetry.shelly.samples import Sample
 
 URL = "/api/v1/dashboard/summary"
 

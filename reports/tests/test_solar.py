@@ -8,9 +8,9 @@ from accounts.models import Contract, Home
 from accounts.services import contract_change
 from devices.models import Device
 from reports.selectors import dashboard_summary
-from tariffs.bill import Certainty
+from tariffs.cfe.bill import Certainty
 from tariffs.tests.homes import panels
-from telemetry.hours import hour_of
+from telemetry.history.home_hours import hour_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]
 NOW = datetime(2026, 6, 11, 18, 30, tzinfo=UTC)

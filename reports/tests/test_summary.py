@@ -9,10 +9,10 @@ from analysis.models import Recommendation
 from devices.models import Device
 from reports.api.serializers import SummarySerializer
 from reports.selectors import Summary, dashboard_summary
-from tariffs.cycles import Cycle
-from tariffs.selectors import cycle_bounds
+from tariffs.cfe.cycles import Cycle
+from tariffs.selectors.cycles import cycle_bounds
 from tariffs.tests.homes import used_hourly
-from telemetry.hours import HOUR, hour_of
+from telemetry.history.home_hours import HOUR, hour_of
 from telemetry.models import Hour
 
 pytestmark = pytest.mark.django_db

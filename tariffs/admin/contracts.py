@@ -20,7 +20,7 @@ from unfold.decorators import action
 from accounts.models import Contract, Home
 from accounts.services import home_zone_follow
 from accounts.services.contracts import TERMS
-from ecowatt.ids import row_id
+from common.ids import row_id
 from tariffs.admin.history import HistoryAdmin
 from tariffs.admin.what_if import WhatIfForm, cycle_fields, would_bill
 

@@ -16,11 +16,11 @@ from tablib import Dataset
 from unfold.contrib.import_export.forms import ImportForm
 
 from tariffs.admin.history import in_words
+from tariffs.cfe.price_changes import PriceChanges, compare
+from tariffs.cfe.price_checks import Remark
+from tariffs.cfe.price_file import COLUMNS, Notice, read_prices, write_prices
+from tariffs.cfe.prices import Rate
 from tariffs.models import Price
-from tariffs.price_changes import PriceChanges, compare
-from tariffs.price_checks import Remark
-from tariffs.price_file import COLUMNS, Notice, read_prices, write_prices
-from tariffs.prices import Rate
 from tariffs.querysets import PriceQuerySet
 from tariffs.services import prices_load
 

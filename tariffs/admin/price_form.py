@@ -7,11 +7,11 @@ from django.utils.translation import gettext
 
 from tariffs.admin.confirmation import ConfirmationForm
 from tariffs.admin.exchange import in_spanish
+from tariffs.cfe.price_changes import KEY
+from tariffs.cfe.price_checks import Remark, Verdict, verdict
+from tariffs.cfe.price_file import COLUMNS, GROUP
+from tariffs.cfe.prices import Rate
 from tariffs.models import Price
-from tariffs.price_changes import KEY
-from tariffs.price_checks import Remark, Verdict, verdict
-from tariffs.price_file import COLUMNS, GROUP
-from tariffs.prices import Rate
 
 
 class PriceForm(ConfirmationForm):

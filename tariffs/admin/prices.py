@@ -16,8 +16,8 @@ from tariffs.admin.confirmation import ConfirmationMixin
 from tariffs.admin.exchange import PriceCsv, PriceResource, UploadForm, UploadGone, in_spanish, sentence
 from tariffs.admin.history import HistoryAdmin
 from tariffs.admin.price_form import PriceForm, gaps_without
+from tariffs.cfe.price_file import PriceFileError
 from tariffs.models import Price
-from tariffs.price_file import PriceFileError
 
 
 @admin.register(Price)

@@ -6,9 +6,9 @@ from django.forms import BaseInlineFormSet
 from django.utils.translation import gettext
 from unfold.admin import ModelAdmin, TabularInline
 
-from tariffs.constants import Tier
+from tariffs.cfe.schemes import limits_rise
+from tariffs.cfe.tariffs import Tier
 from tariffs.models import Price, Scheme, SchemeTier
-from tariffs.schemes import limits_rise
 
 
 class TiersFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # takes no parameters when it runs

@@ -12,15 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Contract
-from tariffs.bill import Doubt
-from tariffs.constants import MAX_DAYS, MAX_KWH
-from tariffs.cycles import Cycle
+from tariffs.cfe.bill import Doubt
+from tariffs.cfe.cycles import Cycle
+from tariffs.cfe.tariffs import MAX_DAYS, MAX_KWH
 from tariffs.exceptions import PricesMissing
-from tariffs.outlook import whole_kwh
-from tariffs.periods import NEGLIGIBLE_SHARE
+from tariffs.outlook.cycle_outlook import whole_kwh
+from tariffs.outlook.past_periods import NEGLIGIBLE_SHARE
 from tariffs.rendering import bill_paper
-from tariffs.selectors import bill_for, cycle_bounds, cycle_of
-from tariffs.use import measured_uses
+from tariffs.selectors.cycles import bill_for, cycle_bounds, cycle_of
+from tariffs.selectors.past_use import measured_uses
 from telemetry.selectors import home_energy_wh
 
 OLDEST, NEWEST = date(2000, 1, 1), date(2099, 12, 31)

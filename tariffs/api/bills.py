@@ -12,15 +12,15 @@ from rest_framework.views import APIView
 
 from accounts.api.contracts import DayField
 from accounts.api.fields import sentences
-from accounts.authentication import caller
+from accounts.security.authentication import caller
 from accounts.selectors import home_to_change
-from ecowatt.bodies import BodySerializer
-from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
+from common.request_serializers import BodySerializer
+from common.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 from tariffs import services
-from tariffs.constants import MAX_DAYS, MAX_KWH, MAX_MXN
+from tariffs.cfe.tariffs import MAX_DAYS, MAX_KWH, MAX_MXN
 from tariffs.models import PaperBill
-from tariffs.paper_checks import paper_bill_warnings
-from tariffs.selectors import paper_bill_get, paper_bills_of
+from tariffs.selectors.cycles import paper_bill_get, paper_bills_of
+from tariffs.selectors.paper_plausibility import paper_bill_warnings
 
 
 def _day(missing: Any, **options: Any) -> DayField:

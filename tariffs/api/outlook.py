@@ -12,18 +12,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import caller
 from accounts.models import Contract
-from ecowatt.conditional import conditional
-from ecowatt.schema import NEEDS_LOGIN, answer, refusals
-from tariffs.bill import CERTAINTIES
-from tariffs.constants import TIER_NAMES, Tier
-from tariffs.dac import DAYS_A_MONTH, LEAST_MONTHS
-from tariffs.forecast import LEAST_DAYS
-from tariffs.net_metering import LEAST_RETURNED_KWH
-from tariffs.outlook import Ahead, DacOutlook, Generation, NextTier, Outlook
-from tariffs.outlooks import outlook_of
+from accounts.security.authentication import caller
+from common.conditional import conditional
+from common.schema import NEEDS_LOGIN, answer, refusals
+from tariffs.cfe.bill import CERTAINTIES
+from tariffs.cfe.dac import DAYS_A_MONTH, LEAST_MONTHS
+from tariffs.cfe.net_metering import LEAST_RETURNED_KWH
+from tariffs.cfe.tariffs import TIER_NAMES, Tier
+from tariffs.outlook.cycle_outlook import Ahead, DacOutlook, Generation, NextTier, Outlook
+from tariffs.outlook.forecast import LEAST_DAYS
 from tariffs.rendering import reasons
+from tariffs.selectors.outlook import outlook_of
 
 TIERS = [tier.value for tier in Tier]
 NO_BILL = refusals(

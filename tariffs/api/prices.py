@@ -14,12 +14,12 @@ from rest_framework.response import Response
 
 from accounts.api.auth import OpenView
 from accounts.api.fields import RATES, RateField, StateField, sentences
-from ecowatt.schema import answer, invalid
-from tariffs.constants import TIER_NAMES, Provenance, Season, Tier
+from common.schema import answer, invalid
+from tariffs.cfe.prices import Rate
+from tariffs.cfe.schemes import SchemeTerms
+from tariffs.cfe.tariffs import TIER_NAMES, Provenance, Season, Tier
 from tariffs.models import Scheme
-from tariffs.prices import Rate
-from tariffs.schemes import SchemeTerms
-from tariffs.selectors import mexican_today, prices_of
+from tariffs.selectors.cycles import mexican_today, prices_of
 
 WRONG_DATE = _("La fecha se escribe AAAA-MM-DD.")
 CACHE_S = 3600  # prices change once a month

@@ -10,14 +10,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.fields import RateField
-from accounts.authentication import caller
-from ecowatt.schema import NEEDS_LOGIN, answer, refusals
+from accounts.security.authentication import caller
+from common.schema import NEEDS_LOGIN, answer, refusals
 from tariffs.api.bills import EXAMPLE as BILL
 from tariffs.api.bills import NO_HOME, NOT_THERE, BillSerializer
-from tariffs.bill import CERTAINTIES, Certainty
-from tariffs.reconciliation import MeasuredBy
+from tariffs.cfe.bill import CERTAINTIES, Certainty
+from tariffs.paper.reconciliation import MeasuredBy
 from tariffs.rendering import reasons
-from tariffs.selectors import contract_of_bill, paper_bill_get, reconciliation_of, suggestions_for
+from tariffs.selectors.cycles import contract_of_bill, paper_bill_get, reconciliation_of, suggestions_for
 
 
 def _number(decimal_places: int, **options: Any) -> serializers.DecimalField:

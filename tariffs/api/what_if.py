@@ -14,17 +14,17 @@ from rest_framework.views import APIView
 from accounts.api.contracts import TermsSerializer
 from accounts.api.fields import RateField, sentences
 from accounts.api.serializers import validated
-from accounts.authentication import caller
 from accounts.models import Home
+from accounts.security.authentication import caller
+from common.request_serializers import BodySerializer
+from common.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
-from devices.shelly import MAX_CHANNEL
-from ecowatt.bodies import BodySerializer
-from ecowatt.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
-from tariffs.bill import to_cents
-from tariffs.constants import MAX_KWH
+from devices.shelly_models import MAX_CHANNEL
+from tariffs.cfe.bill import to_cents
+from tariffs.cfe.tariffs import MAX_KWH
 from tariffs.rendering import bill_json
-from tariffs.what_if import Change, Comparison, DeviceHours, Side, compare
+from tariffs.selectors.what_if import Change, Comparison, DeviceHours, Side, compare
 
 TERMS = tuple(TermsSerializer().fields)
 

@@ -12,8 +12,8 @@ from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Home
-from tariffs.constants import MAX_DAYS, MAX_KWH, MAX_MXN
-from tariffs.cycles import billing_months
+from tariffs.cfe.cycles import billing_months
+from tariffs.cfe.tariffs import MAX_DAYS, MAX_KWH, MAX_MXN
 
 
 class PaperBill(models.Model):

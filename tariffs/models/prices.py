@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
 from accounts.models import Contract
-from tariffs.constants import DAC, NATIONAL, TIER_NAMES, Provenance, Season, Tier
+from tariffs.cfe.tariffs import DAC, NATIONAL, TIER_NAMES, Provenance, Season, Tier
 from tariffs.querysets import PriceQuerySet
 
 SEASONS = [

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
+from tariffs.cfe.price_changes import KEY, PriceChanges, compare
+from tariffs.cfe.prices import Rate
 from tariffs.models import Price
-from tariffs.price_changes import KEY, PriceChanges, compare
-from tariffs.prices import Rate
 
 VALUES = [name for name in Rate._fields if name not in KEY]
 

@@ -2,9 +2,9 @@
 
 from functools import cache
 
-from tariffs.constants import NATIONAL, PRICES_FILE
-from tariffs.price_file import read_prices
-from tariffs.prices import PriceBook, Rate
+from tariffs.cfe.price_file import read_prices
+from tariffs.cfe.prices import PriceBook, Rate
+from tariffs.cfe.tariffs import NATIONAL, PRICES_FILE
 
 
 @cache

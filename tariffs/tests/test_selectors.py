@@ -5,10 +5,10 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Contract, Home
-from tariffs.bill import Doubt
-from tariffs.cycles import Cycle
+from tariffs.cfe.bill import Doubt
+from tariffs.cfe.cycles import Cycle
 from tariffs.exceptions import PricesMissing
-from tariffs.selectors import bill_for, current_cycle, cycle_bounds
+from tariffs.selectors.cycles import bill_for, current_cycle, cycle_bounds
 
 pytestmark = pytest.mark.django_db
 JUNE = Cycle(date(2026, 6, 1), date(2026, 7, 1))

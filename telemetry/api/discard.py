@@ -12,12 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import caller
+from accounts.security.authentication import caller
+from common.schema import NEEDS_LOGIN, answer, invalid, refusals
 from devices.api.schema import DEVICE_ID
 from devices.selectors import device_get_as_owner
-from ecowatt.schema import NEEDS_LOGIN, answer, invalid, refusals
 from telemetry.api.serializers import MomentField
-from telemetry.history import instant
+from telemetry.history.window import instant
 from telemetry.services import readings_discard
 
 DESCRIPTION = """\

@@ -12,7 +12,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from ecowatt.exceptions import TooManyRequests
+from common.exceptions import TooManyRequests
 
 # Longer than a client may leave a page unread, after which the web process hangs up on it.
 LEASE_S = settings.WEB_REQUEST_SECONDS + 60

@@ -15,15 +15,15 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts.authentication import caller
+from accounts.security.authentication import caller
+from common.schema import NEEDS_LOGIN, invalid, refusals
 from devices.exceptions import DeviceNotFound
 from devices.models import Device
-from ecowatt.schema import NEEDS_LOGIN, invalid, refusals
 from telemetry.api.downloads import Download, Lease
 from telemetry.api.serializers import HistoryQuery
-from telemetry.csvfile import TIMES
-from telemetry.export import circuits_of, csv_pages
-from telemetry.history import Window, floored, instant
+from telemetry.history.csv_format import TIMES
+from telemetry.history.export import circuits_of, csv_pages
+from telemetry.history.window import Window, floored, instant
 
 HOURS_LIMIT_DAYS = 3_660
 DESCRIPTION = """\

@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 
-from telemetry import ingest
-from telemetry.hub import CloseCode
-from telemetry.live_state import Heard, frame
-from telemetry.samples import PayloadError
-from telemetry.shelly import COMPONENT
+from telemetry.ingest import http as ingest
+from telemetry.live.frames import Heard, frame
+from telemetry.live.hub import CloseCode
+from telemetry.shelly.samples import PayloadError
+from telemetry.shelly.status import COMPONENT
 
 Described = dict[str, Any]
 NUMBER = {"type": ["number", "string"], "description": "A number, or a string that reads as one."}

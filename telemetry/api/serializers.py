@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from devices.shelly import MAX_CHANNEL
-from telemetry.history import PERIODS, RESOLUTIONS, Window, days_window, floored, instant, period_window
+from devices.shelly_models import MAX_CHANNEL
+from telemetry.history.window import PERIODS, RESOLUTIONS, Window, days_window, floored, instant, period_window
 
 MAX_STEPS = 10_000
 

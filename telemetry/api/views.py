@@ -8,16 +8,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import caller
 from accounts.models import Home
+from accounts.security.authentication import caller
+from common.conditional import conditional
+from common.schema import NEEDS_LOGIN, answer, invalid, refusals
 from devices.exceptions import DeviceNotFound
+from devices.meter_roles import Role
 from devices.models import Device
-from devices.roles import Role
 from devices.selectors import roles_of
-from ecowatt.conditional import conditional
-from ecowatt.schema import NEEDS_LOGIN, answer, invalid, refusals
 from telemetry.api.serializers import DaysSerializer, GraphQuery, GraphSerializer, HistoryQuery
-from telemetry.history import Window
+from telemetry.history.window import Window
 from telemetry.selectors import Step, history
 
 ERRORS = NEEDS_LOGIN | refusals(

@@ -18,8 +18,8 @@ from django.db import connections
 from accounts.models import Home
 from devices.models import Device
 from ecowatt.asgi import application
-from ecowatt.embedded import ROOT
-from telemetry import writer as writing
+from ecowatt.dev.embedded_services import ROOT
+from telemetry.ingest import writer as writing
 from telemetry.tests.mosquitto import MACS, await_true
 from telemetry.tests.processes import Process, database_url, ingest_process
 

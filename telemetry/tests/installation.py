@@ -7,8 +7,8 @@ from django.db.models import F, Sum
 
 from accounts.models import Home
 from devices.models import Device
-from telemetry import rollups
 from telemetry.models import FiveMinutes, Hour, Reading
+from telemetry.rollup import run as rollups
 from telemetry.tests import servers
 from telemetry.tests.load import PASSWORD, STEP_WH, Load, Poster, Publisher
 from telemetry.tests.mosquitto import BINARY, await_true

@@ -4,9 +4,9 @@ import random
 from datetime import UTC, datetime, timedelta
 
 from devices.models import Device
-from telemetry import rollups
-from telemetry.samples import Sample
+from telemetry.rollup import run as rollups
 from telemetry.services import readings_store
+from telemetry.shelly.samples import Sample
 
 HOURS = 5
 

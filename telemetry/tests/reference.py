@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from telemetry.samples import Sample
+from telemetry.shelly.samples import Sample
 
 WIDTH = timedelta(minutes=5)
 POWER_GAP_S, COUNTER_GAP_S, MAX_POWER_W = 60, 90, 30_000

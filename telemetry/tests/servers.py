@@ -15,9 +15,9 @@ from pathlib import Path
 import psycopg
 import redis
 
-from ecowatt import testing
-from ecowatt.embedded import POSTGRES, REDIS, ROOT, VARIABLES, _wheel, port_is_free, with_parent
-from ecowatt.embedded_postgres import as_account, cluster_make, cluster_secure, server_command
+from ecowatt.dev import services_for_tests as testing
+from ecowatt.dev.embedded_postgres import as_account, cluster_make, cluster_secure, server_command
+from ecowatt.dev.embedded_services import POSTGRES, REDIS, ROOT, VARIABLES, _wheel, port_is_free, with_parent
 from telemetry.tests.mosquitto import BINARY, await_true
 
 DEPLOYED = ROOT / "deploy" / "mosquitto"

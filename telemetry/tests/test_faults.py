@@ -28,7 +28,7 @@ from websockets.sync.client import connect
 from accounts.models import User
 from conftest import access_token, make_user
 from devices.models import Device
-from devices.presence_scripts import SCHEDULE, SEEN
+from devices.presence.redis_scripts import SCHEDULE, SEEN
 from telemetry.tests import servers
 from telemetry.tests.installation import PATIENCE_S, SOME, WINDOW, Installation, meters_of
 from telemetry.tests.load import PATH, Load, Poster

@@ -10,11 +10,11 @@ from django.db import connection, connections
 from pytest_django.fixtures import Settings
 
 from telemetry.constants import WORK_LOCK
+from telemetry.ingest.copy import database_conninfo
 from telemetry.models import Reading
 from telemetry.partitions import existing, horizon, partitions_maintain
-from telemetry.samples import Sample
 from telemetry.services import readings_store
-from telemetry.store import database_conninfo
+from telemetry.shelly.samples import Sample
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)

@@ -18,9 +18,9 @@ from django.db import connection
 from django.utils import timezone
 
 from ecowatt.celery import app as celery
-from ecowatt.embedded import LOCAL, port_is_free
-from ecowatt.logins import ADMIN_EMAIL, DEMO_EMAIL, Logins, demo_lacks_history, logins_make
-from ecowatt.processes import Processes
+from ecowatt.dev.demo_logins import ADMIN_EMAIL, DEMO_EMAIL, Logins, demo_lacks_history, logins_make
+from ecowatt.dev.embedded_services import LOCAL, port_is_free
+from ecowatt.dev.processes import Processes
 from telemetry.models import Reading
 from telemetry.partitions import partitions_maintain
 

@@ -10,12 +10,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Contract
-from accounts.states import state_code
-from tariffs.bill import Levy, Terms, to_cents
-from tariffs.billing import Biller
-from tariffs.constants import DAC, MAX_DAYS, MAX_KWH, MAX_MXN, Season
+from accounts.places.states import state_code
+from tariffs.cfe.bill import Levy, Terms, to_cents
+from tariffs.cfe.billing import Biller
+from tariffs.cfe.prices import NoPrices, PriceBook
+from tariffs.cfe.tariffs import DAC, MAX_DAYS, MAX_KWH, MAX_MXN, Season
 from tariffs.models import Price, Scheme
-from tariffs.prices import NoPrices, PriceBook
 from tariffs.rendering import bill_json, bill_paper
 
 HELP = (

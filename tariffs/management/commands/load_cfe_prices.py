@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from tariffs.constants import PRICES_FILE, SCHEMES_FILE
+from tariffs.cfe.price_file import PriceFileError, read_prices
+from tariffs.cfe.prices import Rate
+from tariffs.cfe.tariffs import PRICES_FILE, SCHEMES_FILE
 from tariffs.models import Price
-from tariffs.price_file import PriceFileError, read_prices
-from tariffs.prices import Rate
 from tariffs.services import prices_load, schemes_load
 
 

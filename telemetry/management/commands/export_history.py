@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from accounts.command_arguments import home_of
 from accounts.models import Home
+from common.command_arguments import HelpFormatter, moment
 from devices.models import Device
 from devices.simulator import stop_on_signals
-from telemetry.csvfile import TIMES
-from telemetry.export import circuits_of, csv_pages
-from telemetry.history import Window, floored, instant
-from telemetry.management.arguments import HelpFormatter, home_of, moment
+from telemetry.history.csv_format import TIMES
+from telemetry.history.export import circuits_of, csv_pages
+from telemetry.history.window import Window, floored, instant
 
 DETAILS = """
 Lines go by device, channel and time. Devices are named by hardware id (MAC); times are UTC, but days (1d) are dates of the home's

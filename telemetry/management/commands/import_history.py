@@ -8,13 +8,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from accounts.command_arguments import home_of
 from accounts.models import Home
+from common.command_arguments import HelpFormatter
+from common.progress import Progress
 from devices.simulator import stop_on_signals
-from telemetry import rollups
-from telemetry.csvfile import FileProblem
-from telemetry.imports import Imported, ImportFile, history_import
-from telemetry.management.arguments import HelpFormatter, home_of
-from telemetry.management.progress import Progress
+from telemetry.history.csv_format import FileProblem
+from telemetry.history.imports import Imported, ImportFile, history_import
+from telemetry.rollup import run as rollups
 
 DETAILS = """
 The file is an export with the resolution raw, 5m or 1h. All of it is checked before the first line is stored; what is wrong is

@@ -11,15 +11,15 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from telemetry.link import TakenOver
-from telemetry.mqtt import BrokerAway, Ingest
+from telemetry.mqtt.connection import TakenOver
+from telemetry.mqtt.ingester import BrokerAway, Ingest
 
 # A process has to be gone 5 s after it was told so, and Ingest takes less than four of them.
 LEAVE_S = 1.0
 
 
 class Command(BaseCommand):
-    """The loop is telemetry.mqtt.Ingest."""
+    """The loop is telemetry.mqtt.ingester.Ingest."""
 
     help = (
         "Take in what Shelly devices send over MQTT. Several processes share the load (MQTT_SHARED), each with a number of its own "

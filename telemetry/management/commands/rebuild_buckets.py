@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from common.command_arguments import HelpFormatter, moment
+from common.progress import Progress
 from devices.models import Device
-from devices.shelly import normalised_hardware_id
+from devices.shelly_models import normalised_hardware_id
 from devices.simulator import stop_on_signals
-from telemetry.history import instant
-from telemetry.management.arguments import HelpFormatter, moment
-from telemetry.management.progress import Progress
+from telemetry.history.window import instant
 from telemetry.models import Series
 from telemetry.partitions import horizon
+from telemetry.rollup.stale_buckets import Change
 from telemetry.services import rollup_changes, rollup_changes_rebuild
-from telemetry.spans import Change
 
 DETAILS = """
 Buckets are made by the regular roll-up; this is for after a change of TELEMETRY_MAX_POWER_W or one of the gaps, or a repair of

@@ -11,8 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
 
 from accounts.models import Home, User
-from devices.shelly import normalised_hardware_id
-from devices.simulated import meters_of, missing_register
+from devices.shelly_models import normalised_hardware_id
 from devices.simulator import (
     Clock,
     Fleet,
@@ -24,9 +23,9 @@ from devices.simulator import (
     state_save,
     stop_on_signals,
 )
-from ecowatt.embedded import LOCAL
-from telemetry.samples import Sample
+from devices.simulator.registered import meters_of, missing_register
 from telemetry.services import readings_store, rollup_rebuild
+from telemetry.shelly.samples import Sample
 
 LOOK_BACK_S = 24 * 3600
 BACKFILL_STEP_S = 30
@@ -85,7 +84,13 @@ class Command(BaseCommand):
         )
         add("--register-for", metavar="EMAIL", help="register the meters that nobody has in this user's home")
         add("--seed", default="1", help="another seed is another household (%(default)s)")
-        add("--state", type=Path, default=LOCAL / "simulator.json", metavar="FILE", help="where counters are kept (%(default)s)")
+        add(
+            "--state",
+            type=Path,
+            default=settings.LOCAL_FOLDER / "simulator.json",
+            metavar="FILE",
+            help="where counters are kept (%(default)s)",
+        )
         often = parser.add_mutually_exclusive_group()
         often.add_argument("--count", type=_at_least(1, int), metavar="N", help="end after N posts per meter")
         often.add_argument("--once", action="store_true", help="end after the history, or without one after a post per meter")

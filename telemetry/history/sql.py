@@ -1,0 +1,88 @@
+"""The SQL of what is asked of buckets: history, export and import."""
+
+from telemetry.rollup.bucket_sql import BUCKET_COLUMNS, SUMS, upsert
+
+# History by step. {counted} are the buckets that count (telemetry/history/home_buckets.py), {step} is the SQL of a bucket's step.
+# Parameters by name beside those of {counted}: zone, channel (or null). A circuit's power, voltage and current are its means over the time
+# that is covered; circuits add up but for voltage. In a day some hours may be the mains' and some the circuits': each side has the weight
+# of its hours.
+HISTORY = """
+WITH circuit AS (
+    SELECT {step} AS step, is_main, count(*) AS hours,
+        sum(measured_wh + recovered_wh) AS drawn_wh, sum(returned_wh) AS returned_wh, sum(covered_s) AS covered_s,
+        coalesce(sum(power_mean_w * covered_s) FILTER (WHERE covered_s > 0) / nullif(sum(covered_s), 0), avg(power_mean_w)) AS power_w,
+        avg(voltage_v) AS voltage_v, avg(current_a) AS current_a
+    FROM {counted}
+    WHERE %(channel)s::smallint IS NULL OR channel = %(channel)s
+    GROUP BY 1, is_main, device_id, channel
+), side AS (
+    SELECT step, max(hours) AS hours, sum(drawn_wh) AS drawn_wh, sum(returned_wh) AS returned_wh, avg(covered_s) AS covered_s,
+        sum(power_w) AS power_w, avg(voltage_v) AS voltage_v, sum(current_a) AS current_a
+    FROM circuit GROUP BY step, is_main
+)
+SELECT step, sum(drawn_wh), sum(returned_wh), sum(covered_s), sum(power_w * hours) / sum(hours) FILTER (WHERE power_w IS NOT NULL),
+    sum(voltage_v * hours) / sum(hours) FILTER (WHERE voltage_v IS NOT NULL),
+    sum(current_a * hours) / sum(hours) FILTER (WHERE current_a IS NOT NULL)
+FROM side GROUP BY step
+"""
+HISTORY_STEPS = {"5m": "start", "1h": "start", "1d": "date_trunc('day', start, %(zone)s)"}
+
+# Export: one page of one channel as CSV lines, written by the server, which prints floats so that reading them gives the same again.
+# Each page is a query of its own, so that a slow download holds no transaction open: partitions could not be dropped behind it.
+# Parameters by name: head (the fields before the time), device_id, channel, kind, start, end, after (where the page begins), limit, zone.
+# Returns the lines, the time of the last and their number.
+_EXPORT = """
+SELECT string_agg(line, E'\\r\\n' ORDER BY at) || E'\\r\\n', max(at), count(*) FROM (
+    SELECT {time} AS at, concat(%(head)s::text, to_char({time} AT TIME ZONE {zone}, '{form}'), {fields}) AS line
+    FROM {source} WHERE {time} >= %(after)s AND {time} < %(end)s AND device_id = %(device_id)s AND channel = %(channel)s
+    ORDER BY 1 LIMIT %(limit)s
+) page
+"""
+_DAYS = f"""(
+    SELECT device_id, channel, date_trunc('day', start, %(zone)s) AS start, {SUMS} FROM (
+        SELECT * FROM telemetry_bucket_1h
+        WHERE device_id = %(device_id)s AND channel = %(channel)s AND start >= %(start)s AND start < %(end)s ORDER BY start
+    ) hour GROUP BY 1, 2, 3
+) day"""
+READING_COLUMNS = ("power_w", "voltage_v", "current_a", "energy_wh", "returned_wh", "kind")
+_BUCKET_NAMES = tuple(BUCKET_COLUMNS.split(", "))
+
+
+def _export(source: str, *, columns: tuple[str, ...], time: str = "start", form: str, zone: str = "'UTC'") -> str:
+    # The mark of an imported bucket belongs to this installation alone, so it is left out.
+    expressions = {"flags": "flags & ~8", "kind": "%(kind)s::text"}
+    fields = ", ".join(f"',', {expressions.get(name, name)}" for name in columns)
+    return _EXPORT.format(source=source, time=time, zone=zone, form=form, fields=fields)
+
+
+EXPORTS = {
+    "raw": _export("telemetry_reading", columns=READING_COLUMNS, time="time", form='YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    "5m": _export("telemetry_bucket_5m", columns=_BUCKET_NAMES, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    "1h": _export("telemetry_bucket_1h", columns=_BUCKET_NAMES, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    "1d": _export(_DAYS, columns=_BUCKET_NAMES, form="YYYY-MM-DD", zone="%(zone)s"),
+}
+
+# Import of buckets: each is new, or replaces an imported one that differs; a measured one stays. Parameters: device_id[], channel[],
+# start[], then the columns' arrays. Returns how many stood there as measured and as imported, and what was written: device, channel, start.
+_IMPORT = """
+WITH input AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %s::int[], %s::smallint[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::real[], %s::int[],
+        %s::real[], %s::real[], %s::real[], %s::real[], %s::real[], %s::smallint[]
+    ) AS i (device_id, channel, start, {columns})
+), stood AS (
+    SELECT b.flags & 8 = 0 AS measured FROM input i JOIN {table} b USING (device_id, channel, start)
+), series AS (
+    INSERT INTO telemetry_series (device_id, channel) SELECT DISTINCT device_id, channel FROM input ON CONFLICT DO NOTHING
+), written AS (
+    {upsert}
+    RETURNING b.device_id, b.channel, b.start
+)
+SELECT (SELECT count(*) FROM stood WHERE measured), (SELECT count(*) FROM stood WHERE NOT measured),
+    array_agg(device_id), array_agg(channel), array_agg(start) FROM written
+"""
+_IMPORTED = f"SELECT device_id, channel, start, {BUCKET_COLUMNS.replace('flags', 'flags | 8')} FROM input"
+IMPORTS = {
+    resolution: _IMPORT.format(table=table, columns=BUCKET_COLUMNS, upsert=upsert(table, _IMPORTED, only="b.flags & 8 <> 0"))
+    for resolution, table in (("5m", "telemetry_bucket_5m"), ("1h", "telemetry_bucket_1h"))
+}

@@ -1,0 +1,95 @@
+"""The SQL of readings: stored, and the last known. For buckets see rollup_sql.py, bucket_sql.py, history_sql.py."""
+
+from telemetry.shelly.component_kinds import CHANNELS
+
+# The registered devices among some MACs, with the channels that their owners named. Parameter: mac[].
+DEVICES_BY_MAC = """
+SELECT hardware_id, id::int, is_active, proven_at IS NOT NULL, model,
+    ARRAY(SELECT number::int FROM devices_channel c WHERE c.device_id = d.id)
+FROM devices_device d WHERE hardware_id = ANY(%s) AND retired_at IS NULL
+"""
+
+COPY_READINGS = (
+    "COPY telemetry_reading (time, energy_wh, returned_wh, device_id, power_w, voltage_v, current_a, channel)"
+    " FROM STDIN (FORMAT binary)"
+)
+COPY_TYPES = ["timestamptz", "float8", "float8", "int4", "float4", "float4", "float4", "int2"]
+
+# Readings in one statement and one commit: store what is new, note new series and late times. A reading of another kind of component than
+# the channel's usual one is of a series of its own (kinds.py). Parameters: device_id[], channel[], time[], power_w[], voltage_v[],
+# current_a[], energy_wh[], returned_wh[], kind[], late_after (interval). Returns for each channel how many readings were new in all, the
+# device, the channel and its usual kind.
+STORE_BY_ID = f"""
+WITH fresh AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %s::int[], %s::smallint[], %s::timestamptz[], %s::real[], %s::real[], %s::real[], %s::float8[], %s::float8[], %s::smallint[]
+    ) WITH ORDINALITY AS i (device_id, channel, time, power_w, voltage_v, current_a, energy_wh, returned_wh, kind, place)
+), heard AS MATERIALIZED (
+    SELECT f.device_id, f.channel, f.kind, s.kind AS usual FROM (
+        SELECT DISTINCT ON (device_id, channel) device_id, channel, kind FROM fresh ORDER BY device_id, channel, kind = 0, place
+    ) f LEFT JOIN telemetry_series s ON s.device_id = f.device_id AND s.channel = f.channel
+), named AS (
+    INSERT INTO telemetry_series AS s (device_id, channel, kind)
+    SELECT device_id, channel, kind FROM heard WHERE usual IS NULL OR usual = 0 AND kind <> 0
+    ON CONFLICT (device_id, channel) DO UPDATE SET kind = CASE WHEN s.kind = 0 THEN excluded.kind ELSE s.kind END
+    RETURNING device_id, channel, kind
+), usual AS MATERIALIZED (
+    SELECT h.device_id, h.channel, coalesce(n.kind, h.usual) AS kind FROM heard h LEFT JOIN named n USING (device_id, channel)
+), placed AS MATERIALIZED (
+    SELECT f.*, (f.channel + CASE WHEN f.kind IN (0, u.kind) THEN 0 ELSE {CHANNELS} * f.kind END)::smallint AS number
+    FROM fresh f JOIN usual u USING (device_id, channel)
+), stored AS (
+    INSERT INTO telemetry_reading (time, energy_wh, returned_wh, device_id, power_w, voltage_v, current_a, channel)
+    SELECT time, energy_wh, nullif(returned_wh, 0), device_id, power_w, voltage_v, current_a, number FROM placed
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+), other AS (
+    INSERT INTO telemetry_series (device_id, channel, kind)
+    SELECT DISTINCT device_id, number, kind FROM placed WHERE number >= {CHANNELS} ON CONFLICT DO NOTHING
+), late AS (
+    INSERT INTO telemetry_latespan (device_id, channel, from_time, to_time)
+    SELECT device_id, number, min(time), max(time) FROM placed WHERE time < now() - %s::interval
+    GROUP BY device_id, number, date_bin('1 hour', time, 'epoch')
+)
+SELECT (SELECT count(*) FROM stored), device_id, channel, kind FROM usual
+"""
+
+# The counters around late readings, of those that are dated before a known one. Parameters: device_id[], channel[], time[], kind[]. Returns
+# which of the readings, counted from one, the number of its series, when the next counter is, what the counter before says (drawn,
+# returned; null where there is none), and what the next one does.
+NEIGHBOURS = f"""
+SELECT p.place, p.number, after.time, before.energy_wh, before.returned_wh, after.energy_wh, after.returned_wh
+FROM (
+    SELECT i.device_id, i.time, i.place,
+        (i.channel + CASE WHEN i.kind IN (0, s.kind) OR s.kind = 0 THEN 0 ELSE {CHANNELS} * i.kind END)::smallint AS number
+    FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[], %s::smallint[]) WITH ORDINALITY AS i (device_id, channel, time, kind, place)
+    JOIN telemetry_series s ON s.device_id = i.device_id AND s.channel = i.channel
+) p CROSS JOIN LATERAL (
+    SELECT time, energy_wh, returned_wh FROM telemetry_reading r
+    WHERE r.device_id = p.device_id AND r.channel = p.number AND r.time > p.time AND r.energy_wh IS NOT NULL
+    ORDER BY time LIMIT 1
+) after LEFT JOIN LATERAL (
+    SELECT energy_wh, returned_wh FROM telemetry_reading r
+    WHERE r.device_id = p.device_id AND r.channel = p.number AND r.time < p.time AND r.energy_wh IS NOT NULL
+    ORDER BY time DESC LIMIT 1
+) before ON true
+"""
+
+# Whether channels return energy, as the last reading that had a counter says. Parameters: device_id[], channel[].
+RETURNING_CHANNELS = """
+SELECT s.device_id, s.channel, coalesce(last.returned_wh > 0, false)
+FROM unnest(%s::int[], %s::smallint[]) AS s (device_id, channel) LEFT JOIN LATERAL (
+    SELECT returned_wh FROM telemetry_reading r
+    WHERE r.device_id = s.device_id AND r.channel = s.channel AND r.energy_wh IS NOT NULL AND r.time > now() - interval '7 days'
+    ORDER BY time DESC LIMIT 1
+) last ON true
+"""
+
+# The last reading of each channel of a device since a time. Parameters: since, device_id.
+LAST_READINGS = f"""
+SELECT DISTINCT ON (channel %% {CHANNELS}) channel %% {CHANNELS}, time, power_w, voltage_v, current_a
+FROM telemetry_series s CROSS JOIN LATERAL (
+    SELECT time, power_w, voltage_v, current_a FROM telemetry_reading r
+    WHERE r.device_id = s.device_id AND r.channel = s.channel AND r.time >= %s ORDER BY time DESC LIMIT 1
+) last WHERE s.device_id = %s ORDER BY 1, time DESC
+"""

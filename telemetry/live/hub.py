@@ -1,0 +1,187 @@
+"""What phones watch, heard once for all sockets of a process."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterable
+from enum import IntEnum
+from weakref import WeakKeyDictionary
+
+import orjson
+
+from common.async_tasks import end
+from common.redis_channels import listen_for_ever, listening_client, news
+from telemetry.ingest.reporters import Outlet
+from telemetry.live.frames import DeviceState, Heard
+from telemetry.live.publisher import INBOX, NEW_WATCHERS, WATCHERS, Row
+
+WATCH_S = 30
+REFRESH_S = 5
+POLL_S = 0.5
+# How long a new socket waits for Redis; then it is open and silent until Redis is back.
+READY_S = 2.0
+CLIENT_BACKLOG = 64
+
+
+class CloseCode(IntEnum):
+    """Why a socket is closed. The app takes 1000 for final and retries the others; Daphne sends none of the standard's others."""
+
+    GONE = 1000
+    SESSION_ENDED = 4401
+    TOO_SLOW = 4408
+    TRY_AGAIN = 4503
+
+
+class Frames(asyncio.Queue[str | CloseCode]):
+    """The frames of one socket; a close code among them is the last."""
+
+    def __init__(self) -> None:
+        """Hold as many as a client may fall behind."""
+        super().__init__(CLIENT_BACKLOG)
+
+    def end(self, code: CloseCode) -> None:
+        """Drop what waits, and have the socket closed."""
+        self.forget()
+        self.put_nowait(code)
+
+    def forget(self) -> None:
+        """Drop what waits."""
+        while not self.empty():
+            self.get_nowait()
+
+
+class WatchedDevice:
+    """A device with the sockets that watch it."""
+
+    def __init__(self) -> None:
+        """Know nothing of it."""
+        self.state = DeviceState()
+        self.sockets: set[Frames] = set()
+
+
+class Announcements(Outlet):
+    """Tells writers which devices are watched, many in one round trip where many sockets come at once."""
+
+    what = "watched devices"
+
+    def __init__(self, inbox: str) -> None:
+        """Speak for one inbox."""
+        super().__init__()
+        self._inbox = inbox
+        self._waiting: list[tuple[list[int], asyncio.Future[None]]] = []
+
+    def announce(self, device_ids: Iterable[int]) -> "asyncio.Future[None]":
+        """Have it stand in Redis that the devices are watched; the future is done then, and where Redis is away, too."""
+        told = asyncio.get_running_loop().create_future()
+        self._waiting.append((list(device_ids), told))
+        self._wake.set()
+        return told
+
+    async def _send(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        try:
+            await self._write({f"{device_id}:{self._inbox}" for device_ids, _told in waiting for device_id in device_ids})
+        finally:
+            for _device_ids, told in waiting:
+                if not told.done():
+                    told.set_result(None)
+
+    async def _write(self, entries: set[str]) -> None:
+        if not entries:
+            return
+        now = time.time()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.zadd(WATCHERS, dict.fromkeys(entries, now + WATCH_S))
+            pipe.zremrangebyscore(WATCHERS, "-inf", now)
+            pipe.publish(NEW_WATCHERS, " ".join(entries))
+            await pipe.execute()
+
+
+class LiveHub:
+    """One Redis subscription for all sockets of an event loop: to an inbox, where writers leave what these sockets watch."""
+
+    def __init__(self) -> None:
+        """Start listening."""
+        self._inbox = secrets.token_hex(4)
+        self._redis = listening_client()
+        self._devices: dict[int, WatchedDevice] = {}
+        self._announcements = Announcements(self._inbox)
+        self._is_subscribed = asyncio.Event()
+        self._task = asyncio.create_task(listen_for_ever(self._listen, what="live frames"))
+
+    @contextlib.asynccontextmanager
+    async def watch(self, device_id: int) -> AsyncIterator[Frames]:
+        """Yield a queue that gets the frame of every message of the device that is committed from now on.
+
+        Where Redis is away it gets them when Redis is back. A client that is too slow misses frames and finds a close code instead.
+        """
+        frames = Frames()
+        device = self._devices.setdefault(device_id, WatchedDevice())
+        device.sockets.add(frames)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(READY_S):
+                    await self._is_subscribed.wait()
+                    await self._announcements.announce([device_id])
+            yield frames
+        finally:
+            device.sockets.discard(frames)
+            if not device.sockets and self._devices.get(device_id) is device:
+                del self._devices[device_id]
+
+    def recall(self, device_id: int, frames: Frames, stored: Iterable[Heard]) -> DeviceState:
+        """Add what the database knows of a watched device to what was heard, and return it; the queue begins anew after it."""
+        state = self._devices[device_id].state
+        state.recall(stored)
+        frames.forget()
+        return state
+
+    async def close(self) -> None:
+        """Stop and disconnect."""
+        await end([self._task])
+        await self._announcements.close()
+        await self._redis.aclose()
+
+    async def _listen(self) -> None:
+        """Hand out what comes into the inbox. Raises RedisError, OSError."""
+        renewed = 0.0
+        try:
+            async with self._redis.pubsub() as pubsub:
+                await pubsub.subscribe(INBOX.format(inbox=self._inbox))
+                async for message in news(pubsub, poll_s=POLL_S):
+                    if message is not None and message["type"] == "message":
+                        self._hand_out(*orjson.loads(message["data"]))
+                    elif message is not None and message["type"] == "subscribe":
+                        self._is_subscribed.set()
+                    if self._is_subscribed.is_set() and time.monotonic() - renewed > REFRESH_S:
+                        self._announcements.announce(self._devices)
+                        renewed = time.monotonic()
+        finally:
+            self._is_subscribed.clear()
+
+    def _hand_out(self, device_id: int, is_held: bool, rows: list[Row]) -> None:
+        """Give a message to the sockets of its device; what was held for a while may be known from the database already."""
+        device = self._devices.get(device_id)
+        message = [Heard(*row) for row in rows]
+        if device is None or (is_held and device.state.knows(message)):
+            return
+        device.state.learn(message)
+        text = device.state.frame(max(one.at for one in message))
+        for frames in list(device.sockets):
+            if frames.full():
+                frames.end(CloseCode.TOO_SLOW)
+                device.sockets.discard(frames)
+            else:
+                frames.put_nowait(text)
+
+
+_hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, LiveHub]" = WeakKeyDictionary()
+
+
+def hub() -> LiveHub:
+    """Return the hub of the running event loop: one a process in production."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = LiveHub()
+    return _hubs[loop]

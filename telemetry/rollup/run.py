@@ -1,0 +1,148 @@
+"""From readings to buckets: what changed is computed anew, never added up, so doing it twice is harmless."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from time import monotonic
+
+from django.conf import settings
+from django.db import transaction
+
+from telemetry.constants import LATE_AFTER, ROLLUP_MARGIN, WORK_LOCK
+from telemetry.models import DiscardedSpan, RollupState
+from telemetry.partitions import horizon
+from telemetry.rollup import bucket_sql
+from telemetry.rollup import sql as rollup_sql
+from telemetry.rollup.arrays import Rules
+from telemetry.rollup.columns import for_arithmetic, note_falls, query, query_about, readings_of, replace_buckets
+from telemetry.rollup.counter_reach import Counters, Series
+from telemetry.rollup.discards import Gap, without_discarded
+from telemetry.rollup.energy import buckets
+from telemetry.rollup.stale_buckets import Change, Horizon, Stretch, spans_of
+
+RUN_LOCK = 0x45_57_02  # one regular roll-up at a time
+# Late readings wait for those of now: a run gives them so much time, and a transaction takes so many hours of series.
+LATE_BUDGET_S = 2.0
+LATE_HOURS_A_TRANSACTION = 200
+# A transaction takes changes of so many channels, and of so much time in all: readings are held in memory while it lasts.
+SERIES_A_TRANSACTION = 1_000
+TIME_A_TRANSACTION = timedelta(hours=1_000)
+
+
+def rollup() -> int:
+    """Bring the buckets up to date with all readings stored so far; return how many spans were recomputed.
+
+    Late readings may have to wait for the next run. Where another roll-up is under way it returns 0 at once.
+    """
+    with _only_one() as alone:
+        if not alone:
+            return 0
+        now = _database_now()
+        ((newest,),) = query(rollup_sql.LAST_LATE_SPAN, [])
+        changes = [Change(*row) for row in query(rollup_sql.RECENT_CHANGES, [_mark(now)])]
+        spans = sum(done for _changes, done in rebuild(changes))
+        RollupState.objects.update_or_create(id=1, defaults={"through": now})
+        return spans + _late(now, newest)
+
+
+def rebuild(changes: Sequence[Change], frozen: Mapping[Series, datetime] | None = None) -> Iterator[tuple[int, int]]:
+    """Recompute the buckets of the changes, some a transaction; yield after each how many changes and spans it dealt with.
+
+    Buckets of a channel before its `frozen` time stay as they are. Between two transactions others get their turn, and the caller may stop.
+    """
+    for some in _portions(changes):
+        with transaction.atomic():
+            spans = recompute(some, _database_now(), frozen)
+        yield len(some), spans
+
+
+def recompute(changes: Sequence[Change], now: datetime, frozen: Mapping[Series, datetime] | None = None) -> int:
+    """Recompute the buckets that the changes touch; return how many spans they were. Needs a transaction."""
+    if not changes:
+        return 0
+    take_turn()
+    counters = {row[:2]: Counters(*row[2:]) for row in query_about(rollup_sql.NOTE_COUNTERS, changes)}
+    known = [change for change in changes if change[:2] in counters]
+    gap = timedelta(seconds=max(settings.TELEMETRY_POWER_GAP_SECONDS, settings.TELEMETRY_COUNTER_GAP_SECONDS))
+    spans, stretches = spans_of(known, counters, gap, Horizon(horizon(now), frozen or {}), query_about)
+    stretches = without_discarded(stretches, _discarded(stretches))
+    if stretches:
+        readings = readings_of(stretches)
+        replace_buckets(spans, buckets(readings, *for_arithmetic(stretches, spans), _rules()))
+        note_falls(stretches, readings)
+    return len(spans)
+
+
+def _discarded(stretches: Sequence[Stretch]) -> dict[int, list[Gap]]:
+    """Return what was discarded near the readings, by device (1 query)."""
+    found: dict[int, list[Gap]] = {}
+    if stretches:
+        first, last = min(one.from_time for one in stretches), max(one.to_time for one in stretches)
+        near = DiscardedSpan.objects.filter(start__lte=last, end__gt=first)
+        for device_id, start, end in near.values_list("device_id", "start", "end"):
+            found.setdefault(device_id, []).append((start, end))
+    return found
+
+
+def take_turn() -> None:
+    """Wait until nobody else writes buckets; they are the caller's until its transaction ends."""
+    query(rollup_sql.SESSION, [WORK_LOCK])
+
+
+def recompute_imported_hours(starts: Sequence[tuple[int, int, datetime]]) -> None:
+    """Recompute the hours of imported five-minute buckets, given as device, channel and start. Needs a transaction and its turn."""
+    hours = {(device_id, channel, _hour(start)) for device_id, channel, start in starts}
+    query_about(bucket_sql.UPSERT_IMPORTED_HOURS, [(*hour, hour[2] + timedelta(hours=1)) for hour in hours])
+
+
+def _rules() -> Rules:
+    return Rules(settings.TELEMETRY_POWER_GAP_SECONDS, settings.TELEMETRY_COUNTER_GAP_SECONDS, settings.TELEMETRY_MAX_POWER_W)
+
+
+def _hour(time: datetime) -> datetime:
+    return time.replace(minute=0)
+
+
+def _late(now: datetime, newest: int) -> int:
+    """Recompute around readings that came late, while there is time; a note goes only with the transaction that deals with it."""
+    spans, until = 0, monotonic() + LATE_BUDGET_S
+    while True:
+        with transaction.atomic():
+            taken = [Change(*row) for row in query(rollup_sql.TAKE_LATE_SPANS, [newest, LATE_HOURS_A_TRANSACTION, newest])]
+            spans += recompute(taken, now)
+        if not taken or monotonic() >= until:
+            return spans
+
+
+def _mark(now: datetime) -> datetime:
+    """Return the time after which a reading may be new: before it, every new one is in the notes of late spans."""
+    state = RollupState.objects.first()
+    return max(state.through - LATE_AFTER - ROLLUP_MARGIN, horizon(now)) if state else horizon(now)
+
+
+def _portions(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    """Cut the changes into what one transaction takes."""
+    some: list[Change] = []
+    length = timedelta()
+    for change in changes:
+        some.append(change)
+        length += change.to_time - change.from_time
+        if len(some) >= SERIES_A_TRANSACTION or length >= TIME_A_TRANSACTION:
+            yield some
+            some, length = [], timedelta()
+    if some:
+        yield some
+
+
+@contextmanager
+def _only_one() -> Iterator[bool]:
+    ((alone,),) = query("SELECT pg_try_advisory_lock(%s)", [RUN_LOCK])
+    try:
+        yield alone
+    finally:
+        if alone:
+            query("SELECT pg_advisory_unlock(%s)", [RUN_LOCK])
+
+
+def _database_now() -> datetime:
+    return query("SELECT now()", [])[0][0]  # type: ignore[no-any-return]

@@ -1,0 +1,139 @@
+"""Signs of life and strangers of the HTTP way in."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+import httpx
+import pytest
+import redis
+import redis.asyncio
+from asgiref.sync import sync_to_async
+from django.conf import settings as configured
+from django.db import connections
+from pytest_django.fixtures import Settings
+from rest_framework.test import APIClient
+
+from devices.discovery import FACTS, HEARD, MOST, SHARE, Stranger, seen_among, strangers_near
+from devices.models import Device
+from devices.presence.redis_scripts import KEYS
+from ecowatt.asgi import application
+from telemetry.ingest import writer as writing
+from telemetry.ingest.reporters import PresenceOutlet
+from telemetry.tests.ingest.test_http import MAC, PATH, body
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HOUSE = "189.203.1.2"
+UNKNOWN = "34987ae4d353"
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[redis.asyncio.Redis]:
+    async with redis.asyncio.Redis.from_url(settings.REDIS_URL) as client:
+        await client.delete(*KEYS, HEARD, FACTS)
+        yield client
+        await client.delete(*KEYS, HEARD, FACTS)
+
+
+@pytest.fixture
+async def shelly(store: redis.asyncio.Redis) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(application, client=(HOUSE, 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield client
+    await writing.writer().close()
+    await sync_to_async(connections.close_all)()
+
+
+async def until(happens: Callable[[], Awaitable[object]]) -> None:
+    for _ in range(1_000):
+        if await happens():
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("it did not happen")
+
+
+async def near(store: redis.asyncio.Redis, address: str) -> list[Stranger]:
+    return [one._replace(seen=0.0) for one in await strangers_near(store, mac=None, address=address, now=time.time())]
+
+
+@sync_to_async
+def is_online() -> bool:
+    return Device.objects.get().is_online
+
+
+async def test_a_stored_reading_is_a_sign_of_life(shelly: httpx.AsyncClient, meter: Device) -> None:
+    assert (await shelly.post(PATH, json=body())).status_code == 200
+    await until(is_online)
+
+
+async def test_an_unknown_device_is_remembered_with_its_power_and_address(
+    shelly: httpx.AsyncClient, store: redis.asyncio.Redis
+) -> None:
+    channels = body(40.0, UNKNOWN) | {"switch:1": {"apower": 2.5}}
+    assert (await shelly.post(PATH, json=channels, headers={"X-Forwarded-For": "187.190.7.8"})).status_code == 404
+    await until(lambda: near(store, HOUSE))
+    assert await near(store, HOUSE) == [Stranger(UNKNOWN, "", 42.5, HOUSE, places=(HOUSE,))]
+
+
+def told() -> Stranger | None:
+    with redis.Redis.from_url(configured.REDIS_URL) as client:
+        return seen_among(client, [MAC.lower()], now=time.time()).get(MAC.lower())
+
+
+def has_switched(times: int) -> bool:
+    seen = told()
+    return seen is not None and len(seen.switched_at) == times
+
+
+async def test_a_claimed_device_is_watched_until_it_is_proven(
+    shelly: httpx.AsyncClient, meter: Device, api: APIClient, store: redis.asyncio.Redis
+) -> None:
+    await sync_to_async(Device.objects.update)(proven_at=None)
+    for turn, output in enumerate((True, False, True)):
+        channels = body()
+        channels["switch:0"]["output"] = output
+        assert (await shelly.post(PATH, json=channels)).status_code == 200
+        await until(sync_to_async(partial(has_switched, turn)))
+    seen = await sync_to_async(told)()
+    assert seen is not None
+    assert (seen.places, seen.is_claimed, seen.is_on) == ((HOUSE,), True, True)
+    answer = await sync_to_async(api.get)("/api/v1/devices/", REMOTE_ADDR=HOUSE)
+    assert answer.json()[0]["dev_proven"] is True
+
+
+async def test_of_a_proven_device_nothing_is_remembered(
+    shelly: httpx.AsyncClient, meter: Device, store: redis.asyncio.Redis
+) -> None:
+    assert (await shelly.post(PATH, json=body())).status_code == 200
+    assert (await shelly.post(PATH, json=body(mac=UNKNOWN))).status_code == 404
+    await until(lambda: near(store, HOUSE))
+    assert [one.mac for one in await near(store, HOUSE)] == [UNKNOWN]
+
+
+async def test_behind_a_proxy_the_address_is_the_one_that_it_saw(
+    shelly: httpx.AsyncClient, store: redis.asyncio.Redis, settings: Settings
+) -> None:
+    settings.PROXY_COUNT = 1
+    await shelly.post(PATH, json=body(mac=UNKNOWN), headers={"X-Forwarded-For": "6.6.6.6, 187.190.7.8"})
+    await until(lambda: near(store, "187.190.7.8"))
+    assert await near(store, HOUSE) == []
+
+
+async def test_without_redis_readings_are_stored_and_memory_stays_bounded(
+    shelly: httpx.AsyncClient, meter: Device, settings: Settings
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    for _ in range(3):
+        assert (await shelly.post(PATH, json=body())).status_code == 200
+    assert (await shelly.post(PATH, json=body(mac=UNKNOWN))).status_code == 404
+    outlet = PresenceOutlet()
+    for number in range(MOST + 500):
+        outlet.stranger(Stranger(f"{number:012x}", "", None, None))
+    assert len(outlet._strangers) == MOST
+    assert next(iter(outlet._strangers)) == f"{500:012x}"
+    for number in range(MOST):
+        outlet.stranger(Stranger(f"f{number % 50:011x}", "", float(number), HOUSE))
+    assert len([one for one in outlet._strangers.values() if one.address]) == SHARE
+    assert outlet._strangers["f00000000000"].power_w == MOST - 50
+    await outlet.close()
