@@ -41,11 +41,10 @@ def requests() -> Iterator[bytes]:
 
 def register() -> None:
     """Make the devices that will post, in a home of their own."""
-    from django.conf import settings
     from django.utils import timezone
-    from redis import Redis
 
     from accounts.models import Home
+    from common.redis_connections import redis_client
     from devices.models import Device
     from telemetry.ingest.mqtt_activity import NOTIFIED
     from telemetry.partitions import partitions_maintain
@@ -55,8 +54,7 @@ def register() -> None:
     now = timezone.now()
     devices = [Device(home=home, hardware_id=mac(number), name=f"Circuito {number}", proven_at=now) for number in range(DEVICES)]
     Device.objects.bulk_create(devices, ignore_conflicts=True)
-    with Redis.from_url(settings.REDIS_URL) as store:  # what another benchmark sent over MQTT is no matter here
-        store.delete(NOTIFIED)
+    redis_client().delete(NOTIFIED)  # what another benchmark sent over MQTT is no matter here
 
 
 def stored() -> int:

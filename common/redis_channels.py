@@ -5,27 +5,21 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Never
 
-import redis
-import redis.asyncio
 import structlog
-from django.conf import settings
 from django.db import transaction
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from common.async_tasks import heed_cancellation
+from common.redis_connections import redis_client
 
 log = structlog.get_logger(__name__)
 
 PING_S = 1.5
 SILENCE_S = 5.0
-SOCKET_TIMEOUT_S = 5
 RETRY_S = 1.0
 LOG_EVERY_S = 60.0
-
-_client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1)
 
 
 def announce(channel: str, *messages: str) -> None:
@@ -34,24 +28,14 @@ def announce(channel: str, *messages: str) -> None:
     def publish() -> None:
         try:
             for message in messages:
-                _client.publish(channel, message)
+                redis_client().publish(channel, message)
         except RedisError as error:
             log.warning("a change was not announced: Redis is away", channel=channel, error=type(error).__name__)
 
     transaction.on_commit(publish)
 
 
-def listening_client() -> redis.asyncio.Redis:
-    """Return a client whose failures are told at once: who listens must subscribe anew and know that messages are missing."""
-    return redis.asyncio.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=SOCKET_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-    )
-
-
-async def news(pubsub: redis.asyncio.client.PubSub, *, poll_s: float) -> AsyncIterator[dict[str, Any] | None]:
+async def news(pubsub: PubSub, *, poll_s: float) -> AsyncIterator[dict[str, Any] | None]:
     """Yield each message, and None where none came for `poll_s`; between two, the caller alone may subscribe or unsubscribe.
 
     Pings are sent, and their answers are messages too. Raises RedisError, OSError; also when nothing came for SILENCE_S, since a

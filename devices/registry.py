@@ -14,7 +14,8 @@ from weakref import WeakKeyDictionary
 import redis.asyncio
 
 from common.async_tasks import end
-from common.redis_channels import listen_for_ever, listening_client, news
+from common.redis_channels import listen_for_ever, news
+from common.redis_connections import SUBSCRIBER, async_redis_client
 from devices.shelly_models import Bounds, bounds_of
 
 CHANGES = "ecowatt:devices:changed"
@@ -45,7 +46,7 @@ class DeviceRegistry:
         self._entries: dict[str, tuple[Entry, float]] = {}
         self._changes = 0
         self._heard = -math.inf
-        self._redis = listening_client()
+        self._redis = async_redis_client(SUBSCRIBER)
         self._task = asyncio.create_task(listen_for_ever(self._listen, what="device changes"))
 
     async def lookup(self, macs: Iterable[str], fetch: Fetch) -> dict[str, Entry]:

@@ -5,11 +5,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import redis
-import redis.asyncio
 import structlog
 from asgiref.sync import async_to_sync
-from django.conf import settings
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Q, QuerySet, Value
 from redis.exceptions import RedisError
@@ -17,6 +14,7 @@ from redis.exceptions import RedisError
 from accounts.models import Home, User
 from accounts.selectors import require_changing_role, require_owner
 from common.ids import row_id
+from common.redis_connections import async_redis_client, redis_client
 from devices import shelly_models as shelly
 from devices.discovery import Stranger, seen_among, strangers_near
 from devices.exceptions import DeviceNotFound
@@ -128,14 +126,11 @@ def registered_among(macs: Iterable[str]) -> set[str]:
     return set(Device.objects.filter(hardware_id__in=wanted).values_list("hardware_id", flat=True)) if wanted else set()
 
 
-_client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1)
-
-
 def seen_times(device_ids: Iterable[int]) -> dict[int, datetime]:
     """Return the last sign of life of those that are online, by id, in one round trip to Redis; empty where Redis is away."""
     ids = list(device_ids)
     try:
-        scores = _client.zmscore(SEEN, ids) if ids else []  # type: ignore[arg-type]
+        scores = redis_client().zmscore(SEEN, ids) if ids else []  # type: ignore[arg-type]
     except RedisError as error:
         log.warning("last signs of life not read: Redis is away", error=type(error).__name__)
         return {}
@@ -160,8 +155,8 @@ class Evidence(NamedTuple):
 
 def evidence_of(*, home_id: int, macs: Sequence[str]) -> dict[str, Evidence]:
     """Return what is known of the devices, by MAC (two round trips to Redis). Raises RedisError."""
-    seen = seen_among(_client, macs, now=time.time())
-    asked = challenges_of(_client, home_id=home_id, macs=macs)
+    seen = seen_among(redis_client(), macs, now=time.time())
+    asked = challenges_of(redis_client(), home_id=home_id, macs=macs)
     return {mac: Evidence(seen.get(mac), asked.get(mac)) for mac in macs}
 
 
@@ -187,5 +182,5 @@ def strangers_for(*, mac: str | None, address: str | None) -> list[Stranger]:
 
 
 async def _strangers_near(mac: str | None, address: str | None) -> list[Stranger]:
-    async with redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1) as store:
+    async with async_redis_client() as store:
         return await strangers_near(store, mac=mac, address=address, now=time.time())

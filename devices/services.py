@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-import redis
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -12,6 +11,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.models import Home
+from common.redis_connections import redis_client
 from devices import shelly_models as shelly
 from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, TooManyDevices
 from devices.models import Channel, Device, RoleChange
@@ -19,7 +19,6 @@ from devices.ownership.proofs import NEARNESS, Proof
 from devices.ownership.switch_challenges import challenge_start
 
 log = structlog.get_logger(__name__)
-_client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1)
 
 
 @transaction.atomic
@@ -108,7 +107,7 @@ def _release_unproven(hardware_id: str, home: Home) -> None:
 
 def proof_ask(*, home: Home, mac: str) -> None:
     """Ask a home to switch a device by which it shows that it has it. Raises RedisError."""
-    challenge_start(_client, home_id=home.pk, mac=mac, now=time.time())
+    challenge_start(redis_client(), home_id=home.pk, mac=mac, now=time.time())
 
 
 @transaction.atomic

@@ -2,11 +2,10 @@
 
 import time
 
-import redis.asyncio
 from asgiref.sync import async_to_sync
 from celery import shared_task
-from django.conf import settings
 
+from common.redis_connections import BACKGROUND, async_redis_client
 from devices.presence import presence
 
 
@@ -17,6 +16,6 @@ def presence_sweep() -> None:
 
 
 async def _sweep(now: float) -> None:
-    async with redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5, socket_timeout=5) as store:
+    async with async_redis_client(BACKGROUND) as store:
         await presence.reconcile(store, now)
         await presence.sweep(store, now)

@@ -12,7 +12,6 @@ from django.conf import settings as configured
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from devices import selectors
 from devices.discovery import FACTS, HEARD, SHARE, Stranger, note_strangers, strangers_near
 from devices.models import Device
 from devices.presence.redis_scripts import SEEN
@@ -161,13 +160,7 @@ def test_it_costs_two_queries(api: APIClient, django_assert_num_queries: Any) ->
         assert len(macs(api.get(PATH, REMOTE_ADDR=HOUSE))) == 20
 
 
-@pytest.fixture
-def _redis_away(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    monkeypatch.setattr(selectors, "_client", redis.Redis.from_url(settings.REDIS_URL))
-
-
-@pytest.mark.usefixtures("_redis_away")
+@pytest.mark.usefixtures("redis_away")
 def test_without_redis_nobody_is_near_and_devices_show_what_the_database_knows(api: APIClient, meter: Device) -> None:
     Device.objects.update(is_online=True, last_seen_at="2026-11-23T07:12:05Z")
     assert macs(api.get(PATH, {"mac": MAC})) == []

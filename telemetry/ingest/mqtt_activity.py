@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import redis.asyncio
-from django.conf import settings
 from redis.asyncio import Redis
 
+from common.redis_connections import async_redis_client
 from telemetry.ingest.reporters import away_is_harmless
 
 NOTIFIED = "ecowatt:notified"
@@ -51,7 +50,7 @@ class Notified:
 
     def __init__(self) -> None:
         """Begin to look."""
-        self._redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+        self._redis = async_redis_client()
         self._at: dict[str, float] = {}
         self._newest = 0.0
         self._looked = asyncio.Event()

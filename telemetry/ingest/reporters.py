@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
-import redis.asyncio
 import structlog
-from django.conf import settings
 
 from common.async_database import in_database
 from common.async_tasks import end, heed_cancellation
+from common.redis_connections import BACKGROUND, async_redis_client
 from devices import selectors
 from devices.discovery import MOST, SHARE, Stranger, note_strangers
 from devices.presence.presence import note_alive
@@ -44,7 +43,7 @@ class Outlet(ABC):
 
     def __init__(self) -> None:
         """Wait for something to send."""
-        self._redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
+        self._redis = async_redis_client(BACKGROUND)
         self._wake = asyncio.Event()
         self._tasks = [asyncio.create_task(self._run())]
 

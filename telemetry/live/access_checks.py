@@ -16,7 +16,8 @@ from accounts.constants import CHANGES as ACCOUNT_CHANGES
 from accounts.models import Session
 from common.async_database import in_database
 from common.async_tasks import end
-from common.redis_channels import listen_for_ever, listening_client, news
+from common.redis_channels import listen_for_ever, news
+from common.redis_connections import SUBSCRIBER, async_redis_client
 from devices.models import Device
 from devices.registry import CHANGES as DEVICE_CHANGES
 from devices.selectors import visible_pairs
@@ -58,7 +59,7 @@ class AccessChecks:
     def __init__(self) -> None:
         """Start listening, and looking."""
         self._sockets: dict[Frames, Access] = {}
-        self._redis = listening_client()
+        self._redis = async_redis_client(SUBSCRIBER)
         self._tasks = [
             asyncio.create_task(listen_for_ever(self._listen, what="changes of who may watch")),
             asyncio.create_task(self._look_regularly()),

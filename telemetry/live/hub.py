@@ -11,7 +11,8 @@ from weakref import WeakKeyDictionary
 import orjson
 
 from common.async_tasks import end
-from common.redis_channels import listen_for_ever, listening_client, news
+from common.redis_channels import listen_for_ever, news
+from common.redis_connections import SUBSCRIBER, async_redis_client
 from telemetry.ingest.reporters import Outlet
 from telemetry.live.frames import DeviceState, Heard
 from telemetry.live.publisher import INBOX, NEW_WATCHERS, WATCHERS, Row
@@ -104,7 +105,7 @@ class LiveHub:
     def __init__(self) -> None:
         """Start listening."""
         self._inbox = secrets.token_hex(4)
-        self._redis = listening_client()
+        self._redis = async_redis_client(SUBSCRIBER)
         self._devices: dict[int, WatchedDevice] = {}
         self._announcements = Announcements(self._inbox)
         self._is_subscribed = asyncio.Event()

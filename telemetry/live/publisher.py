@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 import orjson
 
 from common.async_tasks import end
-from common.redis_channels import listen_for_ever, listening_client, news
+from common.redis_channels import listen_for_ever, news
+from common.redis_connections import SUBSCRIBER, async_redis_client
 from telemetry.constants import LATE_AFTER
 from telemetry.ingest.reporters import Outlet
 from telemetry.shelly.samples import Sample
@@ -54,7 +55,7 @@ class LivePublisher(Outlet):
         self._watchers: Watchers = {}
         self._held: list[tuple[int, Sequence[Sample]]] = []
         self._pending: list[tuple[str, bytes]] = []
-        self._listening = listening_client()
+        self._listening = async_redis_client(SUBSCRIBER)
         self._tasks.append(asyncio.create_task(listen_for_ever(self._listen, what="watchers")))
 
     async def close(self) -> None:

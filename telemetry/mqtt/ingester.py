@@ -14,12 +14,10 @@ import orjson
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from common.async_tasks import end
+from common.redis_connections import INGEST, async_redis_client
 from devices.presence.presence import sweep
 from devices.presence.status_requests import to_ask
 from devices.registry import registry
@@ -59,9 +57,7 @@ class Ingest:
     def __init__(self, instance: int, *, drains: bool = False) -> None:
         """Connect to nothing yet."""
         self._source = f"{RPC_REPLIES}/ingest-{instance}"
-        self._store = Redis.from_url(
-            settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=1, retry=Retry(NoBackoff(), 1), health_check_interval=15
-        )
+        self._store = async_redis_client(INGEST)
         self._link = Link(client_id(instance), self._source, Claim(self._store, instance), subscribes=not drains)
         self._intake = Intake(self._store)
         self._questions = 0

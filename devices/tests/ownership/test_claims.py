@@ -13,7 +13,6 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import Home
-from devices import selectors, services
 from devices.discovery import FACTS, HEARD, Stranger, note_strangers
 from devices.models import Device
 
@@ -135,12 +134,8 @@ def test_asking_needs_a_login_a_role_a_mac_and_patience(
     assert api.post(PROOF, {"dev_hardware_id": MAC}, format="json").status_code == 403
 
 
-def test_without_redis_devices_are_claimed_without_a_proof(
-    api: APIClient, monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
-    away = redis.Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(selectors, "_client", away)
-    monkeypatch.setattr(services, "_client", away)
+@pytest.mark.usefixtures("redis_away")
+def test_without_redis_devices_are_claimed_without_a_proof(api: APIClient) -> None:
     assert register(api, HOUSE).json()["dev_proven"] is False
     assert len(api.get(PATH, REMOTE_ADDR=HOUSE).json()) == 1
     for answer in (api.get(PROOF, {"dev_hardware_id": MAC}), api.post(PROOF, {"dev_hardware_id": MAC}, format="json")):
