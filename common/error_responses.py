@@ -25,7 +25,7 @@ SECRET_FIELDS = {"user_password", "new_password", "token", "refresh_token", "fcm
 SENTENCES: dict[type[exceptions.APIException], Any] = {
     exceptions.NotAuthenticated: gettext_lazy("No autenticado"),
     exceptions.MethodNotAllowed: gettext_lazy("Método no permitido."),
-    exceptions.NotAcceptable: gettext_lazy("La respuesta solo existe como JSON."),
+    exceptions.NotAcceptable: gettext_lazy("Solo respondemos en JSON."),
     exceptions.UnsupportedMediaType: gettext_lazy("El cuerpo de la petición debe ser JSON (application/json)."),
     exceptions.Throttled: gettext_lazy("Demasiadas peticiones. Inténtalo de nuevo más tarde."),
 }

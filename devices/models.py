@@ -32,7 +32,7 @@ class Device(models.Model):
     is_main = models.BooleanField(
         _("mide toda la casa"),
         default=False,
-        help_text=_("Cada hora que este medidor conoce, el total de la casa es solo el suyo."),
+        help_text=_("En cada hora que este medidor conoce, solo él cuenta para el total de la casa."),
     )
     installed_at = models.DateTimeField(_("instalado"), auto_now_add=True)
     # Written by devices.presence.presence alone. The default stands in the database too, for processes that do not know the column yet.

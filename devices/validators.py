@@ -18,6 +18,6 @@ mqtt_prefix_validator = RegexValidator(
 )
 channel_validator = MaxValueValidator(MAX_CHANNEL, _("El número de canal va de 0 a 31."))
 mqtt_prefix_levels_validator = RegexValidator(
-    rf"^[^/]*(/[^/]*){{0,{MAX_PREFIX_LEVELS - 1}}}\Z", _("El prefijo MQTT lleva dos diagonales a lo más.")
+    rf"^[^/]*(/[^/]*){{0,{MAX_PREFIX_LEVELS - 1}}}\Z", _("El prefijo MQTT admite dos diagonales como máximo.")
 )
 mqtt_prefix_validators = [mqtt_prefix_validator, mqtt_prefix_levels_validator]

@@ -35,7 +35,7 @@ _DOUBTS: Mapping[Doubt, Promise] = {
         "Faltan mediciones de una parte del periodo y aún no hay datos para estimarla: el consumo y el costo son al menos estos."
     ),
     Doubt.RETURNED_ENERGY: gettext_lazy(
-        "El hogar entrega energía a la red y el contrato no dice cómo se factura: dilo en el contrato; el recibo puede ser menor."
+        "El hogar entrega energía a la red y el contrato no dice cómo se factura: indícalo en el contrato; el recibo puede ser menor."
     ),
     Doubt.NET_METERING: gettext_lazy(
         "Con medición neta, los kWh a favor de antes de tener mediciones no se conocen: es una estimación."

@@ -32,7 +32,7 @@ class MeteringDeviceAdmin(DeviceAdmin):
         chosen = list(devices)
         found = measured_by([device.pk for device in chosen])
         return [
-            _("Su hogar (%(home)s) pierde lo que midió %(device)s: %(kwh)s kWh, del %(first)s al %(last)s.")
+            _("El hogar %(home)s pierde lo que midió %(device)s: %(kwh)s kWh, del %(first)s al %(last)s.")
             % {
                 "home": device.home,
                 "device": device,

@@ -52,7 +52,7 @@ def _share() -> serializers.DecimalField:
 
 
 def _sum() -> serializers.DecimalField:
-    text = _("La suma es un número de pesos, de 0 a 100,000, con dos decimales a lo más.")
+    text = _("La suma es un número de pesos, de 0 a 100,000, con dos decimales como máximo.")
     return serializers.DecimalField(
         8, 2, min_value=0, max_value=100_000, required=False, coerce_to_string=False, **_messages(text)
     )
@@ -116,7 +116,9 @@ class VersionSerializer(TermsSerializer):
     last_reading = _day(allow_null=True)
     supply_start = _day(allow_null=True)
     state = StateField(required=False, allow_blank=True)
-    municipality = TextField(max_length=80, required=False, allow_blank=True, **_messages(_("El municipio es un texto corto.")))
+    municipality = TextField(
+        max_length=80, required=False, allow_blank=True, **_messages(_("El municipio admite hasta 80 caracteres."))
+    )
 
     def validate_base_tariff(self, value: str | None) -> str:
         """Return what a row holds for no tariff."""

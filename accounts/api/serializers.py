@@ -110,7 +110,7 @@ class PushTokenSerializer(BodySerializer):
         allow_null=True,
         allow_blank=True,
         error_messages=sentences(
-            missing=_("El nombre del teléfono debe ser un texto."), wrong=_("El nombre del teléfono debe ser un texto corto.")
+            missing=_("El nombre del teléfono debe ser un texto."), wrong=_("El nombre del teléfono admite hasta 255 caracteres.")
         ),
     )
     platform = serializers.ChoiceField(

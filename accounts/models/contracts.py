@@ -110,7 +110,7 @@ class Contract(models.Model):
         _("vigente desde"),
         default=ALWAYS,
         db_default=ALWAYS,
-        help_text=_("Rige desde esta fecha hasta la víspera de la versión siguiente."),
+        help_text=_("Rige desde esta fecha hasta el día anterior al inicio de la versión siguiente."),
     )
     tariff = models.CharField(_("tarifa"), max_length=3, choices=Tariff.choices, default=Tariff.T1F)
     base_tariff = models.CharField(
@@ -135,7 +135,9 @@ class Contract(models.Model):
         _("última lectura"),
         null=True,
         blank=True,
-        help_text=_("La fecha de una lectura del medidor: fija el día de corte y, si el recibo es bimestral, sus meses."),
+        help_text=_(
+            "Fecha de una lectura del medidor. De ella salen el día de corte y, si el recibo es bimestral, los meses que abarca."
+        ),
     )
     supply_start = models.DateField(
         _("inicio del suministro"),
@@ -161,9 +163,9 @@ class Contract(models.Model):
     iva_rate = _share(
         _("IVA"), default=Decimal("0.16"), help_text=_("Como fracción: 0.16 es 16 %."), max_digits=4, decimal_places=3
     )
-    dap_share = _share(_("DAP, parte de la energía"), help_text=_("Alumbrado público como fracción: 0.05 es 5 %."))
+    dap_share = _share(_("DAP, proporción de la energía"), help_text=_("Alumbrado público como fracción: 0.05 es 5 %."))
     dap_mxn = _sum(_("DAP, pesos por recibo"), help_text=_("Alumbrado público como suma fija."))
-    discount_share = _share(_("descuento estatal, parte de la energía"), help_text=_("Como fracción: 0.05 es 5 %."))
+    discount_share = _share(_("descuento estatal, proporción de la energía"), help_text=_("Como fracción: 0.05 es 5 %."))
     discount_mxn = _sum(_("descuento estatal, pesos por recibo"))
     state = models.CharField(_("estado"), max_length=3, choices=State.choices, blank=True, default="", db_default="")
     municipality = models.CharField(_("municipio"), max_length=80, blank=True, default="", db_default="")

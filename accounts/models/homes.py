@@ -32,7 +32,7 @@ class Home(models.Model):
     )
     # By a person; else the clock follows the place of the contract.
     is_zone_chosen = models.BooleanField(default=False, db_default=False, editable=False)
-    created_at = models.DateTimeField(_("alta"), auto_now_add=True)
+    created_at = models.DateTimeField(_("fecha de alta"), auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="homes")
 
     objects = HomeQuerySet.as_manager()
@@ -79,7 +79,7 @@ class Membership(models.Model):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("usuario"))
     home = models.ForeignKey(Home, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("hogar"))
-    role = models.CharField(_("papel"), max_length=10, choices=Role.choices, default=Role.OWNER)
+    role = models.CharField(_("rol"), max_length=10, choices=Role.choices, default=Role.OWNER)
 
     class Meta:
         verbose_name = _("membresía")

@@ -22,8 +22,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(_("correo electrónico"), max_length=254)
     name = models.CharField(_("nombre"), max_length=100)
     is_active = models.BooleanField(_("activo"), default=True)
-    is_staff = models.BooleanField(_("personal"), default=False, help_text=_("Puede entrar a la administración."))
-    date_joined = models.DateTimeField(_("alta"), auto_now_add=True)
+    is_staff = models.BooleanField(_("es del equipo"), default=False, help_text=_("Puede entrar a la administración."))
+    date_joined = models.DateTimeField(_("fecha de alta"), auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
     _password: str | None  # what set_password was given and save has not stored yet

@@ -83,7 +83,7 @@ def test_another_method_is_refused(anonymous_api: APIClient, db: None) -> None:
 
 def test_another_form_of_answer_is_refused(anonymous_api: APIClient, db: None) -> None:
     answer = anonymous_api.post(LOGIN, {}, format="json", HTTP_ACCEPT="text/html")
-    assert (answer.status_code, answer.json()) == (406, {"detail": "La respuesta solo existe como JSON."})
+    assert (answer.status_code, answer.json()) == (406, {"detail": "Solo respondemos en JSON."})
 
 
 def test_a_secret_is_not_repeated_at_any_depth(anonymous_api: APIClient, db: None) -> None:

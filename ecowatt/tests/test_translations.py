@@ -107,6 +107,6 @@ def test_what_frameworks_say_about_a_field_follows_the_language(api: APIClient) 
         for language in ("es-MX", "en")
     ]
     assert said == [
-        "Asegúrese de que este campo no tenga más de 255 caracteres.",
+        "Este campo admite hasta 255 caracteres.",
         "Ensure this field has no more than 255 characters.",
     ]

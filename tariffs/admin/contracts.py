@@ -105,7 +105,7 @@ class ContractAdmin(ExportMixin, HistoryAdmin):
         """Lead to the bills of the chosen contracts."""
         keys = list(contracts.values_list("pk", flat=True)[: AT_MOST + 1])
         if len(keys) > AT_MOST:
-            self.message_user(request, _("Elige %(count)d contratos a lo más.") % {"count": AT_MOST}, messages.ERROR)
+            self.message_user(request, _("Elige %(count)d contratos como máximo.") % {"count": AT_MOST}, messages.ERROR)
             return None
         return _bills_of(keys)
 

@@ -63,7 +63,7 @@ class WhatIfForm(forms.Form):
         """Return the cycle or None, and the kWh or None."""
         start, end = self.cleaned_data.get("start"), self.cleaned_data.get("end")
         if not self.errors and (bool(start) != bool(end) or (start and end and start >= end)):
-            self.add_error("end", _("El periodo tiene principio y fin, en ese orden."))
+            self.add_error("end", _("Indica el inicio y el fin del periodo, en ese orden."))
         elif start and end and (end - start).days > MAX_DAYS:
             self.add_error("end", _("El periodo debe tener de 1 a 100 días."))
         return {"cycle": Cycle(start, end) if start and end else None, "kwh": self.cleaned_data.get("kwh")}

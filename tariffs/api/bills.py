@@ -47,7 +47,7 @@ class BillAddSerializer(BodySerializer):
         coerce_to_string=False,
         error_messages=sentences(
             missing=_("El total pagado es obligatorio."),
-            wrong=_("El total es un número de pesos con dos decimales a lo más, que no pasa de diez millones."),
+            wrong=_("El total es un número de pesos con dos decimales como máximo, que no pasa de diez millones."),
         ),
     )
 

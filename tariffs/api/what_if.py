@@ -35,7 +35,7 @@ def _whole(text: Any, low: int, high: int, **options: Any) -> serializers.Intege
 
 KWH, HOUR = _("El consumo es un número entero de kWh, de 0 a 1,000,000."), _("La hora es un número entero de 0 a 23.")
 CUT = _("El recorte es una fracción de 0 a 1, como 0.5 para la mitad.")
-BUDGET = _("El presupuesto es un número de pesos, con dos decimales a lo más.")
+BUDGET = _("El presupuesto es un número de pesos, con dos decimales como máximo.")
 DEVICE = _("El dispositivo y el canal son números enteros.")
 
 
@@ -79,7 +79,7 @@ class WhatIfSerializer(TermsSerializer):
         given = [name for name in ("kwh", "budget_mxn", "device") if name in attrs]
         if len(given) > 1:
             raise serializers.ValidationError(
-                {given[0]: _("Indica los kWh, un presupuesto o las horas de un dispositivo: solo uno.")}
+                {given[0]: _("Indica solo una de estas tres cosas: los kWh, un presupuesto o las horas de un dispositivo.")}
             )
         return attrs
 

@@ -29,7 +29,7 @@ class PaperBill(models.Model):
         decimal_places=2,
         validators=[MinValueValidator(0), MaxValueValidator(MAX_MXN)],
     )
-    created_at = models.DateTimeField(_("alta"), auto_now_add=True)
+    created_at = models.DateTimeField(_("fecha de alta"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("recibo")
@@ -44,7 +44,7 @@ class PaperBill(models.Model):
             models.CheckConstraint(
                 condition=Q(kwh__gte=0, kwh__lte=MAX_KWH, total_mxn__gte=0, total_mxn__lte=MAX_MXN),
                 name="tariffs_paperbill_amounts",
-                violation_error_message=_("El consumo o el total no puede ser el de un hogar."),
+                violation_error_message=_("El consumo o el total no corresponde a un hogar."),
             ),
             # Ranges of one home on both sides, since plain numbers would need an extension (btree_gist) in a GiST index. PostgreSQL
             # would rather fail than make a range whose ends are crossed, which another constraint refuses in a sentence.

@@ -114,7 +114,8 @@ class Price(models.Model):
                 ],
                 deferrable=Deferrable.IMMEDIATE,  # after the statement, which may move the limit between two tiers
                 violation_error_message=_(
-                    "Los kWh se traslapan con los de otro escalón de la misma tarifa, región, temporada y mes; ajusta antes el otro."
+                    "Los kWh se traslapan con los de otro escalón de la misma tarifa, región, temporada y mes; "
+                    "ajusta primero el otro escalón."
                 ),
             ),
         ]

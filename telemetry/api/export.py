@@ -50,7 +50,11 @@ ERRORS = NEEDS_LOGIN | refusals(
     }
 )
 TOO_LONG = invalid(
-    "from", "Es demasiado tiempo para un archivo; pide menos días.", kind="date_range", value="2020-01-01", place="query"
+    "from",
+    "El periodo es demasiado largo para un archivo; pide menos días.",
+    kind="date_range",
+    value="2020-01-01",
+    place="query",
 )
 
 
@@ -70,7 +74,9 @@ class ExportQuery(HistoryQuery):
         if end <= start:
             raise serializers.ValidationError({"to": _("El fin debe ser posterior al inicio.")})
         if end - start > timedelta(days=_limit_days(resolution) + 1):
-            raise serializers.ValidationError({"from": _("Es demasiado tiempo para un archivo; pide menos días.")}, "date_range")
+            raise serializers.ValidationError(
+                {"from": _("El periodo es demasiado largo para un archivo; pide menos días.")}, "date_range"
+            )
         return attrs | {"window": Window(start, end, resolution, zone)}
 
 

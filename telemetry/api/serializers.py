@@ -61,7 +61,9 @@ class HistoryQuery(serializers.Serializer[Any]):
         if window.end <= window.start:
             raise serializers.ValidationError({"to": _("El fin debe ser posterior al inicio.")})
         if window.step_count() > MAX_STEPS:
-            raise serializers.ValidationError({"resolution": _("Son demasiados puntos; pide menos tiempo o pasos más anchos.")})
+            raise serializers.ValidationError(
+                {"resolution": _("Son demasiados puntos; acorta el periodo o elige una resolución mayor.")}
+            )
         return attrs | {"window": window}
 
     def own_window(self, attrs: dict[str, Any], now: datetime, zone: ZoneInfo) -> Window:

@@ -1,4 +1,5 @@
-"""Times with their zone, in Spanish."""
+"""Dates as Mexicans write them, with the month in lower case; times with their zone."""
 
-DATETIME_FORMAT = r"j \d\e F \d\e Y \a \l\a\s H:i T"
+DATE_FORMAT = "j b Y"
+DATETIME_FORMAT = "j b Y, H:i T"
 SHORT_DATETIME_FORMAT = "d/m/Y H:i T"

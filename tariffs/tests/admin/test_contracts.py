@@ -151,7 +151,7 @@ def test_more_contracts_than_a_page_holds_are_refused(staff: Client, contract: C
     days = [date(2026, 1, 1) + timedelta(days=day) for day in range(20)]
     Contract.objects.bulk_create([Contract(home=contract.home, valid_from=day) for day in days])
     chosen = {"action": "what_would_they_bill", ACTION_CHECKBOX_NAME: list(Contract.objects.values_list("pk", flat=True))}
-    assert "Elige 20 contratos a lo más." in staff.post(LIST, chosen, follow=True).content.decode()
+    assert "Elige 20 contratos como máximo." in staff.post(LIST, chosen, follow=True).content.decode()
 
 
 def test_every_page_of_the_contracts_opens(staff: Client, contract: Contract) -> None:
