@@ -13,10 +13,10 @@ import numpy as np
 from _homes import Array, Home
 
 from devices.shelly_models import normalised_hardware_id
-from telemetry.history.csv_format import BUCKET_VALUES, Line, read_lines
+from telemetry.columns import Flag
+from telemetry.history.csv_format import Line, read_lines
 
 COVERED_S = 0.9 * 3600  # an hour that was heard for so long is known, and scaled to the whole
-RECOVERED = 1  # the flag of energy that a counter carried across a gap: all of it is there
 
 
 def home_of_file(path: Path, zone: ZoneInfo, only: str | None = None) -> Home:
@@ -50,9 +50,8 @@ def _known(lines: Sequence[Line]) -> Array:
     """Return the Wh of each hour of a circuit, NaN where its meter was not heard and no counter bridged the gap."""
     energies = np.full(_hours(lines[0].time, lines[-1].time) + 1, np.nan)
     for line in lines:
-        values = {name: float(value or 0) for name, value in zip(BUCKET_VALUES, line.values, strict=True)}
-        wh, covered_s = values["measured_wh"] + values["recovered_wh"], values["covered_s"]
-        if int(values["flags"]) & RECOVERED:
+        wh, covered_s = line.values["measured_wh"] + line.values["recovered_wh"], line.values["covered_s"]
+        if line.values["flags"] & Flag.RECOVERED:  # a counter carried it across a gap: all of it is there
             energies[_hours(lines[0].time, line.time)] = wh
         elif covered_s >= COVERED_S:
             energies[_hours(lines[0].time, line.time)] = wh * 3600 / covered_s

@@ -59,7 +59,8 @@ async def copied(these: list[Any], *, batch: int, connection: psycopg.AsyncConne
     """Store by COPY alone."""
     from telemetry.ingest import sql
 
-    rows = [(one.time, one.energy_wh, None, keys[mac], *one[2:5], one.channel) for mac, (one,) in these]
+    columns = sql.COPIED.without("device_id").names
+    rows = [(keys[mac], *(getattr(one, name) for name in columns)) for mac, (one,) in these]
     for some in pieces(rows, batch):
         async with connection.cursor() as cursor, cursor.copy(sql.COPY_READINGS) as copy:
             copy.set_types(sql.COPY_TYPES)

@@ -43,15 +43,7 @@ class Bucket(models.Model):
     voltage_v = models.FloatField(null=True)
     current_a = models.FloatField(null=True)
     channel = models.SmallIntegerField()
-    flags = models.SmallIntegerField(default=0)
-
-    class Flag(models.IntegerChoices):
-        """Bits of `flags`."""
-
-        RECOVERED = 1, "energy of a gap, spread evenly"
-        REJECTED = 2, "a counter moved more than the wiring can carry, or fell without beginning again, and was not counted"
-        RESTARTED = 4, "a counter began again from zero"
-        IMPORTED = 8, "from another installation's file, not from readings here; the first roll-up that has readings replaces it"
+    flags = models.SmallIntegerField(default=0)  # columns.Flag
 
     class Meta:
         abstract = True

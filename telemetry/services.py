@@ -14,7 +14,6 @@ from devices.models import Device
 from telemetry.constants import BUCKET
 from telemetry.history.home_hours import HOUR, hour_of
 from telemetry.ingest import sql
-from telemetry.ingest.clock import columns
 from telemetry.models import DiscardedSpan, Series
 from telemetry.partitions import horizon
 from telemetry.rollup import bucket_sql, discard_sql
@@ -38,7 +37,7 @@ def readings_store(readings: Iterable[tuple[int, Sample]]) -> int:
     new = 0
     while batch := list(islice(rest, STORE_BATCH)):
         with connection.cursor() as cursor:
-            cursor.execute(sql.STORE_BY_ID, columns(batch))
+            cursor.execute(sql.STORE_BY_ID, sql.store_parameters(batch))
             new += cursor.fetchone()[0]  # the same in each row
     return new
 

@@ -3,23 +3,18 @@
 import csv
 import math
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from devices.shelly_models import MAX_CHANNEL, normalised_hardware_id
+from telemetry.columns import BUCKET_VALUES, PORTABLE_FLAGS, READING_VALUES, Column
 from telemetry.shelly import component_kinds as kinds
 
 KEY = ("resolution", "hardware_id", "channel")
 TIMES = {"raw": "time", "5m": "start", "1h": "start", "1d": "date"}
 WIDTHS = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1)}
-READING_VALUES = ("power_w", "voltage_v", "current_a", "energy_wh", "returned_wh", "kind")
-BUCKET_VALUES = (
-    *("measured_wh", "recovered_wh", "returned_wh", "covered_s", "samples"),
-    *("power_min_w", "power_mean_w", "power_max_w", "voltage_v", "current_a", "flags"),
-)
 COMPONENTS = {kinds.kind_name(kind): kind for kind in kinds.Kind}
-FLAGS = 7  # what the roll-up may have set; see models.Bucket.Flag
 BLOCK = 4096
 
 
@@ -28,20 +23,17 @@ class FileProblem(ValueError):
 
 
 class Line(NamedTuple):
-    """A reading or bucket as the file has it.
-
-    hardware_id: as devices store it; time: UTC; values: in the order of READING_VALUES or BUCKET_VALUES.
-    """
+    """A reading or bucket as the file has it: the hardware id as devices store it, the time in UTC, and the values by column."""
 
     hardware_id: str
     channel: int
     time: datetime
-    values: tuple[float | int | None, ...]
+    values: dict[str, Any]
 
 
 def columns(resolution: str) -> list[str]:
     """Return the names in the header of an export."""
-    return [*KEY, TIMES[resolution], *(READING_VALUES if resolution == "raw" else BUCKET_VALUES)]
+    return [*KEY, TIMES[resolution], *_parsers(resolution)]
 
 
 def former_columns() -> list[str]:
@@ -92,30 +84,29 @@ def _line(row: list[str], names: list[str], resolution: str, now: datetime) -> L
         raise FileProblem(f"it has {len(row)} values, but the header names {len(names)}.")
     if row[0] != resolution:
         raise FileProblem(f"the resolution is {row[0]!r}, but that of the first line is {resolution!r}.")
-    takes = KINDS | {"returned_wh": RETURNED[resolution == "raw"]}
-    values = tuple(_checked(name, text, takes[name]) for name, text in zip(names[4:], row[4:], strict=True))
-    time = _checked(names[3], row[3], TIME)
+    fields, start = dict(zip(names, row, strict=True)), TIMES[resolution]
+    values = {name: _parsed(fields, name, parser) for name, parser in _parsers(resolution).items() if name in fields}
+    time = _parsed(fields, start, TIME)
     if time > now:
-        raise FileProblem(f"{names[3]} is {row[3]}, which is yet to come.")
-    _fits(time, values, resolution, names[3])
-    return Line(_checked(names[1], row[1], HARDWARE_ID), _checked(names[2], row[2], CHANNEL), time, values)
+        raise FileProblem(f"{start} is {fields[start]}, which is yet to come.")
+    if resolution in WIDTHS:
+        _check_bucket(time, values["covered_s"], resolution)
+    return Line(_parsed(fields, "hardware_id", HARDWARE_ID), _parsed(fields, "channel", CHANNEL), time, values)
 
 
-def _fits(time: datetime, values: Sequence[Any], resolution: str, name: str) -> None:
-    if resolution not in WIDTHS:
-        return
+def _check_bucket(start: datetime, covered_s: float, resolution: str) -> None:
     width_s = WIDTHS[resolution].total_seconds()
-    if time.timestamp() % width_s:
-        raise FileProblem(f"{name} is {time.isoformat()}, where no bucket of {resolution} begins.")
-    if not 0 <= values[3] <= width_s * 1.001:  # a single-precision sum
-        raise FileProblem(f"covered_s is {values[3]}, but a bucket of {resolution} has {width_s:.0f} seconds.")
+    if start.timestamp() % width_s:
+        raise FileProblem(f"start is {start.isoformat()}, where no bucket of {resolution} begins.")
+    if not 0 <= covered_s <= width_s * 1.001:  # a single-precision sum
+        raise FileProblem(f"covered_s is {covered_s}, but a bucket of {resolution} has {width_s:.0f} seconds.")
 
 
-def _checked(name: str, text: str, kind: "Kind") -> Any:
+def _parsed(fields: dict[str, str], name: str, parser: "Parser") -> Any:
     try:
-        return kind.parse(text)
+        return parser.parse(fields[name])
     except (ValueError, OverflowError) as error:
-        raise FileProblem(f"{name} is {text!r}, but it takes {kind.takes}.") from error
+        raise FileProblem(f"{name} is {fields[name]!r}, but it takes {parser.takes}.") from error
 
 
 def _hardware_id(text: str) -> str:
@@ -153,42 +144,49 @@ def _component(text: str) -> int:
     return COMPONENTS[text]
 
 
-class Kind(NamedTuple):
-    """How a value is read (ValueError or OverflowError: not at all), and what it takes, in words."""
+class Parser(NamedTuple):
+    """How a value is read (ValueError or OverflowError where it can't be), and what it takes, in words."""
 
     parse: Callable[[str], Any]
     takes: str
 
-    def or_nothing(self) -> "Kind":
-        """Return the kind that may also be empty."""
-        return Kind(lambda text: self.parse(text) if text else None, f"{self.takes}, or nothing")
+    def or_nothing(self) -> "Parser":
+        """Return the parser that reads an empty text as None."""
+        return Parser(lambda text: self.parse(text) if text else None, f"{self.takes}, or nothing")
 
 
-def _whole(most: int) -> Kind:
+def _whole(most: int) -> Parser:
     def parse(text: str) -> int:
         value = int(text)
         if not 0 <= value <= most:
             raise ValueError
         return value
 
-    return Kind(parse, f"a whole number from 0 to {most}")
+    return Parser(parse, f"a whole number from 0 to {most}")
 
 
-HARDWARE_ID = Kind(_hardware_id, "a hardware id")
-TIME = Kind(_time, "an ISO 8601 time with an offset, from the year 2000 on")
-DOUBLE = Kind(_double, "a number")
-REAL = Kind(_real, "a number that single precision holds")
+HARDWARE_ID = Parser(_hardware_id, "a hardware id")
+TIME = Parser(_time, "an ISO 8601 time with an offset, from the year 2000 on")
 CHANNEL = _whole(MAX_CHANNEL)
-KINDS = {
-    **dict.fromkeys(("power_w", "covered_s"), REAL),
-    **dict.fromkeys(("power_min_w", "power_mean_w", "power_max_w", "voltage_v", "current_a"), REAL.or_nothing()),
-    **dict.fromkeys(("measured_wh", "recovered_wh"), DOUBLE),
-    "energy_wh": DOUBLE.or_nothing(),
-    "samples": _whole(2**31 - 1),
-    "flags": _whole(FLAGS),
-    "kind": Kind(_component, "the name of a kind of component, or nothing"),
+BY_TYPE = {
+    "float8": Parser(_double, "a number"),
+    "float4": Parser(_real, "a number that single precision holds"),
+    "int4": _whole(2**31 - 1),
 }
-RETURNED = {True: DOUBLE.or_nothing(), False: DOUBLE}  # a reading may lack it, a bucket never
+SPECIAL = {"flags": _whole(PORTABLE_FLAGS), "kind": Parser(_component, "the name of a kind of component, or nothing")}
+
+
+def _parser(column: Column) -> Parser:
+    parser = SPECIAL.get(column.name) or BY_TYPE[column.sql_type]
+    return parser.or_nothing() if column.is_nullable else parser
+
+
+READING_PARSERS = {column.name: _parser(column) for column in READING_VALUES} | {"kind": SPECIAL["kind"]}
+BUCKET_PARSERS = {column.name: _parser(column) for column in BUCKET_VALUES}
+
+
+def _parsers(resolution: str) -> dict[str, Parser]:
+    return READING_PARSERS if resolution == "raw" else BUCKET_PARSERS
 
 
 class _Seen:

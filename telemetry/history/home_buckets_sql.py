@@ -1,8 +1,10 @@
 """The SQL of which buckets make a home's total."""
 
-# The seconds of an hour for which its energy is known: those covered, but all of one in which a counter told what a gap used (flag 1,
+from telemetry.columns import Flag
+
+# The seconds of an hour for which its energy is known: those covered, but all of one in which a counter told what a gap used (by its flag,
 # which old hours don't have, or its energy).
-KNOWN_S = "(CASE WHEN flags & 1 <> 0 OR recovered_wh <> 0 THEN 3600 ELSE least(covered_s, 3600) END)::float8"
+KNOWN_S = f"(CASE WHEN flags & {Flag.RECOVERED} <> 0 OR recovered_wh <> 0 THEN 3600 ELSE least(covered_s, 3600) END)::float8"
 
 # Each stands in a FROM. {table} is a bucket table. Parameters by name: device_ids, start, end, and those below.
 CIRCUITS = """(

@@ -15,6 +15,7 @@ from devices.models import Device
 from devices.services import device_register
 from devices.shelly_models import displayed_hardware_id
 from devices.validators import hardware_id_validator
+from telemetry.columns import BUCKET_VALUES
 from telemetry.history import sql as history_sql
 from telemetry.history.csv_format import FileProblem, Line, read_lines
 from telemetry.partitions import horizon
@@ -114,7 +115,7 @@ def _registered(home: Home, hardware_id: str) -> int:
 def _readings(file: ImportFile, chunk: Sequence[Line], ids: Mapping[str, int], done: Imported) -> None:
     oldest = horizon(file.now) - timedelta(hours=1)  # the edge of the oldest partition
     live = [line for line in chunk if line.time >= oldest]
-    new = readings_store((ids[line.hardware_id], Sample(line.channel, line.time, *line.values)) for line in live)  # type: ignore[arg-type]
+    new = readings_store((ids[line.hardware_id], Sample(line.channel, line.time, **line.values)) for line in live)
     done.added += new
     done.kept += len(live) - new
     done.expired += len(chunk) - len(live)
@@ -122,7 +123,7 @@ def _readings(file: ImportFile, chunk: Sequence[Line], ids: Mapping[str, int], d
 
 def _buckets(file: ImportFile, chunk: Sequence[Line], ids: Mapping[str, int], done: Imported) -> None:
     keys = [(ids[line.hardware_id], line.channel, line.time) for line in chunk]
-    rows = [(*key, *line.values) for key, line in zip(keys, chunk, strict=True)]
+    rows = [(*key, *(line.values[name] for name in BUCKET_VALUES.names)) for key, line in zip(keys, chunk, strict=True)]
     rollups.take_turn()
     with connection.cursor() as cursor:
         cursor.execute(history_sql.IMPORTS[file.resolution], [list(column) for column in zip(*rows, strict=True)])

@@ -1,6 +1,9 @@
 """The SQL of what is asked of buckets: history, export and import."""
 
-from telemetry.rollup.bucket_sql import BUCKET_COLUMNS, SUMS, upsert
+from collections.abc import Sequence
+
+from telemetry.columns import BUCKET_VALUES, PORTABLE_FLAGS, READING_VALUES, Flag
+from telemetry.rollup.bucket_sql import IS_MEASURED, SUMS, WRITTEN, upsert
 
 # History by step. {counted} are the buckets that count (telemetry/history/home_buckets.py), {step} is the SQL of a bucket's step.
 # Parameters by name beside those of {counted}: zone, channel (or null). A circuit's power, voltage and current are its means over the time
@@ -44,45 +47,42 @@ _DAYS = f"""(
         WHERE device_id = %(device_id)s AND channel = %(channel)s AND start >= %(start)s AND start < %(end)s ORDER BY start
     ) hour GROUP BY 1, 2, 3
 ) day"""
-READING_COLUMNS = ("power_w", "voltage_v", "current_a", "energy_wh", "returned_wh", "kind")
-_BUCKET_NAMES = tuple(BUCKET_COLUMNS.split(", "))
 
 
-def _export(source: str, *, columns: tuple[str, ...], time: str = "start", form: str, zone: str = "'UTC'") -> str:
+def _export(source: str, *, values: Sequence[str], time: str = "start", form: str, zone: str = "'UTC'") -> str:
     # The mark of an imported bucket belongs to this installation alone, so it is left out.
-    expressions = {"flags": "flags & ~8", "kind": "%(kind)s::text"}
-    fields = ", ".join(f"',', {expressions.get(name, name)}" for name in columns)
+    expressions = {"flags": f"flags & {PORTABLE_FLAGS}", "kind": "%(kind)s::text"}
+    fields = ", ".join(f"',', {expressions.get(name, name)}" for name in values)
     return _EXPORT.format(source=source, time=time, zone=zone, form=form, fields=fields)
 
 
 EXPORTS = {
-    "raw": _export("telemetry_reading", columns=READING_COLUMNS, time="time", form='YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    "5m": _export("telemetry_bucket_5m", columns=_BUCKET_NAMES, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-    "1h": _export("telemetry_bucket_1h", columns=_BUCKET_NAMES, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-    "1d": _export(_DAYS, columns=_BUCKET_NAMES, form="YYYY-MM-DD", zone="%(zone)s"),
+    "raw": _export(
+        "telemetry_reading", values=[*READING_VALUES.names, "kind"], time="time", form='YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+    ),
+    "5m": _export("telemetry_bucket_5m", values=BUCKET_VALUES.names, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    "1h": _export("telemetry_bucket_1h", values=BUCKET_VALUES.names, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    "1d": _export(_DAYS, values=BUCKET_VALUES.names, form="YYYY-MM-DD", zone="%(zone)s"),
 }
 
-# Import of buckets: each is new, or replaces an imported one that differs; a measured one stays. Parameters: device_id[], channel[],
-# start[], then the columns' arrays. Returns how many stood there as measured and as imported, and what was written: device, channel, start.
-_IMPORT = """
+# Import of buckets: each is new, or replaces an imported one that differs; a measured one stays. Parameters: a list for each column
+# of WRITTEN. Returns how many stood there as measured and as imported, and what was written: device, channel, start.
+_IMPORT = f"""
 WITH input AS MATERIALIZED (
-    SELECT * FROM unnest(
-        %s::int[], %s::smallint[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::real[], %s::int[],
-        %s::real[], %s::real[], %s::real[], %s::real[], %s::real[], %s::smallint[]
-    ) AS i (device_id, channel, start, {columns})
+    SELECT * FROM {WRITTEN.unnest("i")}
 ), stood AS (
-    SELECT b.flags & 8 = 0 AS measured FROM input i JOIN {table} b USING (device_id, channel, start)
+    SELECT b.{IS_MEASURED} AS measured FROM input i JOIN {{table}} b USING (device_id, channel, start)
 ), series AS (
     INSERT INTO telemetry_series (device_id, channel) SELECT DISTINCT device_id, channel FROM input ON CONFLICT DO NOTHING
 ), written AS (
-    {upsert}
+    {{upsert}}
     RETURNING b.device_id, b.channel, b.start
 )
 SELECT (SELECT count(*) FROM stood WHERE measured), (SELECT count(*) FROM stood WHERE NOT measured),
     array_agg(device_id), array_agg(channel), array_agg(start) FROM written
 """
-_IMPORTED = f"SELECT device_id, channel, start, {BUCKET_COLUMNS.replace('flags', 'flags | 8')} FROM input"
+_IMPORTED = f"SELECT {WRITTEN.select(flags=f'flags | {Flag.IMPORTED}')} FROM input"
 IMPORTS = {
-    resolution: _IMPORT.format(table=table, columns=BUCKET_COLUMNS, upsert=upsert(table, _IMPORTED, only="b.flags & 8 <> 0"))
+    resolution: _IMPORT.format(table=table, upsert=upsert(table, _IMPORTED, only=f"NOT b.{IS_MEASURED}"))
     for resolution, table in (("5m", "telemetry_bucket_5m"), ("1h", "telemetry_bucket_1h"))
 }

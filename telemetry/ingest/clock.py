@@ -1,11 +1,8 @@
-"""Samples on their way into columns: the one place that knows the order of the store statement's parameters."""
+"""Which time a reading gets: the device's where it is credible, else the server's."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
-from telemetry.constants import DEVICE_TIME_AHEAD, DEVICE_TIME_PAST, LATE_AFTER
-from telemetry.shelly.samples import Sample
+from telemetry.constants import DEVICE_TIME_AHEAD, DEVICE_TIME_PAST
 
 SECOND = timedelta(seconds=1)
 
@@ -25,9 +22,3 @@ def own_second(time: datetime, time_s: float = 0.0, newest_s: float = 0.0) -> da
     """
     second = time.replace(microsecond=0)
     return second + SECOND if int(time_s) <= newest_s < time_s else second
-
-
-def columns(rows: Iterable[tuple[int, Sample]]) -> list[Any]:
-    """Return the parameters of STORE_BY_ID for pairs of device id and sample; every sample must have a time."""
-    keyed = [(key, *sample) for key, sample in rows]
-    return [*map(list, zip(*keyed, strict=True)), LATE_AFTER]

@@ -19,7 +19,6 @@ from devices.registry import Entry, registry
 from devices.shelly_models import Bounds, bounds_of
 from telemetry.constants import SURELY_RECENT
 from telemetry.ingest import sql
-from telemetry.ingest.clock import columns
 from telemetry.ingest.late_counters import Neighbours, fitting, pair_of
 from telemetry.ingest.returned_energy import Returns, Rows, Series
 from telemetry.mqtt.drop_log import Complaints
@@ -160,7 +159,7 @@ class Store:
 
     async def _store(self, database: psycopg.AsyncConnection[tuple[Any, ...]], rows: Rows) -> None:
         """Store by the statement that notes what is to be noted, and remember the series."""
-        cursor = await database.execute(sql.STORE_BY_ID, columns(rows))
+        cursor = await database.execute(sql.STORE_BY_ID, sql.store_parameters(rows))
         usual = {(device_id, channel): kind for _new, device_id, channel, kind in await cursor.fetchall()}
         self._usual |= usual
         for device_id, sample in rows:
@@ -186,13 +185,13 @@ class Store:
         return kept
 
     def _plain(self, rows: Rows, now: datetime) -> list[tuple[Any, ...]]:
-        """Return the rows as they are copied, or none where there is something to note: a series is new, or a reading is late."""
+        """Return the rows as sql.COPIED lists them, or none where there is something to note: a series is new, or a reading is late."""
         recent, usual, placed = now - SURELY_RECENT, self._usual, []
-        for key, (channel, at, power, voltage, current, energy, returned, kind) in rows:
-            number = channel if usual.get((key, channel)) == kind else self._number(key, channel, kind)
+        for device_id, (channel, at, power_w, voltage_v, current_a, energy_wh, returned_wh, kind) in rows:
+            number = channel if usual.get((device_id, channel)) == kind else self._number(device_id, channel, kind)
             if number is None or at is None or at <= recent:
                 return []
-            placed.append((at, energy, returned or None, key, power, voltage, current, number))
+            placed.append((device_id, number, at, power_w, voltage_v, current_a, energy_wh, returned_wh or None))
         return placed
 
     def _number(self, device_id: int, channel: int, kind: int) -> int | None:

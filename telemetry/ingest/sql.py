@@ -1,6 +1,12 @@
-"""The SQL of readings: stored, and the last known. For buckets see rollup_sql.py, bucket_sql.py, history_sql.py."""
+"""The SQL of readings: stored, and the last known. For buckets see rollup/ and history/."""
 
+from collections.abc import Iterable
+from typing import Any
+
+from telemetry.columns import READING, READING_KEY, READING_VALUES, Column, Columns
+from telemetry.constants import LATE_AFTER
 from telemetry.shelly.component_kinds import CHANNELS
+from telemetry.shelly.samples import Sample
 
 # The registered devices among some MACs, with the channels that their owners named. Parameter: mac[].
 DEVICES_BY_MAC = """
@@ -9,21 +15,18 @@ SELECT hardware_id, id::int, is_active, proven_at IS NOT NULL, model,
 FROM devices_device d WHERE hardware_id = ANY(%s) AND retired_at IS NULL
 """
 
-COPY_READINGS = (
-    "COPY telemetry_reading (time, energy_wh, returned_wh, device_id, power_w, voltage_v, current_a, channel)"
-    " FROM STDIN (FORMAT binary)"
-)
-COPY_TYPES = ["timestamptz", "float8", "float8", "int4", "float4", "float4", "float4", "int2"]
+# A device's id and what a sample says of it, in the sample's order.
+COPIED = Columns((*READING_KEY, *READING_VALUES))
+COPY_READINGS = f"COPY telemetry_reading ({COPIED.listed}) FROM STDIN (FORMAT binary)"
+COPY_TYPES = COPIED.types
+_SAMPLES = Columns((*COPIED, Column("kind", "int2")))
 
 # Readings in one statement and one commit: store what is new, note new series and late times. A reading of another kind of component than
-# the channel's usual one is of a series of its own (kinds.py). Parameters: device_id[], channel[], time[], power_w[], voltage_v[],
-# current_a[], energy_wh[], returned_wh[], kind[], late_after (interval). Returns for each channel how many readings were new in all, the
-# device, the channel and its usual kind.
+# the channel's usual one is of a series of its own (component_kinds.py). Parameters: store_parameters(). Returns for each channel how many
+# readings were new in all, the device, the channel and its usual kind.
 STORE_BY_ID = f"""
 WITH fresh AS MATERIALIZED (
-    SELECT * FROM unnest(
-        %s::int[], %s::smallint[], %s::timestamptz[], %s::real[], %s::real[], %s::real[], %s::float8[], %s::float8[], %s::smallint[]
-    ) WITH ORDINALITY AS i (device_id, channel, time, power_w, voltage_v, current_a, energy_wh, returned_wh, kind, place)
+    SELECT * FROM {_SAMPLES.unnest("i", ordinality="place")}
 ), heard AS MATERIALIZED (
     SELECT f.device_id, f.channel, f.kind, s.kind AS usual FROM (
         SELECT DISTINCT ON (device_id, channel) device_id, channel, kind FROM fresh ORDER BY device_id, channel, kind = 0, place
@@ -39,8 +42,8 @@ WITH fresh AS MATERIALIZED (
     SELECT f.*, (f.channel + CASE WHEN f.kind IN (0, u.kind) THEN 0 ELSE {CHANNELS} * f.kind END)::smallint AS number
     FROM fresh f JOIN usual u USING (device_id, channel)
 ), stored AS (
-    INSERT INTO telemetry_reading (time, energy_wh, returned_wh, device_id, power_w, voltage_v, current_a, channel)
-    SELECT time, energy_wh, nullif(returned_wh, 0), device_id, power_w, voltage_v, current_a, number FROM placed
+    INSERT INTO telemetry_reading ({READING.listed})
+    SELECT {READING.select(returned_wh="nullif(returned_wh, 0)", channel="number")} FROM placed
     ON CONFLICT DO NOTHING
     RETURNING 1
 ), other AS (
@@ -53,6 +56,12 @@ WITH fresh AS MATERIALIZED (
 )
 SELECT (SELECT count(*) FROM stored), device_id, channel, kind FROM usual
 """
+
+
+def store_parameters(rows: Iterable[tuple[int, Sample]]) -> list[Any]:
+    """Return the parameters of STORE_BY_ID for pairs of device id and sample; every sample must have a time."""
+    return [*map(list, zip(*((device_id, *sample) for device_id, sample in rows), strict=True)), LATE_AFTER]
+
 
 # The counters around late readings, of those that are dated before a known one. Parameters: device_id[], channel[], time[], kind[]. Returns
 # which of the readings, counted from one, the number of its series, when the next counter is, what the counter before says (drawn,

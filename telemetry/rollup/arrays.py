@@ -1,6 +1,8 @@
 """What goes into the arithmetic of energy and comes out of it, as columns."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from telemetry.rollup.bucket_index import Floats, Ints
 
@@ -47,18 +49,8 @@ class Stretches(NamedTuple):
 
 
 class Buckets(NamedTuple):
-    """Computed buckets as columns, sorted by span and start (µs); NaN is what nobody measured."""
+    """Computed buckets as columns, sorted by span and start (µs), with their values by name (columns.py); NaN is what nobody measured."""
 
     span: Ints
     start: Ints
-    measured_wh: Floats
-    recovered_wh: Floats
-    returned_wh: Floats
-    covered_s: Floats
-    samples: Ints
-    power_min_w: Floats
-    power_mean_w: Floats
-    power_max_w: Floats
-    voltage_v: Floats
-    current_a: Floats
-    flags: Ints
+    values: dict[str, NDArray[Any]]

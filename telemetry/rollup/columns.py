@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
+from telemetry.columns import BUCKET_VALUES, READING_VALUES
 from telemetry.rollup import bucket_sql
 from telemetry.rollup import sql as rollup_sql
 from telemetry.rollup.arrays import Buckets, Readings, Spans, Stretches
@@ -24,11 +25,11 @@ Column = NDArray[Any]
 POSTGRES_EPOCH_US = 946_684_800_000_000
 HOUR_US = 3_600_000_000
 MICROSECOND = timedelta(microseconds=1)
-# A reading as rollup_sql.READINGS packs it: time, W, V, A, and the counters of energy drawn and returned, Wh.
-READING = np.dtype(">i8, >f4, >f4, >f4, >f8, >f8")
-# Types of bucket columns after the key, and PostgreSQL's numbers for arrays of such; whole numbers of eight bytes are times.
-BUCKET_TYPES = ("f8", "f8", "f8", "f4", "i4", "f4", "f4", "f4", "f4", "f4", "i2")
+# Types of columns as numpy names them, and the elements' numbers in PostgreSQL's arrays. Times are µs.
+TYPES = {"timestamptz": "i8", "float4": "f4", "float8": "f8", "int2": "i2", "int4": "i4"}
 OIDS = {"i2": 21, "i4": 23, "i8": 1184, "f4": 700, "f8": 701}
+# A reading as rollup_sql.READINGS packs it.
+PACKED = np.dtype([(column.name, f">{TYPES[column.sql_type]}") for column in rollup_sql.PACKED])
 
 
 class _ArrayDumper(Dumper):
@@ -60,11 +61,12 @@ def query_about(statement: str, rows: Iterable[Sequence[Any]], *more: Any) -> li
 def readings_of(stretches: Sequence[Stretch]) -> Readings:
     """Fetch the readings of the stretches (1 query)."""
     least, greatest = min(one.from_time for one in stretches), max(one.to_time for one in stretches)
-    rows = sorted(query_about(rollup_sql.READINGS, [one[:4] for one in stretches], least, greatest))
-    packed = np.frombuffer(b"".join(row[1] for row in rows), READING)
-    time, *measured = (packed[name] for name in READING.names or ())
-    number, count = np.array([(row[0] - 1, len(row[1]) // READING.itemsize) for row in rows], np.int64).reshape(-1, 2).T
-    return Readings(np.repeat(number, count), time + POSTGRES_EPOCH_US, *(column.astype(np.float64) for column in measured))
+    ranges = [(one.device_id, one.number, one.from_time, one.to_time) for one in stretches]
+    rows = sorted(query_about(rollup_sql.READINGS, ranges, least, greatest))
+    packed = np.frombuffer(b"".join(some for _number, some in rows), PACKED)
+    number, count = np.array([(number - 1, len(some) // PACKED.itemsize) for number, some in rows], np.int64).reshape(-1, 2).T
+    measured = {name: packed[name].astype(np.float64) for name in READING_VALUES.names}
+    return Readings(stretch=np.repeat(number, count), time=packed["time"] + POSTGRES_EPOCH_US, **measured)
 
 
 def for_arithmetic(stretches: Sequence[Stretch], spans: Sequence[Span]) -> tuple[Stretches, Spans]:
@@ -91,7 +93,8 @@ def replace_buckets(spans: Sequence[Span], computed: Buckets) -> None:
     """Replace the five minutes of the spans by the computed ones, and sum their hours anew (3 queries, or 5)."""
     device, channel, lo, hi = _columns(spans)
     keys = [device[computed.span], channel[computed.span], computed.start - POSTGRES_EPOCH_US]
-    query(bucket_sql.UPSERT_FIVE_MINUTES, [*keys, *map(_storable, computed[2:], BUCKET_TYPES)])
+    values = [_storable(computed.values[column.name], TYPES[column.sql_type]) for column in BUCKET_VALUES]
+    query(bucket_sql.UPSERT_FIVE_MINUTES, [*keys, *values])
     stale = query(bucket_sql.STALE_FIVE_MINUTES, [device, channel, lo, hi, *keys])
     if stale:
         query_about(bucket_sql.DELETE_FIVE_MINUTES, stale)

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from telemetry.columns import Flag
 from telemetry.rollup.arrays import Readings, Rules
 from telemetry.rollup.bucket_index import Flags, Floats, Grid, Ints, Moments, Steps
 from telemetry.rollup.counters import ROUNDING_WH, absurd, fallen, misread, moved
 
-RECOVERED, REJECTED, RESTARTED = 1, 2, 4
 COUNTER_DECIMALS = 3  # of Wh
 
 
@@ -59,9 +59,9 @@ def _movement(counter_wh: Floats, rules: Rules, grid: Grid, at: Moments, steps: 
     rejected = absurd(wh, steps.seconds, rules.max_power_w) | sunk
     counts, gap = steps.inside & ~rejected, steps.seconds > rules.counter_gap_s
     flags = (
-        RECOVERED * (steps.total(counts & gap) > 0)
-        + REJECTED * (steps.total(steps.inside & rejected) > 0)
-        + RESTARTED * (grid.count(at.slot[1:][counts & restarted]) > 0)
+        Flag.RECOVERED * (steps.total(counts & gap) > 0)
+        + Flag.REJECTED * (steps.total(steps.inside & rejected) > 0)
+        + Flag.RESTARTED * (grid.count(at.slot[1:][counts & restarted]) > 0)
     )
     return _Movement(steps.total(np.where(counts & ~gap, wh, 0)), steps.total(np.where(counts & gap, wh, 0)), flags)
 
@@ -73,9 +73,9 @@ def _less(both: _Movement, returned: _Movement) -> ByCounter:
         both.recovered_wh - returned.recovered_wh,
         returned.measured_wh + returned.recovered_wh,
     )
-    flags = both.flags | (returned.flags & ~RECOVERED)
+    flags = both.flags | (returned.flags & ~Flag.RECOVERED)
     for column in columns:
-        flags = flags | REJECTED * (column < -ROUNDING_WH)
+        flags = flags | Flag.REJECTED * (column < -ROUNDING_WH)
     measured, recovered, gone = (np.maximum(column, -ROUNDING_WH) for column in columns)
     return ByCounter(measured, recovered, gone, flags)
 

@@ -36,21 +36,21 @@ def buckets(readings: Readings, stretches: Stretches, spans: Spans, rules: Rules
     low, high = grid.extremes(at.slot, readings.power_w)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(power.covered_s > 0, power.power_ws / power.covered_s, grid.sum(at.slot, readings.power_w) / samples)
-    columns: tuple[NDArray[Any], ...] = (
-        power.drawn_wh + counter.measured_wh,
-        counter.recovered_wh,
-        power.returned_wh + counter.returned_wh,
-        np.minimum(power.covered_s, BUCKET / SECOND),  # what several kinds of components say may overlap
-        samples,
-        low,
-        mean,
-        high,
-        _mean(grid, at, readings.voltage_v),
-        _mean(grid, at, readings.current_a),
-        counter.flags,
-    )
+    values: dict[str, NDArray[Any]] = {
+        "measured_wh": power.drawn_wh + counter.measured_wh,
+        "recovered_wh": counter.recovered_wh,
+        "returned_wh": power.returned_wh + counter.returned_wh,
+        "covered_s": np.minimum(power.covered_s, BUCKET / SECOND),  # what several kinds of components say may overlap
+        "samples": samples,
+        "power_min_w": low,
+        "power_mean_w": mean,
+        "power_max_w": high,
+        "voltage_v": _mean(grid, at, readings.voltage_v),
+        "current_a": _mean(grid, at, readings.current_a),
+        "flags": counter.flags,
+    }
     known = np.flatnonzero((samples > 0) | (power.covered_s > 0) | (counter.flags > 0))
-    return Buckets(*grid.buckets(known), *(column[known] for column in columns))
+    return Buckets(*grid.buckets(known), {name: column[known] for name, column in values.items()})
 
 
 def _by_power(readings: Readings, stretches: Stretches, rules: Rules, steps: Steps) -> _ByPower:

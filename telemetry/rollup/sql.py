@@ -4,6 +4,7 @@ Energy follows the rules of docs/telemetry.md: by counter where there is one, el
 readings is cut at bucket edges in proportion to time, so the buckets' sum is the counter's movement whatever the order of arrival.
 """
 
+from telemetry.columns import READING, READING_VALUES, Column, Columns
 from telemetry.shelly.component_kinds import CHANNELS
 
 # Before a roll-up: its lock, and plans that walk the primary key. A bitmap or a sort would read hours of readings to find the nearest
@@ -93,13 +94,19 @@ WHERE s.device_id = c.device_id AND s.channel = c.channel AND (s.fell IS NULL OR
 # Readings for the roll-up: for each stretch that has any, its number, counted from one, and its readings in order of time, packed into one
 # value: that is many times quicker to take than rows are. NaN stands for null. Parameters: device_id[], channel[], from[], to[] (both ends
 # included), and the least and greatest of these times, which spare the planner the partitions outside.
-READINGS = """
+PACKED = Columns((*READING.only(["time"]), *READING_VALUES))
+
+
+def _bytes_of(column: Column) -> str:
+    value = f"coalesce({column.name}, 'NaN')" if column.is_nullable else column.name
+    return f"{column.sql_type}send({value})" if column.sql_type.startswith("float") else f"{column.sql_type}_send({value})"
+
+
+READINGS = f"""
 SELECT p.number, r.packed FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[], %s::timestamptz[])
     WITH ORDINALITY AS p (device_id, channel, from_time, to_time, number)
 CROSS JOIN LATERAL (
-    SELECT string_agg(timestamptz_send(time) || float4send(power_w) || float4send(coalesce(voltage_v, 'NaN'))
-        || float4send(coalesce(current_a, 'NaN')) || float8send(coalesce(energy_wh, 'NaN')) || float8send(coalesce(returned_wh, 'NaN')),
-        '') AS packed
+    SELECT string_agg({" || ".join(map(_bytes_of, PACKED))}, '') AS packed
     FROM (
         SELECT * FROM telemetry_reading r
         WHERE r.device_id = p.device_id AND r.channel = p.channel AND r.time BETWEEN p.from_time AND p.to_time

@@ -18,6 +18,7 @@ from tariffs.cfe.tariffs import Tier
 from tariffs.models import PaperBill, Price
 from tariffs.selectors.outlook import outlook_of
 from tariffs.tests.homes import used_hourly
+from telemetry.columns import Flag
 from telemetry.history.home_hours import hour_of
 from telemetry.models import Hour
 
@@ -77,7 +78,7 @@ def test_a_counter_that_tells_of_a_gap_makes_its_hours_known(home: Home, half_kn
     start = datetime(2026, 6, 6, 6, tzinfo=UTC)
     hours = [start + timedelta(hours=hour) for hour in range(15 * 24)]
     gap = {"device_id": half_known.pk, "channel": 0, "measured_wh": 0, "returned_wh": 0, "covered_s": 0, "samples": 0}
-    Hour.objects.bulk_create(Hour(start=hour, recovered_wh=500, flags=Hour.Flag.RECOVERED, **gap) for hour in hours)
+    Hour.objects.bulk_create(Hour(start=hour, recovered_wh=500, flags=Flag.RECOVERED, **gap) for hour in hours)
     now = outlook_of(home, HALF_KNOWN_AT).now
     assert (now.kwh, now.bill.doubts) == (240 + 180, (Doubt.MONTHLY_PRICE_MONTH,))
 

@@ -7,8 +7,9 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import Home
 from devices.meter_roles import Role
 from devices.models import Device
+from telemetry.columns import Flag
 from telemetry.history.completeness import CircuitUse, known_share, missing_wh
-from telemetry.models import Bucket, Hour
+from telemetry.models import Hour
 from telemetry.rollup.run import rollup
 from telemetry.selectors import circuit_uses, home_energy_wh
 from telemetry.services import readings_store
@@ -54,9 +55,9 @@ def test_the_uses_of_circuits_are_cut_at_the_edges(meter: Device, home: Home) ->
 
 @pytest.mark.django_db
 def test_an_hour_whose_energy_the_counter_told_is_known(meter: Device) -> None:
-    _add(meter, 0, 10, covered_s=600, recovered_wh=50, flags=Bucket.Flag.RECOVERED)
-    _add(meter, 1, 0, covered_s=0, flags=Bucket.Flag.RECOVERED)  # a gap in which nothing was used
-    _add(meter, 2, 10, covered_s=1800, flags=Bucket.Flag.REJECTED)
+    _add(meter, 0, 10, covered_s=600, recovered_wh=50, flags=Flag.RECOVERED)
+    _add(meter, 1, 0, covered_s=0, flags=Flag.RECOVERED)  # a gap in which nothing was used
+    _add(meter, 2, 10, covered_s=1800, flags=Flag.REJECTED)
     ((use,),) = circuit_uses([Role(meter.pk)], [MIDNIGHT, MIDNIGHT + 4 * HOUR])
     assert use[:2] == (70, 2.5 / 4)
 

@@ -7,8 +7,9 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import Home
 from devices.models import Device
 from devices.selectors import roles_of
+from telemetry.columns import Flag
 from telemetry.history.home_hours import HOUR, HourOfHome, home_hours, hour_of
-from telemetry.models import Bucket, Hour
+from telemetry.models import Hour
 
 START = datetime(2026, 11, 3, 18, tzinfo=UTC)
 
@@ -85,8 +86,8 @@ def test_a_circuit_that_is_silent_for_longer_than_a_bill_is_taken_for_gone(home:
         (3_240, 0, 0, 0.9),
         (900, 0, 0, 0.25),
         (0, 400, 0, 1),
-        (0, 0, Bucket.Flag.RECOVERED, 1),
-        (0, 0, Bucket.Flag.REJECTED, 0),
+        (0, 0, Flag.RECOVERED, 1),
+        (0, 0, Flag.REJECTED, 0),
     ],
 )
 def test_an_hour_is_known_as_far_as_it_is_covered_or_a_counter_tells_of_it(

@@ -14,6 +14,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import Home, User
 from conftest import make_user
 from devices.models import Device
+from telemetry.columns import Flag
 from telemetry.history import imports
 from telemetry.models import FiveMinutes, Hour, LateSpan, Reading, RollupState, Series
 from telemetry.rollup import run as rollups
@@ -23,7 +24,7 @@ from telemetry.shelly.samples import Sample
 from telemetry.tests.past import past_store, some_hours_ago
 
 pytestmark = pytest.mark.django_db
-IMPORTED = FiveMinutes.Flag.IMPORTED
+IMPORTED = Flag.IMPORTED
 MODELS = (Reading, FiveMinutes, Hour, LateSpan, RollupState, Series)
 HEADER = (
     "resolution,hardware_id,channel,start,measured_wh,recovered_wh,returned_wh,covered_s,samples,power_min_w,power_mean_w,"
