@@ -1,8 +1,10 @@
 #!/usr/bin/env python
-"""Django's command line, with the embedded services behind it where the environment names none."""
+"""Django's command line. Where the environment names no database or no Redis, and for `up`, `ecowatt.dev` stands behind it."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Sequence
 
 
 def main() -> None:
@@ -11,16 +13,25 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from ecowatt.dev.embedded_services import EmbeddedError
-    from ecowatt.dev.provided_services import provided_services
-
     try:
-        with provided_services(sys.argv[1:]):
+        with _services(sys.argv[1:]):
             execute_from_command_line(sys.argv)
-    except (EmbeddedError, ImproperlyConfigured) as error:
+    except ImproperlyConfigured as error:
         sys.exit(f"manage.py: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _services(arguments: Sequence[str]) -> contextlib.AbstractContextManager[None]:
+    from ecowatt.env_files import BROKER, missing_services, read_environment
+
+    read_environment()
+    if arguments and arguments[0] not in {"up", "help"} and set(missing_services()) <= {BROKER}:
+        return contextlib.nullcontext()
+    from ecowatt.dev.command_services import command_services
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "ecowatt.dev.settings"
+    return command_services(arguments)
 
 
 if __name__ == "__main__":

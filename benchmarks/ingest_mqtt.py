@@ -22,7 +22,7 @@ from _common import ROOT, report, services
 from _publisher import notification, publish
 from ingest_http import DEVICES, mac, register, stored
 
-from ecowatt.dev.embedded_services import _free_port, port_is_free
+from ecowatt.dev.embedded_services import free_port, port_is_free
 
 TICKS = os.sysconf("SC_CLK_TCK")
 numbers = itertools.count(DEVICES)  # a value that was said before makes no reading
@@ -34,7 +34,7 @@ def mosquitto() -> Iterator[int]:
     binary = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     if not Path(binary).exists():
         raise SystemExit("this benchmark needs Mosquitto (Debian: apt-get install mosquitto)")
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "mosquitto.conf"
         config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nlog_type none\n")

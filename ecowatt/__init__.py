@@ -1,4 +1,4 @@
-"""The project: settings, wiring and the embedded services. It holds no domain."""
+"""The roof over the apps: settings, URLs, ASGI, Celery, the admin site. It holds no domain."""
 
 from ecowatt.celery import app as celery_app
 

@@ -1,7 +1,6 @@
 """Settings, read from the environment, `.env` or a running `manage.py up`; `.env.example` explains each."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from django.urls import reverse_lazy
@@ -9,11 +8,10 @@ from django.utils.translation import gettext_lazy as _
 from environ import Env
 
 from ecowatt import env
-from ecowatt.dev.embedded_services import LOCAL
-from ecowatt.dev.provided_services import read_environment
+from ecowatt.env_files import LOCAL, ROOT, read_environment
 from ecowatt.logs import FORMS, LEVELS, logging_config
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = ROOT
 read_environment()
 
 # What this installation is

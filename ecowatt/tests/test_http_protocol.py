@@ -18,12 +18,11 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
+from common.testing import await_true, free_port
 from conftest import PASSWORD, access_token
 from devices.models import Device
-from ecowatt.tests.dev.running import free_port
 from tariffs.cfe.tariffs import PRICES_FILE
 from telemetry.models import Series
-from telemetry.tests.mosquitto import await_true
 from telemetry.tests.processes import Process
 
 FORM = "application/x-www-form-urlencoded"

@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from ecowatt import env
-from ecowatt.dev.embedded_services import ROOT
+from ecowatt.env_files import ROOT
 
 GOOD = {
     "ECOWATT_DOTENV": "off",

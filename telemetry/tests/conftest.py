@@ -2,10 +2,8 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,12 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from accounts.models import Home
+from common.testing import await_true, free_port, listens
 from devices.models import Device
 from ecowatt.asgi import application
-from ecowatt.dev.embedded_services import ROOT
+from ecowatt.env_files import ROOT
 from telemetry.ingest import writer as writing
-from telemetry.tests.mosquitto import MACS, await_true
+from telemetry.tests.mosquitto import MACS
 from telemetry.tests.processes import Process, database_url, ingest_process
 
 
@@ -49,31 +48,17 @@ def other_daphne(transactional_db: None) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _daphne() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     pings = ["--ping-interval", "1", "--ping-timeout", "2"]
     command = [sys.executable, "-m", "daphne", "-p", str(port), *pings, "ecowatt.asgi:application"]
     server = subprocess.Popen(command, env=os.environ | {"URL_DATABASE_SQL": database_url()}, cwd=ROOT)
     try:
-        _await_port(port, server)
+        await_true("the web process listens", lambda: server.poll() is not None or listens(port), 30)
+        assert server.poll() is None, "the web process ended at start"
         yield f"127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait(10)
-
-
-def _await_port(port: int, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert server.poll() is None, "the web process ended at start"
-            assert time.monotonic() < deadline, "the web process does not listen"
-            time.sleep(0.05)
-        else:
-            return
 
 
 @pytest.fixture

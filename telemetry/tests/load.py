@@ -11,7 +11,7 @@ import orjson
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from telemetry.tests.mosquitto import await_true
+from common.testing import await_true
 
 PATH = "/api/v1/ingest/shelly"
 STEP_WH = 0.25

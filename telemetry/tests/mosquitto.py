@@ -3,17 +3,18 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from common.testing import await_true, free_port, listens
 
 BINARY = shutil.which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
 # CI has to have it: what is skipped there would be skipped for ever.
@@ -26,9 +27,7 @@ MACS = [f"a8032412c3{number:02x}" for number in range(20)]
 def mosquitto(*lines: str) -> Iterator[int]:
     """Run a broker as deploy/mosquitto sets it; give its port."""
     assert BINARY, "CI installs Mosquitto"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="ecowatt-mqtt-") as folder:
         config = Path(folder) / "mosquitto.conf"
         given = "\n".join(lines)
@@ -37,19 +36,11 @@ def mosquitto(*lines: str) -> Iterator[int]:
         )
         process = subprocess.Popen([BINARY, "-c", str(config)], stderr=subprocess.DEVNULL)
         try:
-            await_true("the broker listens", lambda: not socket.socket().connect_ex(("127.0.0.1", port)))
+            await_true("the broker listens", lambda: listens(port))
             yield port
         finally:
             process.terminate()
             process.wait(10)
-
-
-def await_true(what: str, condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"it never came to pass that {what}"
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager

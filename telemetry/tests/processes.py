@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from django.db import connection
 
-from ecowatt.dev.embedded_services import ROOT
+from ecowatt.env_files import ROOT
 
 
 def database_url() -> str:

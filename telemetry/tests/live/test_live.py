@@ -20,11 +20,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from accounts.models import Home, Membership, Session, User
 from accounts.security.authentication import UserAccessToken
+from common.testing import await_true
 from conftest import access_token
 from devices.models import Device
 from devices.services import device_retire, device_toggle
 from telemetry.models import Reading, Series
-from telemetry.tests.mosquitto import await_true
 from telemetry.tests.processes import web_process
 from telemetry.tests.servers import spare_port
 

@@ -19,6 +19,7 @@ from pytest_django.fixtures import Settings
 from redis.asyncio import Redis
 
 from accounts.models import Home
+from common.testing import await_true
 from devices.discovery import FACTS, HEARD, Stranger, seen_among
 from devices.models import Device
 from devices.presence.status_requests import PREFIX_OF
@@ -33,7 +34,6 @@ from telemetry.mqtt.device_state import PREFIXES, STATUS
 from telemetry.mqtt.drop_log import Complaints
 from telemetry.mqtt.store_with_retry import store_patiently
 from telemetry.shelly.samples import Sample
-from telemetry.tests.mosquitto import await_true
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MAC = "a8032412c3d4"

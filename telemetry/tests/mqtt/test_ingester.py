@@ -9,9 +9,10 @@ import pytest
 from django.conf import settings
 from django.db.models import Sum
 
+from common.testing import await_true
 from devices.models import Device
 from telemetry.models import Reading
-from telemetry.tests.mosquitto import MACS, await_true, device, frame, mosquitto, needed, publish, send
+from telemetry.tests.mosquitto import MACS, device, frame, mosquitto, needed, publish, send
 from telemetry.tests.processes import Process
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from common.testing import await_true
 from devices.models import Device
 from telemetry.models import Reading
-from telemetry.tests.mosquitto import MACS, await_true, device, mosquitto, needed, send
+from telemetry.tests.mosquitto import MACS, device, mosquitto, needed, send
 from telemetry.tests.mqtt import lesser_broker as lesser
 
 pytestmark = [pytest.mark.django_db(transaction=True), needed]

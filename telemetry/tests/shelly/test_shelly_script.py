@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ecowatt.dev.embedded_services import ROOT
+from ecowatt.env_files import ROOT
 from telemetry.shelly.status import parse_status
 
 NODE = shutil.which("node")

@@ -1,4 +1,4 @@
-"""The logins that `manage.py up` makes for trying things out, with random passwords kept in the checkout."""
+"""The demo home and the administrator that `manage.py up` makes for trying things out; their random passwords stay in the checkout."""
 
 import json
 import secrets
@@ -8,7 +8,8 @@ from typing import NamedTuple
 from accounts.models import User
 from accounts.services import user_register
 from devices.models import Device
-from ecowatt.dev.embedded_services import LOCAL, write_private
+from ecowatt.dev.embedded_services import write_private
+from ecowatt.env_files import LOCAL
 from telemetry.models import Hour
 
 ADMIN_EMAIL = "admin@example.com"
@@ -23,7 +24,7 @@ class Logins(NamedTuple):
 
 
 def logins_make(folder: Path = LOCAL) -> Logins:
-    """Make the administrator and the demo home's owner where they are missing; their passwords stay what they were."""
+    """Make the administrator and the demo home with its owner where they are missing; their passwords stay what they were."""
     path = folder / "logins.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
     passwords = {email: kept.get(email) or secrets.token_urlsafe(9) for email in (ADMIN_EMAIL, DEMO_EMAIL)}

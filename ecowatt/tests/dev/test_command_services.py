@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
-from ecowatt.dev.embedded_services import BROKER, REDIS, EmbeddedError, EmbeddedServices, port_is_free
-from ecowatt.dev.provided_services import read_environment
-from ecowatt.tests.dev.running import left, run, start
+from ecowatt.dev.embedded_services import EmbeddedServices, port_is_free
+from ecowatt.env_files import BROKER, REDIS, read_environment
+from ecowatt.tests.dev.manage_process import left, run, start
 
 ASK = (
     "shell",
@@ -84,7 +85,7 @@ def test_a_file_of_settings_completes_the_environment(tmp_path: Path, variables:
 
 def test_a_file_of_settings_that_is_not_there_is_named(tmp_path: Path, variables: dict[str, str]) -> None:
     variables["ECOWATT_DOTENV"] = str(tmp_path / "missing.env")
-    with pytest.raises(EmbeddedError, match=r"ECOWATT_DOTENV names .*missing\.env, which is no file"):
+    with pytest.raises(ImproperlyConfigured, match=r"ECOWATT_DOTENV names .*missing\.env, which is no file"):
         read_environment(tmp_path)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,17 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ecowatt.dev.embedded_services import ROOT, VARIABLES
+from common.testing import free_port
+from ecowatt.env_files import ROOT, VARIABLES
 
 # What the test run itself has set, and a command at a terminal has not.
 OURS = {*VARIABLES.values(), "MQTT_BROKER_PORT", "KEY_SECRET", "LOG_LEVEL", "WEB_PORT"}
 READY = "Ctrl-C stops it."
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment(folder: Path, **extra: object) -> dict[str, str]:

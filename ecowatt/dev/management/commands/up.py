@@ -18,9 +18,10 @@ from django.db import connection
 from django.utils import timezone
 
 from ecowatt.celery import app as celery
-from ecowatt.dev.demo_logins import ADMIN_EMAIL, DEMO_EMAIL, Logins, demo_lacks_history, logins_make
-from ecowatt.dev.embedded_services import LOCAL, port_is_free
+from ecowatt.dev.demo_home import ADMIN_EMAIL, DEMO_EMAIL, Logins, demo_lacks_history, logins_make
+from ecowatt.dev.embedded_services import port_is_free
 from ecowatt.dev.processes import Processes
+from ecowatt.env_files import LOCAL
 from telemetry.models import Reading
 from telemetry.partitions import partitions_maintain
 
@@ -47,7 +48,6 @@ class Command(BaseCommand):
     _is_interrupted = False
 
     def add_arguments(self, parser: Any) -> None:
-        """Declare the options."""
         parser.add_argument("--prepare-only", action="store_true", help="prepare the database and the demo home, start nothing")
         parser.add_argument(
             "--history-days",
@@ -59,7 +59,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Prepare and run. Raises CommandError where something can't start."""
         os.umask(0o077)  # what we write is under .local, and nobody else's
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.interrupt)

@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import User
 from devices.models import Device
-from ecowatt.dev.demo_logins import ADMIN_EMAIL, DEMO_EMAIL, demo_lacks_history, logins_make
+from ecowatt.dev.demo_home import ADMIN_EMAIL, DEMO_EMAIL, demo_lacks_history, logins_make
 from telemetry.models import Hour
 
 pytestmark = pytest.mark.django_db
