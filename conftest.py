@@ -24,7 +24,7 @@ from devices.models import Device
 from tariffs.cfe.tariffs import SCHEMES_FILE
 from tariffs.services import prices_load, schemes_load
 from tariffs.tests.helpers import all_rates
-from telemetry.ingest.mqtt_activity import NOTIFIED
+from telemetry.ingest.mqtt_activity import LAST_FRAMES
 from telemetry.mqtt.device_state import PREFIXES, STATUS
 
 
@@ -68,7 +68,7 @@ def _devices_are_new() -> Iterator[None]:
     """Redis is the session's own, and so are the MACs: what one test's device said is nothing that another's did."""
     yield
     with redis.Redis.from_url(django_settings.REDIS_URL) as store:
-        store.delete(NOTIFIED, PREFIXES, *store.scan_iter(f"{STATUS}*"))
+        store.delete(LAST_FRAMES, PREFIXES, *store.scan_iter(f"{STATUS}*"))
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def register() -> None:
     from accounts.models import Home
     from common.redis_connections import redis_client
     from devices.models import Device
-    from telemetry.ingest.mqtt_activity import NOTIFIED
+    from telemetry.ingest.mqtt_activity import LAST_FRAMES
     from telemetry.partitions import partitions_maintain
 
     partitions_maintain(timezone.now())
@@ -54,7 +54,7 @@ def register() -> None:
     now = timezone.now()
     devices = [Device(home=home, hardware_id=mac(number), name=f"Circuito {number}", proven_at=now) for number in range(DEVICES)]
     Device.objects.bulk_create(devices, ignore_conflicts=True)
-    redis_client().delete(NOTIFIED)  # what another benchmark sent over MQTT is no matter here
+    redis_client().delete(LAST_FRAMES)  # what another benchmark sent over MQTT is no matter here
 
 
 def stored() -> int:

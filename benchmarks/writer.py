@@ -44,7 +44,7 @@ async def together(these: list[Any], *, batch: int) -> None:
     from telemetry.ingest.writer import writer
 
     for some in pieces(these, batch):
-        await writer().store(some)
+        await writer().store(dict(some))
 
 
 async def apart(these: list[Any], *, batch: int) -> None:
@@ -52,7 +52,7 @@ async def apart(these: list[Any], *, batch: int) -> None:
     from telemetry.ingest.writer import writer
 
     for some in pieces(these, batch):
-        await asyncio.gather(*(writer().store([one]) for one in some))
+        await asyncio.gather(*(writer().store(dict([one])) for one in some))
 
 
 async def copied(these: list[Any], *, batch: int, connection: psycopg.AsyncConnection[Any], keys: dict[str, int]) -> None:

@@ -1,8 +1,32 @@
 """Background tasks of an event loop."""
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+Made = TypeVar("Made")
+
+
+class OnePerLoop(Generic[Made]):
+    """Gives each event loop an object of its own, made when it is first asked for: in production one a process."""
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        self._make = make
+        self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, Made] = WeakKeyDictionary()
+
+    def __call__(self) -> Made:
+        """Return the running event loop's object."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._made:
+            self._made[loop] = self._make()
+        return self._made[loop]
+
+    def forget(self, made: Made) -> None:
+        """Let the running event loop have another one from now on, where it is this one that it has."""
+        loop = asyncio.get_running_loop()
+        if self._made.get(loop) is made:
+            del self._made[loop]
 
 
 async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:

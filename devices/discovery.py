@@ -1,6 +1,6 @@
-"""Devices that spoke and that no home has proven to be its own, remembered for an hour.
+"""Devices that no home has proven to be its own, remembered for an hour after they last sent something.
 
-Unknown ones, so that an app can offer them to whom they belong; and claimed ones, so that the claim can be proven
+Unclaimed ones, so that an app can offer them to whom they belong; and claimed ones, so that the claim can be proven
 (`devices.ownership.proofs`).
 """
 
@@ -11,22 +11,22 @@ import orjson
 import redis
 from redis.asyncio import Redis
 
-HEARD = "ecowatt:strangers"
-FACTS = "ecowatt:strangers:facts"
+UNPROVEN = "ecowatt:unproven"
+FACTS = "ecowatt:unproven:facts"
 KEPT_S = 3600
 MOST = 1_000
 # Who posts invented MACs pushes out those from the own address alone. Over MQTT, where the broker knows its clients, there is no share.
 SHARE = 20
 MAX_MODEL = 50
-# Of the places from which something spoke for one MAC, and of its switchings, no more than these are kept.
+# Of the places from which messages came for one MAC, and of its switchings, no more than these are kept.
 MOST_PLACES = 4
 MOST_SWITCHINGS = 20
 PRIVATE, BROKER = "private", "broker"
 
-# What a message does not say stays as an earlier one said it; each place goes with the time at which it last spoke. Unknown devices with a
+# What a message does not say stays as an earlier one said it; each place goes with the time of its last message. Unknown devices with a
 # public address, those that the broker brought (they have a model) and the others can't push each other out, nor one that is claimed.
 NOTE = """
-local heard, facts = KEYS[1], KEYS[2]
+local unproven, facts = KEYS[1], KEYS[2]
 local now, kept, most, share = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local most_places, most_switchings = tonumber(ARGV[5]), tonumber(ARGV[6])
 local is_any_unknown = false
@@ -51,19 +51,19 @@ for index = 7, #ARGV, 2 do
   for name, value in pairs(fresh) do known[name] = value end
   known.places, known.place = places, nil
   redis.call('HSET', facts, ARGV[index], cjson.encode(known))
-  redis.call('ZADD', heard, now, ARGV[index])
+  redis.call('ZADD', unproven, now, ARGV[index])
 end
 local function drop(mac)
-  redis.call('ZREM', heard, mac)
+  redis.call('ZREM', unproven, mac)
   redis.call('HDEL', facts, mac)
 end
-for _, mac in ipairs(redis.call('ZRANGEBYSCORE', heard, '-inf', now - kept)) do drop(mac) end
+for _, mac in ipairs(redis.call('ZRANGEBYSCORE', unproven, '-inf', now - kept)) do drop(mac) end
 local held = {}
 local function is_over(pool, limit)
   held[pool] = (held[pool] or 0) + 1
   return held[pool] > limit
 end
-for _, mac in ipairs(is_any_unknown and redis.call('ZREVRANGE', heard, 0, -1) or {}) do
+for _, mac in ipairs(is_any_unknown and redis.call('ZREVRANGE', unproven, 0, -1) or {}) do
   local known = cjson.decode(redis.call('HGET', facts, mac) or '{}')
   local is_excess
   if known.is_claimed then
@@ -75,19 +75,19 @@ for _, mac in ipairs(is_any_unknown and redis.call('ZREVRANGE', heard, 0, -1) or
   end
   if is_excess then drop(mac) end
 end
-redis.call('EXPIRE', heard, kept + 60)
+redis.call('EXPIRE', unproven, kept + 60)
 redis.call('EXPIRE', facts, kept + 60)
 return {}
 """
 
 
-class Stranger(NamedTuple):
-    """A device that no home has claimed, or none with a proof.
+class UnprovenDevice(NamedTuple):
+    """A device that no home has claimed, or that a home has claimed and not proven to be its own (`is_claimed`).
 
     mac: 12 hex digits in lower case. model: prefix of its id, empty if unknown. power_w: last power of all its channels. address: from
-    which it posted by HTTP (`common.client_addresses.household_of`), None if it did not. seen: when it last spoke, Unix seconds.
-    place: where the message came from: the address, PRIVATE for all others, or BROKER. has_account: it spoke below the topic prefix that
-    the broker keeps for its account. is_on: whether it is switched on, None where the message does not say. is_claimed: a home has it.
+    which it posted by HTTP (`common.client_addresses.household_of`), None if it did not. seen: when its last message came, Unix seconds.
+    place: where the message came from: the address, PRIVATE for all others, or BROKER. has_account: it came below the topic prefix that
+    the broker keeps for its account. is_on: whether it is switched on, None where the message does not say.
 
     Only read, never noted: `places`, those of within the hour; and `switched_at`, when it was seen to be switched on or off.
     """
@@ -105,58 +105,58 @@ class Stranger(NamedTuple):
     switched_at: tuple[float, ...] = ()
 
 
-async def note_strangers(store: Redis, strangers: Iterable[Stranger], now: float) -> None:
+async def note_unproven(store: Redis, devices: Iterable[UnprovenDevice], now: float) -> None:
     """Remember each for an hour, of a public address no more than the last twenty; one round trip. Raises RedisError, OSError."""
     arguments: list[Any] = []
-    for stranger in strangers:
-        arguments += [stranger.mac, orjson.dumps(_facts(stranger))]
+    for device in devices:
+        arguments += [device.mac, orjson.dumps(_facts(device))]
     if arguments:
-        await store.register_script(NOTE)((HEARD, FACTS), [now, KEPT_S, MOST, SHARE, MOST_PLACES, MOST_SWITCHINGS, *arguments])
+        await store.register_script(NOTE)((UNPROVEN, FACTS), [now, KEPT_S, MOST, SHARE, MOST_PLACES, MOST_SWITCHINGS, *arguments])
 
 
-def _facts(stranger: Stranger) -> dict[str, Any]:
+def _facts(device: UnprovenDevice) -> dict[str, Any]:
     facts = {
-        "model": stranger.model[:MAX_MODEL] or None,
-        "power_w": stranger.power_w,
-        "address": stranger.address,
-        "has_account": stranger.has_account or None,
-        "is_on": stranger.is_on,
-        "place": stranger.place,
-        "is_claimed": stranger.is_claimed,
+        "model": device.model[:MAX_MODEL] or None,
+        "power_w": device.power_w,
+        "address": device.address,
+        "has_account": device.has_account or None,
+        "is_on": device.is_on,
+        "place": device.place,
+        "is_claimed": device.is_claimed,
     }
     return {name: value for name, value in facts.items() if value is not None}
 
 
-async def strangers_near(store: Redis, *, mac: str | None, address: str | None, now: float) -> list[Stranger]:
-    """Return the one with the MAC and those that posted from the address, who spoke last first. Raises RedisError, OSError.
+async def unclaimed_near(store: Redis, *, mac: str | None, address: str | None, now: float) -> list[UnprovenDevice]:
+    """Return the one with the MAC and those that posted from the address, the latest first. Raises RedisError, OSError.
 
-    Of those that did not post from the address nobody is told what they draw. Registered devices may still be among them: whoever shows
-    the list leaves them out.
+    Those that did not post from the address come without their power. Registered devices may still be among them: whoever shows the list
+    leaves them out.
     """
     async with store.pipeline(transaction=True) as pipe:
-        pipe.zrangebyscore(HEARD, f"({now - KEPT_S}", "+inf", withscores=True)
+        pipe.zrangebyscore(UNPROVEN, f"({now - KEPT_S}", "+inf", withscores=True)
         pipe.hgetall(FACTS)
-        heard, rows = await pipe.execute()
+        times, rows = await pipe.execute()
     facts = {_text(key): orjson.loads(value) for key, value in rows.items()}
-    found = [_stranger(_text(key), facts[_text(key)], seen, now) for key, seen in reversed(heard) if _text(key) in facts]
+    found = [_device(_text(key), facts[_text(key)], seen, now) for key, seen in reversed(times) if _text(key) in facts]
     near = [(one, address is not None and one.address == address) for one in found]
     return [one if is_near else one._replace(power_w=None) for one, is_near in near if is_near or one.mac == mac]
 
 
-def seen_among(store: redis.Redis, macs: Sequence[str], *, now: float) -> dict[str, Stranger]:
+def seen_among(store: redis.Redis, macs: Sequence[str], *, now: float) -> dict[str, UnprovenDevice]:
     """Return what is remembered of the devices, by MAC; one round trip. Raises RedisError."""
     if not macs:
         return {}
     with store.pipeline(transaction=True) as pipe:
-        pipe.zmscore(HEARD, list(macs))
+        pipe.zmscore(UNPROVEN, list(macs))
         pipe.hmget(FACTS, list(macs))
         times, rows = pipe.execute()
     found = zip(macs, times, rows, strict=True)
-    return {mac: _stranger(mac, orjson.loads(row), at, now) for mac, at, row in found if row and at and at > now - KEPT_S}
+    return {mac: _device(mac, orjson.loads(row), at, now) for mac, at, row in found if row and at and at > now - KEPT_S}
 
 
-def _stranger(mac: str, facts: dict[str, Any], seen: float, now: float) -> Stranger:
-    return Stranger(
+def _device(mac: str, facts: dict[str, Any], seen: float, now: float) -> UnprovenDevice:
+    return UnprovenDevice(
         mac,
         facts.get("model", ""),
         facts.get("power_w"),

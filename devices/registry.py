@@ -1,33 +1,40 @@
-"""Which device has a MAC, remembered in each process and forgotten at once when a device changes.
+"""Which registered device has a MAC, remembered in each process and forgotten at once when a device changes.
 
-A change is told to every process by a Redis message after its commit. While nothing proves that a process hears them, what it remembers
-lives a few seconds only. An unknown MAC is never remembered: it may be registered the next moment.
+Every process gets a Redis message after the commit of a change. While nothing proves that they arrive, what a process remembers lasts a
+few seconds only. An unknown MAC is never remembered: it may be registered the next moment.
 """
 
 import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
 
+import psycopg
 import redis.asyncio
 
-from common.async_tasks import end
+from common.async_tasks import OnePerLoop, end
 from common.redis_channels import listen_for_ever, news
 from common.redis_connections import SUBSCRIBER, async_redis_client
 from devices.shelly_models import Bounds, bounds_of
 
 CHANGES = "ecowatt:devices:changed"
-DEAF_LIFE_S = 5.0
-LONGEST_LIFE_S = 300.0
+# How long a device is remembered, while changes arrive and while nothing proves that they do.
+LONG_LIFE_S, SHORT_LIFE_S = 300.0, 5.0
 POLL_S = 0.5
-# Every process would otherwise keep each device it ever heard of.
+# Every process would otherwise keep each device that it ever looked up.
 MOST = 200_000
 
+# The registered devices among some MACs, with the channels that their owners named. Parameter: mac[].
+BY_MAC = """
+SELECT hardware_id, id::int, is_active, proven_at IS NOT NULL, model,
+    ARRAY(SELECT number::int FROM devices_channel c WHERE c.device_id = d.id)
+FROM devices_device d WHERE hardware_id = ANY(%s) AND retired_at IS NULL
+"""
 
-class Entry(NamedTuple):
-    """A registered device: whether its home has shown that it has it, and what its readings may be."""
+
+class RegisteredDevice(NamedTuple):
+    """A registered device: whether its home has proven that it has it, and what its readings may be."""
 
     device_id: int
     is_active: bool
@@ -35,29 +42,46 @@ class Entry(NamedTuple):
     bounds: Bounds = bounds_of("")
 
 
-Fetch = Callable[[list[str]], Awaitable[dict[str, Entry]]]
+Fetch = Callable[[list[str]], Awaitable[dict[str, RegisteredDevice]]]
+
+
+async def fetch_devices(database: psycopg.AsyncConnection[Any], macs: list[str]) -> dict[str, RegisteredDevice]:
+    """Return the registered devices among the MACs, by MAC (1 query)."""
+    return by_mac(await (await database.execute(BY_MAC, [macs])).fetchall())
+
+
+def by_mac(rows: Iterable[tuple[Any, ...]]) -> dict[str, RegisteredDevice]:
+    """Return the devices in the rows of BY_MAC."""
+    return {
+        mac: RegisteredDevice(device_id, is_active, is_proven, bounds_of(model, named))
+        for mac, device_id, is_active, is_proven, model, named in rows
+    }
 
 
 class DeviceRegistry:
     """Devices by MAC for one event loop."""
 
     def __init__(self) -> None:
-        """Start listening for changes."""
-        self._entries: dict[str, tuple[Entry, float]] = {}
+        self._devices: dict[str, tuple[RegisteredDevice, float]] = {}  # and since when, by time.monotonic()
         self._changes = 0
-        self._heard = -math.inf
+        self._last_message = -math.inf
         self._redis = async_redis_client(SUBSCRIBER)
         self._task = asyncio.create_task(listen_for_ever(self._listen, what="device changes"))
 
-    async def lookup(self, macs: Iterable[str], fetch: Fetch) -> dict[str, Entry]:
-        """Return the registered devices among the MACs, asking the database for those that are not remembered."""
+    @property
+    def hears_changes(self) -> bool:
+        """Whether the last message, be it the answer to a ping, came so lately that none of a change can be missing."""
+        return time.monotonic() - self._last_message < SHORT_LIFE_S
+
+    async def lookup(self, macs: Iterable[str], fetch: Fetch) -> dict[str, RegisteredDevice]:
+        """Return the registered devices among the MACs, those that are not remembered from `fetch`."""
         now = time.monotonic()
-        life = LONGEST_LIFE_S if now - self._heard < DEAF_LIFE_S else DEAF_LIFE_S
+        life = LONG_LIFE_S if self.hears_changes else SHORT_LIFE_S
         found, missing = {}, []
         for mac in macs:
-            entry, since = self._entries.get(mac, (None, 0.0))
-            if entry is not None and now - since < life:
-                found[mac] = entry
+            device, since = self._devices.get(mac, (None, 0.0))
+            if device is not None and now - since < life:
+                found[mac] = device
             else:
                 missing.append(mac)
         if missing:
@@ -68,13 +92,14 @@ class DeviceRegistry:
                 self._remember(fetched, now)
         return found
 
-    def _remember(self, entries: dict[str, Entry], now: float) -> None:
-        if len(self._entries) + len(entries) > MOST:
-            self._entries.clear()
-        self._entries |= {mac: (entry, now) for mac, entry in entries.items()}
+    def _remember(self, devices: dict[str, RegisteredDevice], now: float) -> None:
+        if len(self._devices) + len(devices) > MOST:
+            self._devices.clear()
+        self._devices |= {mac: (device, now) for mac, device in devices.items()}
 
     async def close(self) -> None:
         """Stop listening."""
+        registry.forget(self)
         await end([self._task])
         await self._redis.aclose()
 
@@ -82,30 +107,22 @@ class DeviceRegistry:
         try:
             async with self._redis.pubsub() as messages:
                 await messages.subscribe(CHANGES)
-                await self._hear(messages)
+                await self._forget_changed(messages)
         finally:
-            self._heard = -math.inf
+            self._last_message = -math.inf
 
-    async def _hear(self, messages: redis.asyncio.client.PubSub) -> None:
+    async def _forget_changed(self, messages: redis.asyncio.client.PubSub) -> None:
         """Forget each device that changes. What was remembered before the subscription took hold may be stale, so it goes."""
         async for message in news(messages, poll_s=POLL_S):
             if message is None:
                 continue
-            self._heard = time.monotonic()
+            self._last_message = time.monotonic()
             if message["type"] == "subscribe":
                 self._changes += 1
-                self._entries.clear()
+                self._devices.clear()
             elif message["type"] == "message":
                 self._changes += 1
-                self._entries.pop(message["data"].decode(), None)
+                self._devices.pop(message["data"].decode(), None)
 
 
-_registries: "WeakKeyDictionary[asyncio.AbstractEventLoop, DeviceRegistry]" = WeakKeyDictionary()
-
-
-def registry() -> DeviceRegistry:
-    """Return the registry of the running event loop: one a process in production."""
-    loop = asyncio.get_running_loop()
-    if loop not in _registries:
-        _registries[loop] = DeviceRegistry()
-    return _registries[loop]
+registry = OnePerLoop(DeviceRegistry)

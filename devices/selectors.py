@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 from asgiref.sync import async_to_sync
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Q, QuerySet
 from redis.exceptions import RedisError
 
 from accounts.models import Home, User
@@ -16,15 +16,13 @@ from accounts.selectors import require_changing_role, require_owner
 from common.ids import row_id
 from common.redis_connections import async_redis_client, redis_client
 from devices import shelly_models as shelly
-from devices.discovery import Stranger, seen_among, strangers_near
+from devices.discovery import UnprovenDevice, seen_among, unclaimed_near
 from devices.exceptions import DeviceNotFound
 from devices.meter_roles import Role, roles_over_time
 from devices.models import Device
 from devices.ownership.proofs import Challenge, Proof, proof_of
 from devices.ownership.switch_challenges import challenges_of
 from devices.presence.redis_scripts import SEEN
-from devices.registry import Entry
-from devices.shelly_models import bounds_of
 
 log = structlog.get_logger(__name__)
 MAC = r"^[0-9a-f]{12}$"
@@ -112,14 +110,6 @@ def online_devices() -> dict[int, datetime | None]:
     return dict(Device.objects.filter(is_online=True).values_list("pk", "last_seen_at"))
 
 
-def entries_of(macs: Iterable[str]) -> dict[str, Entry]:
-    """Return the registered devices among the MACs (1 query)."""
-    named = ArrayAgg("channels__number", filter=Q(channels__isnull=False), default=Value([]))
-    devices = Device.objects.filter(hardware_id__in=list(macs)).annotate(named=named)
-    rows = devices.values_list("hardware_id", "pk", "is_active", "proven_at", "model", "named")
-    return {mac: Entry(pk, active, at is not None, bounds_of(model, named)) for mac, pk, active, at, model, named in rows}
-
-
 def registered_among(macs: Iterable[str]) -> set[str]:
     """Return those of the MACs that some home has claimed (1 query, none for no MACs)."""
     wanted = list(macs)
@@ -145,7 +135,7 @@ def last_seen(device: Device, seen_at: Mapping[int, datetime]) -> datetime | Non
 class Evidence(NamedTuple):
     """What is known of a device that a home claims: what it said, and what the home was asked to do with it."""
 
-    device: Stranger | None
+    device: UnprovenDevice | None
     challenge: Challenge | None
 
     def proof(self, address: str | None) -> Proof | None:
@@ -170,17 +160,17 @@ def proofs_for(*, home_id: int, macs: Sequence[str], address: str | None) -> dic
     return {mac: proof for mac, one in found.items() if (proof := one.proof(address))}
 
 
-def strangers_for(*, mac: str | None, address: str | None) -> list[Stranger]:
+def unclaimed_for(*, mac: str | None, address: str | None) -> list[UnprovenDevice]:
     """Return the unknown devices with the MAC or from the public address (1 query, or none); none where Redis is away."""
     try:
-        found = async_to_sync(_strangers_near)(mac, address)
+        found = async_to_sync(_unclaimed_near)(mac, address)
     except (RedisError, OSError) as error:
-        log.warning("strangers not read: Redis is away", error=type(error).__name__)
+        log.warning("unclaimed devices not read: Redis is away", error=type(error).__name__)
         return []
-    registered = registered_among(stranger.mac for stranger in found)
-    return [stranger for stranger in found if stranger.mac not in registered]
+    registered = registered_among(device.mac for device in found)
+    return [device for device in found if device.mac not in registered]
 
 
-async def _strangers_near(mac: str | None, address: str | None) -> list[Stranger]:
+async def _unclaimed_near(mac: str | None, address: str | None) -> list[UnprovenDevice]:
     async with async_redis_client() as store:
-        return await strangers_near(store, mac=mac, address=address, now=time.time())
+        return await unclaimed_near(store, mac=mac, address=address, now=time.time())

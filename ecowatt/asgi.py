@@ -22,7 +22,7 @@ from django.urls import re_path  # noqa: E402
 import ecowatt.urls  # noqa: E402, F401  so that the first caller does not wait until all views are loaded
 from ecowatt import http_protocol, shutdown  # noqa: E402
 from ecowatt.asgi_handler import Handler  # noqa: E402
-from telemetry.ingest.http import Message, Receive, Send, ingest  # noqa: E402
+from telemetry.ingest.http import Event, Receive, Send, shelly_endpoint  # noqa: E402
 from telemetry.live.consumers import LiveConsumer  # noqa: E402
 
 # Here, for whichever command starts Daphne loads this module first.
@@ -35,16 +35,16 @@ INGEST_PATHS = frozenset({"/api/v1/ingest/shelly", "/api/v1/ingest/shelly/"})
 sockets = URLRouter([re_path(r"^ws/live/(?P<device_id>[0-9]{1,18})/?$", LiveConsumer.as_asgi())])
 
 
-async def application(scope: Message, receive: Receive, send: Send) -> None:
+async def application(scope: Event, receive: Receive, send: Send) -> None:
     """Hand each connection to whom it belongs."""
     if scope["type"] == "http":
-        handler = ingest if scope["path"] in INGEST_PATHS else django_application
+        handler = shelly_endpoint if scope["path"] in INGEST_PATHS else django_application
         await handler(scope, receive, send)  # type: ignore[arg-type]
     elif scope["type"] == "websocket":
         await _socket(scope, receive, send)
 
 
-async def _socket(scope: Message, receive: Receive, send: Send) -> None:
+async def _socket(scope: Event, receive: Receive, send: Send) -> None:
     """Route a socket; an unknown path is refused in the handshake like a forbidden one."""
     try:
         await sockets(scope, receive, send)

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from accounts.api.fields import TextField, sentences
 from common.request_serializers import BodySerializer
-from devices.discovery import Stranger
+from devices.discovery import UnprovenDevice
 from devices.models import Channel, Device
 from devices.selectors import last_seen
 from devices.shelly_models import DEFAULT_PREFIX, MAX_CHANNEL, displayed_hardware_id, is_mac, normalised_hardware_id
@@ -112,13 +112,13 @@ class NearbySerializer(serializers.Serializer[Any]):
     power_w = serializers.FloatField(allow_null=True, help_text="Last power of all its channels, W.")
     last_seen = serializers.SerializerMethodField()
 
-    def get_dev_hardware_id(self, stranger: Stranger) -> str:
+    def get_dev_hardware_id(self, device: UnprovenDevice) -> str:
         """Return the MAC in capitals."""
-        return displayed_hardware_id(stranger.mac)
+        return displayed_hardware_id(device.mac)
 
-    def get_last_seen(self, stranger: Stranger) -> datetime:
+    def get_last_seen(self, device: UnprovenDevice) -> datetime:
         """Return the time of its last message."""
-        return datetime.fromtimestamp(stranger.seen, UTC)
+        return datetime.fromtimestamp(device.seen, UTC)
 
 
 class DeviceChangeSerializer(BodySerializer):

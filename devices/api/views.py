@@ -66,7 +66,7 @@ class DeviceViewSet(viewsets.ViewSet):
         """Answer the unknown devices that may be the caller's."""
         query = NearbyQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        found = selectors.strangers_for(mac=query.validated_data.get("mac"), address=public_address(request))
+        found = selectors.unclaimed_for(mac=query.validated_data.get("mac"), address=public_address(request))
         return Response(NearbySerializer(found, many=True).data)
 
     @schema.device_create

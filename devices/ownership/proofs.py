@@ -7,7 +7,7 @@ another, and nothing but its account does where the device has one at the broker
 from enum import StrEnum
 from typing import NamedTuple
 
-from devices.discovery import Stranger
+from devices.discovery import UnprovenDevice
 
 # A device that is posted for by a script says something every ten seconds.
 SECONDS_A_SWITCHING = 30.0
@@ -40,12 +40,12 @@ def challenge_of(switchings: int, now: float) -> Challenge:
     return Challenge(switchings, now, now + switchings * SECONDS_A_SWITCHING)
 
 
-def switchings_seen(device: Stranger | None, challenge: Challenge) -> int:
+def switchings_seen(device: UnprovenDevice | None, challenge: Challenge) -> int:
     """Return how often the device was seen to be switched while it was asked to be."""
     return sum(challenge.since < at <= challenge.until for at in device.switched_at) if device else 0
 
 
-def proof_of(device: Stranger | None, *, address: str | None, challenge: Challenge | None = None) -> Proof | None:
+def proof_of(device: UnprovenDevice | None, *, address: str | None, challenge: Challenge | None = None) -> Proof | None:
     """Return what shows that the device is the caller's, or None.
 
     The caller has this public address (None: a private one) and has perhaps been asked to switch the device.

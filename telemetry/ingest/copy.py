@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
@@ -15,8 +16,8 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 
-from devices.registry import Entry, registry
-from devices.shelly_models import Bounds, bounds_of
+from devices.registry import RegisteredDevice, fetch_devices, registry
+from devices.shelly_models import Bounds
 from telemetry.constants import SURELY_RECENT
 from telemetry.ingest import sql
 from telemetry.ingest.late_counters import Neighbours, fitting, pair_of
@@ -31,6 +32,8 @@ STATEMENT_TIMEOUT_MS = 8_000
 CLOCK_EVERY_S = 60.0
 CONNECT_TIMEOUT_S = 5
 APPLICATION_NAME = "ecowatt-writer"
+# The samples of each sender, by MAC: one MAC may come several times.
+Batch = Sequence[tuple[str, Sequence[Sample]]]
 # A connection that was cut off silently is noticed in seconds.
 DEFAULTS = {
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -50,11 +53,11 @@ def database_conninfo() -> str:
     return make_conninfo("", **ours)
 
 
-class Saved(NamedTuple):
+class Stored(NamedTuple):
     """The registered devices among those of a batch, by MAC, and the MACs of which something was beyond the device's bounds."""
 
-    known: dict[str, Entry]
-    cut: set[str]
+    devices: dict[str, RegisteredDevice]
+    beyond_bounds: set[str]
 
 
 def within(bounds: Bounds, samples: Sequence[Sample]) -> list[Sample]:
@@ -63,12 +66,12 @@ def within(bounds: Bounds, samples: Sequence[Sample]) -> list[Sample]:
     return [one for one in samples if one.channel in channels and -most_w <= one.power_w <= most_w]
 
 
-def _allowed(readings: Sequence[tuple[str, Sequence[Sample]]], known: dict[str, Entry]) -> tuple[Rows, Saved]:
-    """Return what may be true of active devices, and whose is cut; once for each reading, so without a call for each."""
+def _allowed(batch: Batch, devices: dict[str, RegisteredDevice]) -> tuple[Rows, Stored]:
+    """Return what may be true of active devices, and of whom something is left out; without a call for each reading, for speed."""
     rows: Rows = []
-    cut: set[str] = set()
-    for mac, samples in readings:
-        device = known.get(mac)
+    beyond_bounds: set[str] = set()
+    for mac, samples in batch:
+        device = devices.get(mac)
         if device is None or not device.is_active:
             continue
         device_id, channels, most_w = device.device_id, device.bounds.channels, device.bounds.max_power_w
@@ -76,46 +79,50 @@ def _allowed(readings: Sequence[tuple[str, Sequence[Sample]]], known: dict[str, 
             if sample.channel in channels and -most_w <= sample.power_w <= most_w:
                 rows.append((device_id, sample))
             else:
-                cut.add(mac)
-    return rows, Saved(known, cut)
+                beyond_bounds.add(mac)
+    return rows, Stored(devices, beyond_bounds)
 
 
-class Store:
-    """One database connection that stores readings; renewed when it was lost."""
+class ReadingTable:
+    """The readings' table, over one database connection that is renewed when it was lost."""
 
     def __init__(self) -> None:
-        """Connect to nothing yet."""
-        self._conninfo = database_conninfo()
+        self.conninfo = database_conninfo()
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._usual: dict[Series, int] = {}  # the usual kind of each channel that is known, and the kind of each other series
         self._returns = Returns()
         self._complaints = Complaints()
         self._database_time: tuple[datetime, float] | None = None  # and when it was that, by time.monotonic()
 
-    async def save(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> Saved:
+    async def store(self, batch: Batch) -> Stored:
         """Store the samples of registered and active devices, by MAC, in one commit. What is beyond a device's bounds is left out.
 
         A connection that went stale is renewed once. Raises psycopg.Error, OSError (TimeoutError where the database stalls).
         """
         fresh = self._connection is None
         try:
-            return await self._attempt(readings)
+            return await self._attempt(batch)
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
             await self.close()
             if fresh:
                 raise
-        return await self._attempt(readings)
+        return await self._attempt(batch)
+
+    @property
+    def backend_pid(self) -> int | None:
+        """The number of the database's process that serves the connection, None where there is none."""
+        return self._connection.info.backend_pid if self._connection else None
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Disconnect."""
         if self._connection is not None:
             stale, self._connection = self._connection, None
             self._database_time = None
             await stale.close()
 
-    async def _attempt(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> Saved:
+    async def _attempt(self, batch: Batch) -> Stored:
         """Save within ATTEMPT_TIMEOUT_S. Raises TimeoutError."""
-        saving = asyncio.create_task(self._save(readings))
+        saving = asyncio.create_task(self._save(batch))
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
                 return await asyncio.shield(saving)
@@ -125,22 +132,16 @@ class Store:
                 saving.cancel()
                 await asyncio.gather(saving, return_exceptions=True)
 
-    async def _save(self, readings: Sequence[tuple[str, Sequence[Sample]]]) -> Saved:
+    async def _save(self, batch: Batch) -> Stored:
         if self._connection is None:
-            self._connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+            self._connection = await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
         now = await self._database_now(self._connection)
-        known = await registry().lookup({mac for mac, _samples in readings}, self._fetch)
-        rows, saved = _allowed(readings, known)
+        devices = await registry().lookup({mac for mac, _samples in batch}, partial(fetch_devices, self._connection))
+        rows, saved = _allowed(batch, devices)
         rows = await self._returns.honest(rows, self._returning)
         if rows and not await self._copy(self._plain(rows, now)):
             await self._store(self._connection, await self._fitting(self._connection, rows, now))
         return saved
-
-    async def _fetch(self, macs: list[str]) -> dict[str, Entry]:
-        assert self._connection is not None
-        cursor = await self._connection.execute(sql.DEVICES_BY_MAC, [macs])
-        rows = await cursor.fetchall()
-        return {mac: Entry(pk, active, proven, bounds_of(model, named)) for mac, pk, active, proven, model, named in rows}
 
     async def _returning(self, series: Sequence[Series]) -> dict[Series, bool]:
         assert self._connection is not None

@@ -1,4 +1,4 @@
-"""POST /api/v1/ingest/shelly: the readings' way in over HTTP, an ASGI application beside Django's stack.
+"""POST /api/v1/ingest/shelly: readings over HTTP, an ASGI application beside Django's stack.
 
 It skips Django's middleware on purpose: this is the busiest path of the system, and it needs no session, user or language.
 """
@@ -11,17 +11,18 @@ import orjson
 from django.conf import settings
 
 from common.client_addresses import client_address, household_of
-from devices.discovery import PRIVATE, Stranger
+from devices.discovery import PRIVATE, UnprovenDevice
+from devices.presence.reporter import presence_reporter
 from telemetry.ingest.clock import own_second, trusted_time
 from telemetry.ingest.message_limits import MinuteLimit, seconds_left
-from telemetry.ingest.mqtt_activity import HEARD_S, KEPT_S, notified
+from telemetry.ingest.mqtt_activity import FRAMES_LATE_S, KEPT_S, mqtt_activity
 from telemetry.ingest.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
 from telemetry.shelly.samples import PayloadError, Sample
 from telemetry.shelly.status import is_switched_on, parse_status
 
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Event = dict[str, Any]  # of ASGI, or the scope of a request
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
 Answer = tuple[int, bytes, list[tuple[bytes, bytes]]]
 
 
@@ -47,21 +48,21 @@ BEYOND_MODEL = PayloadError(
 _of_address, _of_device = MinuteLimit(), MinuteLimit()
 
 
-class HungUp(Exception):
+class Disconnected(Exception):
     """The sender went away before the end of the body."""
 
 
-async def ingest(scope: Message, receive: Receive, send: Send) -> None:
+async def shelly_endpoint(scope: Event, receive: Receive, send: Send) -> None:
     """Store a Shelly's status and answer once it is committed."""
     try:
         status, body, headers = await _answer(scope, receive)
-    except HungUp:
+    except Disconnected:
         return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
-async def _answer(scope: Message, receive: Receive) -> Answer:
+async def _answer(scope: Event, receive: Receive) -> Answer:
     if scope["method"] != "POST":
         return METHOD_NOT_ALLOWED
     address = household_of(_client(scope))
@@ -76,18 +77,18 @@ async def _answer(scope: Message, receive: Receive) -> Answer:
         return unprocessable(error)
     if not _of_device.admits(mac, settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE):
         return too_many()
-    return await _taken_in(body, address, mac, samples)
+    return await _stored(body, address, mac, samples)
 
 
-async def _taken_in(body: bytes, address: str | None, mac: str, samples: list[Sample]) -> Answer:
+async def _stored(body: bytes, address: str | None, mac: str, samples: list[Sample]) -> Answer:
     now = datetime.now(UTC)
     time = trusted_time(samples[0].time, now)  # a message has one
     has_clock = time is samples[0].time
     timed = [sample._replace(time=own_second(time) if has_clock else time) for sample in samples]
-    silent_s = now.timestamp() - await notified().last(mac)
-    stored = _beside_frames(timed, silent_s, has_clock=has_clock)
+    since_frame_s = now.timestamp() - await mqtt_activity().last_frame(mac)
+    counted = _beside_frames(timed, since_frame_s, has_clock=has_clock)
     try:
-        outcomes = await writer().store([(mac, stored)], [] if stored else [(mac, timed)])
+        outcomes = await writer().store({mac: counted}, {} if counted else {mac: timed})
     except Refused:
         return unprocessable(IMPOSSIBLE)
     except DatabaseAway:
@@ -95,40 +96,48 @@ async def _taken_in(body: bytes, address: str | None, mac: str, samples: list[Sa
     except Overloaded:
         return BUSY
     outcome = outcomes[mac]
-    if outcome in (Outcome.UNKNOWN, Outcome.UNPROVEN):
-        stranger = _stranger(address, body, mac, timed)
-        writer().presence.stranger(stranger._replace(is_claimed=outcome is Outcome.UNPROVEN))
-    if outcome is not Outcome.UNKNOWN:
-        writer().presence.alive(mac, now.timestamp())
-    return OUTCOMES[outcome]
+    if outcome.device is not None:
+        presence_reporter().alive(outcome.device.device_id, now.timestamp())
+    if outcome.needs_proof:
+        device = _unproven(address, body, mac, timed)
+        presence_reporter().unproven(device._replace(is_claimed=outcome.device is not None))
+    return _answer_of(outcome)
 
 
-def _stranger(address: str | None, body: bytes, mac: str, samples: list[Sample]) -> Stranger:
+def _answer_of(outcome: Outcome) -> Answer:
+    if outcome.device is None:
+        return UNKNOWN
+    if not outcome.device.is_active:
+        return INACTIVE
+    return unprocessable(BEYOND_MODEL) if outcome.is_partial else RECEIVED
+
+
+def _unproven(address: str | None, body: bytes, mac: str, samples: list[Sample]) -> UnprovenDevice:
     power_w = sum(sample.power_w for sample in samples)
-    return Stranger(mac, "", power_w, address, is_on=is_switched_on(orjson.loads(body), power_w), place=address or PRIVATE)
+    return UnprovenDevice(mac, "", power_w, address, is_on=is_switched_on(orjson.loads(body), power_w), place=address or PRIVATE)
 
 
-def _beside_frames(samples: list[Sample], silent_s: float, *, has_clock: bool) -> list[Sample]:
-    """Return what makes readings, of a device whose frames came so long ago over MQTT.
+def _beside_frames(samples: list[Sample], since_frame_s: float, *, has_clock: bool) -> list[Sample]:
+    """Return what makes readings, of a device whose last frame came over MQTT so long ago.
 
-    Its frames tell all that a script posts without the device's clock and counter. A counter on our clock beside one on the device's
+    Its frames say all that a script posts without the device's clock and counter. A counter on our clock beside one on the device's
     would be energy that nobody used, also where frames are only late.
     """
-    if silent_s > KEPT_S or (has_clock and all(one.energy_wh is not None for one in samples)):
+    if since_frame_s > KEPT_S or (has_clock and all(one.energy_wh is not None for one in samples)):
         return samples
-    if silent_s < HEARD_S:
+    if since_frame_s < FRAMES_LATE_S:
         return []
     return samples if has_clock else [one._replace(energy_wh=None, returned_wh=None) for one in samples]
 
 
-def _client(scope: Message) -> str | None:
+def _client(scope: Event) -> str | None:
     peer = scope.get("client")
     forwarded = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
     return client_address(peer[0] if peer else None, forwarded, settings.PROXY_COUNT)
 
 
-async def _read(scope: Message, receive: Receive) -> bytes | None:
-    """Return the body, or None where it is over the limit (announced or not). Raises HungUp: half a body is none."""
+async def _read(scope: Event, receive: Receive) -> bytes | None:
+    """Return the body, or None where it is over the limit (announced or not). Raises Disconnected: half a body is none."""
     limit = settings.TELEMETRY_BODY_LIMIT_BYTES
     announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     if announced.isdigit() and int(announced) > limit:
@@ -137,7 +146,7 @@ async def _read(scope: Message, receive: Receive) -> bytes | None:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise HungUp
+            raise Disconnected
         body += bytes(message.get("body", b""))
         if len(body) > limit:
             return None
@@ -146,7 +155,7 @@ async def _read(scope: Message, receive: Receive) -> bytes | None:
 
 
 def too_many() -> Answer:
-    """Return the answer to who has sent more than a meter has to say, until the next minute."""
+    """Return the answer to a sender past its limit, with the seconds until the next minute."""
     detail = {"detail": "Demasiadas peticiones. Inténtalo de nuevo más tarde."}
     return _json(429, detail, (b"retry-after", b"%d" % seconds_left()))
 
@@ -155,12 +164,3 @@ def unprocessable(error: PayloadError) -> Answer:
     """Return the answer to a body that can't be read or be true."""
     place = ["body", *(error.field.split(".") if error.field else ())]
     return _json(422, {"detail": [{"type": "value_error", "loc": place, "msg": str(error), "input": None}]})
-
-
-OUTCOMES = {
-    Outcome.STORED: RECEIVED,
-    Outcome.UNPROVEN: RECEIVED,
-    Outcome.PARTLY: unprocessable(BEYOND_MODEL),
-    Outcome.UNKNOWN: UNKNOWN,
-    Outcome.INACTIVE: INACTIVE,
-}

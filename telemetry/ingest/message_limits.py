@@ -1,4 +1,8 @@
-"""How often one sender may speak: what is beyond it is no meter. Counted by each process, in its memory."""
+"""How many messages a minute one sender may send: what is beyond it is no meter. Counted by each process, in its memory.
+
+Not REST framework's throttle: a reading over HTTP is answered beside Django's stack, in 0.25 ms, while a view that does nothing takes
+1.8 ms in it (docs/performance.md), and the throttle asks the cache twice on top.
+"""
 
 import time
 from collections.abc import Hashable
@@ -10,7 +14,6 @@ class MinuteLimit:
     """Counts by key, from zero with every minute of the clock."""
 
     def __init__(self) -> None:
-        """Start at zero."""
         self._minute = 0
         self._counts: dict[Hashable, int] = {}
 

@@ -8,13 +8,6 @@ from telemetry.constants import LATE_AFTER
 from telemetry.shelly.component_kinds import CHANNELS
 from telemetry.shelly.samples import Sample
 
-# The registered devices among some MACs, with the channels that their owners named. Parameter: mac[].
-DEVICES_BY_MAC = """
-SELECT hardware_id, id::int, is_active, proven_at IS NOT NULL, model,
-    ARRAY(SELECT number::int FROM devices_channel c WHERE c.device_id = d.id)
-FROM devices_device d WHERE hardware_id = ANY(%s) AND retired_at IS NULL
-"""
-
 # A device's id and what a sample says of it, in the sample's order.
 COPIED = Columns((*READING_KEY, *READING_VALUES))
 COPY_READINGS = f"COPY telemetry_reading ({COPIED.listed}) FROM STDIN (FORMAT binary)"

@@ -5,19 +5,16 @@ its readings, so an answer is a promise.
 """
 
 import asyncio
-from collections.abc import Sequence
-from enum import Enum
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import psycopg
 import structlog
 from django.conf import settings
 
-from common.async_tasks import end
-from devices.registry import Entry
-from telemetry.ingest.copy import Saved, Store, within
-from telemetry.ingest.reporters import PresenceOutlet
+from common.async_tasks import OnePerLoop, end
+from devices.registry import RegisteredDevice
+from telemetry.ingest.copy import ReadingTable, Stored, within
 from telemetry.live.publisher import LivePublisher
 from telemetry.shelly.samples import Sample
 
@@ -25,20 +22,24 @@ log = structlog.get_logger(__name__)
 
 BATCH_LIMIT = 5_000
 
+SamplesByMac = Mapping[str, Sequence[Sample]]
 
-class Outcome(Enum):
-    """What became of a sender's readings."""
 
-    STORED = "stored"
-    UNPROVEN = "unproven"
-    PARTLY = "partly"  # what is beyond the device's bounds is left out
-    UNKNOWN = "unknown"
-    INACTIVE = "inactive"
+class Outcome(NamedTuple):
+    """What became of a device's samples. device: None where no home has registered it. is_partial: some were beyond its bounds."""
+
+    device: RegisteredDevice | None
+    is_partial: bool = False
 
     @property
     def is_stored(self) -> bool:
-        """Whether what may be true of the readings is in the database; of an unproven device it is, too."""
-        return self in (Outcome.STORED, Outcome.UNPROVEN, Outcome.PARTLY)
+        """Whether what may be true of the samples is in the database; of an unproven device it is, too."""
+        return self.device is not None and self.device.is_active
+
+    @property
+    def needs_proof(self) -> bool:
+        """Whether no home has the device, or one without a proof, so that what it sent may show whose it is."""
+        return self.device is None or (self.device.is_active and not self.device.is_proven and not self.is_partial)
 
 
 class Overloaded(Exception):
@@ -53,79 +54,74 @@ class Refused(DatabaseAway):
     """The database refuses a value among the readings, and would again."""
 
 
-Readings = Sequence[tuple[str, Sequence[Sample]]]
+class _Queued(NamedTuple):
+    """What one sender waits for."""
 
-
-class _Entry(NamedTuple):
-    readings: Readings
-    shown: Readings
+    samples: SamplesByMac
+    shown: SamplesByMac
     size: int
-    answer: "asyncio.Future[dict[str, Outcome]]"
+    outcomes: "asyncio.Future[dict[str, Outcome]]"
 
 
 class Writer:
     """Stores readings for the senders of one event loop, over one database connection of its own."""
 
     def __init__(self) -> None:
-        """Connect to nothing yet."""
-        self._queue: asyncio.Queue[_Entry] = asyncio.Queue()
+        self._queue: asyncio.Queue[_Queued] = asyncio.Queue()
         self._waiting = 0
-        self._store = Store()
+        self.table = ReadingTable()
         self._publisher = LivePublisher()
-        self.presence = PresenceOutlet()
         self._task = asyncio.create_task(self._run())
 
-    async def store(self, readings: Readings, shown: Readings = ()) -> dict[str, Outcome]:
-        """Store samples, each with a time, by MAC; return what became of each MAC's after the commit.
+    async def store(self, samples: SamplesByMac, shown: SamplesByMac | None = None) -> dict[str, Outcome]:
+        """Store samples, each with a time; return by MAC what became of them, after the commit.
 
-        Those of `shown`, which is for MACs among these, go to phones and are not stored.
+        Those of `shown`, of MACs among these, go to phones and are not stored.
         Raises Overloaded, DatabaseAway, Refused: then nothing of it may be taken as stored, and storing it again is harmless.
         """
         if self._task.done():
             raise DatabaseAway
-        size = sum([len(samples) for _mac, samples in readings])
+        size = sum(map(len, samples.values()))
         if self._waiting + size > settings.TELEMETRY_QUEUE_LIMIT and self._waiting:
             raise Overloaded
         self._waiting += size
-        entry = _Entry(readings, shown, size, asyncio.get_running_loop().create_future())
-        self._queue.put_nowait(entry)
-        return await entry.answer
+        queued = _Queued(samples, shown or {}, size, asyncio.get_running_loop().create_future())
+        self._queue.put_nowait(queued)
+        return await queued.outcomes
 
     async def close(self) -> None:
-        """Stop, tell whoever still waits that nothing is stored, and let go of the connections."""
-        if _writers.get(asyncio.get_running_loop()) is self:
-            del _writers[asyncio.get_running_loop()]
+        """Stop, answer whoever still waits that nothing is stored, and disconnect."""
+        writer.forget(self)
         await end([self._task])
         while not self._queue.empty():
             _fail([self._queue.get_nowait()])
         await self._publisher.close()
-        await self.presence.close()
-        await self._store.close()
+        await self.table.close()
 
     async def _run(self) -> None:
         while True:
             batch = [await self._queue.get()]
-            rows = batch[0].size
-            while rows < BATCH_LIMIT and not self._queue.empty():
+            size = batch[0].size
+            while size < BATCH_LIMIT and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-                rows += batch[-1].size
+                size += batch[-1].size
             try:
                 await self._write(batch)
             finally:
-                self._waiting -= rows
+                self._waiting -= size
                 _fail(batch)  # whoever has no answer yet, since the writer was closed
 
-    async def _write(self, batch: list[_Entry]) -> None:
+    async def _write(self, batch: list[_Queued]) -> None:
         """Store the batch and answer its senders; one reading that the database refuses fails no other sender's."""
         try:
-            saved = await self._store.save([one for entry in batch for one in entry.readings])
+            stored = await self.table.store([one for queued in batch for one in queued.samples.items()])
         except psycopg.DataError as error:
             log.error("readings refused by the database", readings=len(batch), reason=str(error).strip())
             if len(batch) == 1:
                 _fail(batch, Refused())
             else:
-                for entry in batch:
-                    await self._write([entry])
+                for queued in batch:
+                    await self._write([queued])
         except (psycopg.Error, OSError, TimeoutError) as error:
             log.error("readings not stored", senders=len(batch), error=type(error).__name__, reason=str(error).strip())
             _fail(batch)
@@ -133,42 +129,31 @@ class Writer:
             log.exception("readings not stored")
             _fail(batch)
         else:
-            self._answer(batch, saved)
+            self._answer(batch, stored)
 
-    def _answer(self, batch: list[_Entry], saved: Saved) -> None:
-        known, cut = saved
-        for entry in batch:
-            outcomes = {mac: _outcome(known.get(mac), samples if mac in cut else ()) for mac, samples in entry.readings}
-            if not entry.answer.done():  # a sender that hung up no longer waits
-                entry.answer.set_result(outcomes)
-            for mac, samples in (*entry.readings, *entry.shown):
-                if (device := known.get(mac)) is not None and device.is_active:
-                    is_whole = mac not in cut and not entry.shown
-                    self._publisher.publish(device.device_id, samples if is_whole else within(device.bounds, samples))
-
-
-def _fail(batch: list[_Entry], error: DatabaseAway | None = None) -> None:
-    for entry in batch:
-        if not entry.answer.done():
-            entry.answer.set_exception(error or DatabaseAway())
+    def _answer(self, batch: list[_Queued], stored: Stored) -> None:
+        for queued in batch:
+            outcomes = {mac: _outcome(stored, mac, samples) for mac, samples in queued.samples.items()}
+            if not queued.outcomes.done():  # a sender that hung up no longer waits
+                queued.outcomes.set_result(outcomes)
+            for mac, samples in (*queued.samples.items(), *queued.shown.items()):
+                device, is_partial = outcomes[mac]
+                if device is not None and device.is_active:
+                    is_checked = not is_partial and not queued.shown
+                    self._publisher.publish(device.device_id, samples if is_checked else within(device.bounds, samples))
 
 
-def _outcome(device: Entry | None, suspected: Sequence[Sample]) -> Outcome:
-    if device is None:
-        return Outcome.UNKNOWN
-    if not device.is_active:
-        return Outcome.INACTIVE
-    if suspected and len(within(device.bounds, suspected)) < len(suspected):
-        return Outcome.PARTLY
-    return Outcome.STORED if device.is_proven else Outcome.UNPROVEN
+def _outcome(stored: Stored, mac: str, samples: Sequence[Sample]) -> Outcome:
+    device = stored.devices.get(mac)
+    if device is None or mac not in stored.beyond_bounds:
+        return Outcome(device)
+    return Outcome(device, is_partial=len(within(device.bounds, samples)) < len(samples))  # it may be another sender's alone
 
 
-_writers: "WeakKeyDictionary[asyncio.AbstractEventLoop, Writer]" = WeakKeyDictionary()
+def _fail(batch: list[_Queued], error: DatabaseAway | None = None) -> None:
+    for queued in batch:
+        if not queued.outcomes.done():
+            queued.outcomes.set_exception(error or DatabaseAway())
 
 
-def writer() -> Writer:
-    """Return the writer of the running event loop: one a process in production."""
-    loop = asyncio.get_running_loop()
-    if loop not in _writers:
-        _writers[loop] = Writer()
-    return _writers[loop]
+writer = OnePerLoop(Writer)

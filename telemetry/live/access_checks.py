@@ -8,20 +8,19 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
 from accounts.constants import CHANGES as ACCOUNT_CHANGES
 from accounts.models import Session
 from common.async_database import in_database
-from common.async_tasks import end
+from common.async_tasks import OnePerLoop, end
 from common.redis_channels import listen_for_ever, news
 from common.redis_connections import SUBSCRIBER, async_redis_client
+from common.redis_sender import failures_logged
 from devices.models import Device
 from devices.registry import CHANGES as DEVICE_CHANGES
 from devices.selectors import visible_pairs
-from telemetry.ingest.reporters import away_is_harmless
 from telemetry.live.hub import CloseCode, Frames
 
 CHECK_S = 60.0
@@ -108,19 +107,11 @@ class AccessChecks:
         asked = {frames: self._sockets[frames] for frames in sockets}
         if not asked:
             return
-        with away_is_harmless("who may watch was not looked at: close codes"):
+        with failures_logged("who may watch not checked"):
             over = await in_database(ended, asked.values())
             for frames, access in asked.items():
                 if access in over:
                     frames.end(over[access])
 
 
-_checks: "WeakKeyDictionary[asyncio.AbstractEventLoop, AccessChecks]" = WeakKeyDictionary()
-
-
-def access_checks() -> AccessChecks:
-    """Return the checks of the running event loop: one a process in production."""
-    loop = asyncio.get_running_loop()
-    if loop not in _checks:
-        _checks[loop] = AccessChecks()
-    return _checks[loop]
+access_checks = OnePerLoop(AccessChecks)

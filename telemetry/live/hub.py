@@ -6,14 +6,13 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterable
 from enum import IntEnum
-from weakref import WeakKeyDictionary
 
 import orjson
 
-from common.async_tasks import end
+from common.async_tasks import OnePerLoop, end
 from common.redis_channels import listen_for_ever, news
 from common.redis_connections import SUBSCRIBER, async_redis_client
-from telemetry.ingest.reporters import Outlet
+from common.redis_sender import RedisSender
 from telemetry.live.frames import DeviceState, Heard
 from telemetry.live.publisher import INBOX, NEW_WATCHERS, WATCHERS, Row
 
@@ -61,7 +60,7 @@ class WatchedDevice:
         self.sockets: set[Frames] = set()
 
 
-class Announcements(Outlet):
+class Announcements(RedisSender):
     """Tells writers which devices are watched, many in one round trip where many sockets come at once."""
 
     what = "watched devices"
@@ -177,12 +176,4 @@ class LiveHub:
                 frames.put_nowait(text)
 
 
-_hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, LiveHub]" = WeakKeyDictionary()
-
-
-def hub() -> LiveHub:
-    """Return the hub of the running event loop: one a process in production."""
-    loop = asyncio.get_running_loop()
-    if loop not in _hubs:
-        _hubs[loop] = LiveHub()
-    return _hubs[loop]
+hub = OnePerLoop(LiveHub)

@@ -16,8 +16,8 @@ import orjson
 from common.async_tasks import end
 from common.redis_channels import listen_for_ever, news
 from common.redis_connections import SUBSCRIBER, async_redis_client
+from common.redis_sender import RedisSender
 from telemetry.constants import LATE_AFTER
-from telemetry.ingest.reporters import Outlet
 from telemetry.shelly.samples import Sample
 
 # Entries are `<device id>:<inbox>`.
@@ -44,7 +44,7 @@ def watchers_in(entries: bytes) -> Watchers:
     return found
 
 
-class LivePublisher(Outlet):
+class LivePublisher(RedisSender):
     """Sends stored samples of watched devices, never making the writer wait."""
 
     what = "live frames"

@@ -9,9 +9,10 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from redis.asyncio import Redis
 
-from devices.discovery import Stranger
+from devices.discovery import UnprovenDevice
+from devices.presence.reporter import presence_reporter
 from telemetry.ingest.message_limits import MINUTE_S, MinuteLimit
-from telemetry.ingest.writer import Outcome, writer
+from telemetry.ingest.writer import Outcome
 from telemetry.mqtt.device_state import Memory
 from telemetry.mqtt.drop_log import Tally
 from telemetry.mqtt.status_topics import StatusTopics
@@ -69,7 +70,7 @@ class Intake:
         """Store the readings of a batch, and what is known after it."""
         readings = [(mac, list(samples.values())) for mac, samples in laid.readings.items()]
         outcomes = await store_patiently(readings, self.tally)
-        registered = {mac for mac, outcome in outcomes.items() if outcome is not Outcome.UNKNOWN}
+        registered = {mac for mac, outcome in outcomes.items() if outcome.device is not None}
         changed = {mac: one for mac, one in laid.changed.items() if mac in outcomes and outcomes[mac].is_stored}
         await self._memory.keep(changed, _prefixes(laid.heard, registered))
         _report(laid, outcomes)
@@ -145,18 +146,20 @@ def _prefixes(heard: list[Heard], registered: set[str]) -> dict[str, str]:
 
 
 def _report(laid: Laid, outcomes: dict[str, Outcome]) -> None:
-    """Tell `devices` who is alive, who may be gone, and which strangers speak."""
-    presence = writer().presence
+    """Report who is alive, who may be gone, and what unproven devices sent."""
+    reporter = presence_reporter()
     for mac, notice, at in laid.heard:
         outcome = outcomes.get(mac)
-        if notice.is_online and outcome in (Outcome.UNKNOWN, Outcome.UNPROVEN):
-            stranger = _stranger(mac, notice, power_w(laid.readings[mac]))
-            presence.stranger(stranger._replace(is_claimed=outcome is Outcome.UNPROVEN))
-        if outcome not in (None, Outcome.UNKNOWN):
-            (presence.alive if notice.is_online else presence.doubt)(mac, at)
+        if outcome is None:
+            continue
+        if outcome.device is not None:
+            (reporter.alive if notice.is_online else reporter.last_will)(outcome.device.device_id, at)
+        if notice.is_online and outcome.needs_proof:
+            device = _unproven(mac, notice, power_w(laid.readings[mac]))
+            reporter.unproven(device._replace(is_claimed=outcome.device is not None))
 
 
-def _stranger(mac: str, notice: Notice, watts: float | None) -> Stranger:
+def _unproven(mac: str, notice: Notice, watts: float | None) -> UnprovenDevice:
     has_account = settings.MQTT_DEVICE_ACCOUNTS and names(notice.speaker.prefix, mac)
     is_on = is_switched_on(notice.components, watts)
-    return Stranger(mac, notice.speaker.model, watts, None, has_account=has_account, is_on=is_on)
+    return UnprovenDevice(mac, notice.speaker.model, watts, None, has_account=has_account, is_on=is_on)

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from common.async_database import in_database
 from devices.presence.status_requests import note_prefixes
 from devices.selectors import macs_by_whole_prefix
-from telemetry.ingest.mqtt_activity import NotifiedTeller
+from telemetry.ingest.mqtt_activity import LastFrameLog
 from telemetry.mqtt.topic_prefixes import SILENT_S, names
 from telemetry.shelly.merge import UNHEARD, Remembered, remembered
 
@@ -65,7 +65,7 @@ class Memory:
         self._own: OrderedDict[str, Remembered] = OrderedDict()
         self._prefixes: OrderedDict[str, str] = OrderedDict()
         self._told: dict[str, str] = {}
-        self._teller = NotifiedTeller()
+        self._teller = LastFrameLog()
         self._told_since = time.monotonic()
         self._unknown: dict[str, float] = {}
         self.unproved: set[str] = set()
@@ -88,8 +88,8 @@ class Memory:
             texts = [orjson.dumps(_written(one)) for one in changed.values()]
             sizes = "".join(f"{len(text):08}" for text in texts)
             await self._ask(lambda: self._write(args=[STATUS, KEPT_S, "".join(changed), sizes, b"".join(texts)]))
-        if notified := self._teller.fresh({mac: one.notified for mac, one in changed.items() if one.notified}):
-            await self._ask(lambda: self._teller.tell(self._store, notified))
+        if notified := self._teller.due({mac: one.notified for mac, one in changed.items() if one.notified}):
+            await self._ask(lambda: self._teller.write(self._store, notified))
         if time.monotonic() - self._told_since > PREFIXES_LIFE_S or len(self._told) > MOST_PREFIXES:
             self._told, self._told_since = {}, time.monotonic()
         if fresh := {mac: prefix for mac, prefix in prefixes.items() if self._told.get(mac) != prefix}:

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from common.async_tasks import end
 from common.redis_connections import INGEST, async_redis_client
 from devices.presence.presence import sweep
+from devices.presence.reporter import presence_reporter
 from devices.presence.status_requests import to_ask
 from devices.registry import registry
 from telemetry.constants import RPC_REPLIES
@@ -105,6 +106,7 @@ class Ingest:
     async def _end(self, tasks: Sequence["asyncio.Task[Any]"]) -> None:
         await end(tasks)
         await writer().close()
+        await presence_reporter().close()
         await registry().close()
         await self._store.aclose()
 

@@ -17,7 +17,7 @@ async def store_patiently(readings: Readings, tally: Tally) -> dict[str, Outcome
     pause = RETRY_S
     while readings:
         try:
-            outcomes = await writer().store(readings)
+            outcomes = await writer().store(dict(readings))
         except Refused:
             return await _store_apart(readings, tally)
         except (DatabaseAway, Overloaded):
@@ -45,6 +45,7 @@ def _count(readings: Readings, outcomes: dict[str, Outcome], tally: Tally) -> No
     for mac, samples in readings:
         if samples:
             outcome = outcomes[mac]
-            if outcome is Outcome.PARTLY:
+            if outcome.is_partial:
                 tally.refuse(mac, "a channel or a power beyond its model")
-            tally.counts["readings" if outcome.is_stored else f"of {outcome.value} devices"] += len(samples)
+            kind = "of inactive devices" if outcome.device else "of unknown devices"
+            tally.counts["readings" if outcome.is_stored else kind] += len(samples)

@@ -16,9 +16,11 @@ from django.db import connections
 from accounts.models import Home
 from common.testing import await_true, free_port, listens
 from devices.models import Device
+from devices.presence.reporter import presence_reporter
+from devices.registry import registry
 from ecowatt.asgi import application
 from ecowatt.env_files import ROOT
-from telemetry.ingest import writer as writing
+from telemetry.ingest.writer import writer
 from telemetry.tests.mosquitto import MACS
 from telemetry.tests.processes import Process, database_url, ingest_process
 
@@ -28,7 +30,14 @@ async def shelly() -> AsyncIterator[httpx.AsyncClient]:
     """A client that posts to the web application in this process, whose writer ends with the test."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://testserver") as client:
         yield client
-    await writing.writer().close()
+    await close_ingest()
+
+
+async def close_ingest() -> None:
+    """Close what storing readings has opened in this event loop, and the database's connections."""
+    await writer().close()
+    await presence_reporter().close()
+    await registry().close()
     await sync_to_async(connections.close_all)()
 
 

@@ -13,37 +13,37 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import Home
-from devices.discovery import FACTS, HEARD, Stranger, note_strangers
+from devices.discovery import FACTS, UNPROVEN, UnprovenDevice, note_unproven
 from devices.models import Device
 
 PATH, PROOF = "/api/v1/devices/", "/api/v1/devices/proof"
 MAC = "34987ae4d353"
 HOUSE, ELSEWHERE = "189.203.1.2", "187.190.7.8"
 BODY = {"dev_hardware_id": MAC, "dev_name": "Cocina"}
-POSTED = Stranger(MAC, "", 40.0, HOUSE, place=HOUSE, is_on=True)
-ON_A_BROKER = Stranger(MAC, "shellyplus1pm", 40.0, None, has_account=True)
+POSTED = UnprovenDevice(MAC, "", 40.0, HOUSE, place=HOUSE, is_on=True)
+ON_A_BROKER = UnprovenDevice(MAC, "shellyplus1pm", 40.0, None, has_account=True)
 
 
 @pytest.fixture(autouse=True)
 def store() -> Iterator[redis.Redis]:
     with redis.Redis.from_url(configured.REDIS_URL) as client:
-        client.delete(HEARD, FACTS)
+        client.delete(UNPROVEN, FACTS)
         yield client
-        client.delete(HEARD, FACTS)
+        client.delete(UNPROVEN, FACTS)
 
 
 @async_to_sync
-async def note(*strangers: Stranger) -> None:
+async def note(*devices: UnprovenDevice) -> None:
     async with redis.asyncio.Redis.from_url(configured.REDIS_URL) as client:
-        for stranger in strangers:
-            await note_strangers(client, [stranger], time.time())
+        for device in devices:
+            await note_unproven(client, [device], time.time())
 
 
 def register(client: APIClient, address: str = ELSEWHERE) -> Any:
     return client.post(PATH, BODY, format="json", REMOTE_ADDR=address)
 
 
-def switch(times: int, device: Stranger = POSTED) -> None:
+def switch(times: int, device: UnprovenDevice = POSTED) -> None:
     note(device, *(device._replace(is_on=bool(turn % 2)) for turn in range(times)))
 
 
@@ -62,7 +62,7 @@ def test_a_device_with_an_account_of_its_own_is_claimed_for_good(api: APIClient,
 
 
 @pytest.mark.parametrize("heard", [[], [POSTED], [POSTED, POSTED._replace(address=ELSEWHERE, place=ELSEWHERE)]])
-def test_any_other_is_claimed_without_a_proof(api: APIClient, heard: list[Stranger]) -> None:
+def test_any_other_is_claimed_without_a_proof(api: APIClient, heard: list[UnprovenDevice]) -> None:
     note(*heard)
     answer = register(api, "201.1.2.3")
     assert (answer.status_code, answer.json()["dev_proven"]) == (201, False)

@@ -9,32 +9,32 @@ import redis
 from asgiref.sync import async_to_sync
 from django.conf import settings as configured
 
-from devices.discovery import FACTS, HEARD, KEPT_S, Stranger, note_strangers, seen_among
+from devices.discovery import FACTS, KEPT_S, UNPROVEN, UnprovenDevice, note_unproven, seen_among
 from devices.ownership.proofs import LEAST_SWITCHINGS, MOST_SWITCHINGS_ASKED, Challenge, Proof, proof_of, switchings_seen
 from devices.ownership.switch_challenges import challenge_start, challenges_of
 
 MAC = "34987ae4d353"
 HOUSE, ELSEWHERE = "189.203.1.2", "187.190.7.8"
 NOW = 1_800_000_000.0
-POSTED = Stranger(MAC, "", 40.0, HOUSE, place=HOUSE, is_on=True)
+POSTED = UnprovenDevice(MAC, "", 40.0, HOUSE, place=HOUSE, is_on=True)
 ASKED = Challenge(3, NOW, NOW + 90)
 
 
 @pytest.fixture
 def store() -> Iterator[redis.Redis]:
     with redis.Redis.from_url(configured.REDIS_URL) as client:
-        client.delete(HEARD, FACTS)
+        client.delete(UNPROVEN, FACTS)
         yield client
-        client.delete(HEARD, FACTS)
+        client.delete(UNPROVEN, FACTS)
 
 
 @async_to_sync
-async def note(stranger: Stranger, at: float) -> None:
+async def note(device: UnprovenDevice, at: float) -> None:
     async with redis.asyncio.Redis.from_url(configured.REDIS_URL) as client:
-        await note_strangers(client, [stranger], at)
+        await note_unproven(client, [device], at)
 
 
-def seen(store: Any, at: float) -> Stranger | None:
+def seen(store: Any, at: float) -> UnprovenDevice | None:
     return seen_among(store, [MAC], now=at).get(MAC)
 
 
@@ -57,7 +57,7 @@ def seen(store: Any, at: float) -> Stranger | None:
         (POSTED._replace(places=(ELSEWHERE, "private"), switched_at=(NOW + 1, NOW + 30, NOW + 60)), None),
     ],
 )
-def test_a_proof_is_what_only_the_holder_of_the_device_can_show(device: Stranger | None, proof: Proof | None) -> None:
+def test_a_proof_is_what_only_the_holder_of_the_device_can_show(device: UnprovenDevice | None, proof: Proof | None) -> None:
     assert proof_of(device, address=HOUSE, challenge=ASKED) is proof
 
 
@@ -82,7 +82,7 @@ def test_switchings_and_places_are_remembered_with_the_device(store: redis.Redis
 
 def test_a_place_counts_for_an_hour(store: redis.Redis) -> None:
     note(POSTED, NOW)
-    note(Stranger(MAC, "shellypro4pm", None, None, has_account=True), NOW + KEPT_S - 1)
+    note(UnprovenDevice(MAC, "shellypro4pm", None, None, has_account=True), NOW + KEPT_S - 1)
     found = seen(store, NOW + KEPT_S)
     assert found is not None
     assert (found.places, found.model, found.has_account) == (("broker",), "shellypro4pm", True)

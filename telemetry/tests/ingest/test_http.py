@@ -21,7 +21,7 @@ from devices.models import Device
 from devices.services import device_register, device_retire, device_toggle
 from telemetry.ingest import writer as writing
 from telemetry.ingest.copy import APPLICATION_NAME, database_conninfo
-from telemetry.ingest.http import ingest
+from telemetry.ingest.http import shelly_endpoint
 from telemetry.models import LateSpan, Reading
 from telemetry.shelly.samples import Sample
 from telemetry.tests.shelly.test_status import EXPECTED, status_of
@@ -132,7 +132,8 @@ async def test_a_batch_with_a_reading_that_is_there_already_stores_the_others(sh
     now = datetime.now(UTC).replace(microsecond=0)
     for seconds in ([9], [9, 8], [9, 8, 7]):
         samples = [Sample(0, now - timedelta(seconds=age), 5.0, None, None, float(age), None) for age in seconds]
-        assert await writing.writer().store([(MAC.lower(), samples)]) == {MAC.lower(): writing.Outcome.STORED}
+        outcomes = await writing.writer().store({MAC.lower(): samples})
+        assert {mac: (one.is_stored, one.is_partial) for mac, one in outcomes.items()} == {MAC.lower(): (True, False)}
     assert [r.energy_wh for r in await readings()] == [9.0, 8.0, 7.0]
 
 
@@ -236,14 +237,14 @@ async def test_the_writer_goes_on_after_its_connection_was_cut(shelly: httpx.Asy
 async def test_a_database_that_is_away_is_503_and_the_way_in_recovers(
     shelly: httpx.AsyncClient, meter: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = writing.writer()
-    there = service._store._conninfo
-    service._store._conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
+    table = writing.writer().table
+    there = table.conninfo
+    table.conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
     answer = await shelly.post(PATH, json=body())
     assert answer.status_code == 503
     assert "base de datos" in answer.json()["detail"]
     assert answer.headers["retry-after"] == "5"
-    service._store._conninfo = there
+    table.conninfo = there
     assert (await shelly.post(PATH, json=body())).status_code == 200
 
 
@@ -252,24 +253,23 @@ async def test_a_database_that_stalls_is_503_and_the_way_in_recovers(
 ) -> None:
     monkeypatch.setattr("telemetry.ingest.copy.ATTEMPT_TIMEOUT_S", 0.5)
     await shelly.post(PATH, json=body(1))
-    service = writing.writer()
-    there = service._store._conninfo
-    assert service._store._connection is not None
-    backend = service._store._connection.info.backend_pid
-    with stalled(backend):
-        service._store._conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
+    table = writing.writer().table
+    there = table.conninfo
+    with stalled(table.backend_pid):
+        table.conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
         async with asyncio.timeout(60):
             answers = await asyncio.gather(*(shelly.post(PATH, json=body(2)) for _ in range(3)))
         assert {answer.status_code for answer in answers} == {503}
-        service._store._conninfo = there
+        table.conninfo = there
     monkeypatch.undo()
     assert (await shelly.post(PATH, json=body(3))).status_code == 200
     assert [r.power_w for r in await readings() if r.power_w != 2] == [1, 3]
 
 
 @contextlib.contextmanager
-def stalled(backend: int) -> Iterator[None]:
+def stalled(backend: int | None) -> Iterator[None]:
     """Stop a server process of ours for a while: it keeps its connection and answers nothing."""
+    assert backend is not None, "the writer is not connected"
     try:
         os.kill(backend, signal.SIGSTOP)
     except (ProcessLookupError, PermissionError):
@@ -285,9 +285,7 @@ async def test_a_stalled_connection_is_replaced_and_the_sender_knows_nothing_of_
 ) -> None:
     await shelly.post(PATH, json=body(1))
     monkeypatch.setattr("telemetry.ingest.copy.ATTEMPT_TIMEOUT_S", 2)
-    store = writing.writer()._store
-    assert store._connection is not None
-    with stalled(store._connection.info.backend_pid):
+    with stalled(writing.writer().table.backend_pid):
         assert (await shelly.post(PATH, json=body(2))).status_code == 200
     assert [r.power_w for r in await readings()] == [1, 2]
 
@@ -295,16 +293,16 @@ async def test_a_stalled_connection_is_replaced_and_the_sender_knows_nothing_of_
 async def test_closing_the_writer_answers_everybody_and_makes_room_for_another(shelly: httpx.AsyncClient, meter: Device) -> None:
     closed = writing.writer()
     sample = Sample(0, datetime.now(UTC), 1.0, None, None, None, None)
-    waiting = [asyncio.create_task(closed.store([(MAC.lower(), [sample])])) for _ in range(3)]
+    waiting = [asyncio.create_task(closed.store({MAC.lower(): [sample]})) for _ in range(3)]
     for _ in range(2):
         await asyncio.sleep(0)
-    waiting.append(asyncio.create_task(closed.store([(MAC.lower(), [sample])])))
+    waiting.append(asyncio.create_task(closed.store({MAC.lower(): [sample]})))
     await asyncio.sleep(0)
     await closed.close()
     answers = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10)
     assert [type(answer) for answer in answers] == [writing.DatabaseAway] * 4
     with pytest.raises(writing.DatabaseAway):
-        await asyncio.wait_for(closed.store([(MAC.lower(), [sample])]), 10)
+        await asyncio.wait_for(closed.store({MAC.lower(): [sample]}), 10)
     assert (await shelly.post(PATH, json=body())).status_code == 200
 
 
@@ -332,8 +330,8 @@ async def test_readings_are_noted_as_late_by_the_databases_clock(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + timedelta(seconds=seconds)
 
-    for module in ("store", "ingest"):
-        monkeypatch.setattr(f"telemetry.{module}.datetime", Wrong)
+    for module in ("copy", "http"):
+        monkeypatch.setattr(f"telemetry.ingest.{module}.datetime", Wrong)
     for _ in range(3):
         assert (await shelly.post(PATH, json=body())).status_code == 200
     assert len(await late_times()) == (3 if seconds < 0 else 0)
@@ -349,7 +347,7 @@ async def test_half_a_body_is_not_stored(shelly: httpx.AsyncClient, meter: Devic
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await ingest({"type": "http", "method": "POST", "headers": []}, receive, send)
+    await shelly_endpoint({"type": "http", "method": "POST", "headers": []}, receive, send)
     assert sent == []
     assert await readings() == []
 

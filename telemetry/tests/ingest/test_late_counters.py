@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
 
 from devices.models import Device
-from telemetry.ingest import writer as writing
+from telemetry.ingest.writer import writer
 from telemetry.models import FiveMinutes, Reading
 from telemetry.rollup import run as rollups
 from telemetry.shelly.component_kinds import Kind
 from telemetry.shelly.samples import Sample
+from telemetry.tests.conftest import close_ingest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MAC = "a8032412c3d4"
@@ -27,11 +27,11 @@ async def store() -> AsyncIterator[Store]:
         for minutes, both, *returned in said:
             time, back = start + timedelta(minutes=minutes), returned[0] if returned else 0.0
             one = Sample(0, time, 120.0, 127.0, 1.0, both - back, back, Kind.SWITCH)
-            assert await writing.writer().store([(MAC, [one])]) == {MAC: writing.Outcome.STORED}
+            outcome = (await writer().store({MAC: [one]}))[MAC]
+            assert (outcome.is_stored, outcome.is_partial) == (True, False)
 
     yield say
-    await writing.writer().close()
-    await sync_to_async(connections.close_all)()
+    await close_ingest()
 
 
 @pytest.fixture

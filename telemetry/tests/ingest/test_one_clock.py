@@ -11,16 +11,14 @@ import orjson
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connections
 from redis.asyncio import Redis
 
 from devices.models import Device
-from devices.registry import registry
 from ecowatt.asgi import application
-from telemetry.ingest import writer as writing
 from telemetry.models import FiveMinutes, Reading
 from telemetry.mqtt.batches import Intake, Message
 from telemetry.rollup import run as rollups
+from telemetry.tests.conftest import close_ingest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MAC = "a8032412c3d4"
@@ -36,9 +34,7 @@ async def store() -> AsyncIterator[Redis]:
     client = Redis.from_url(settings.REDIS_URL)
     yield client
     await client.aclose()
-    await writing.writer().close()
-    await registry().close()
-    await sync_to_async(connections.close_all)()
+    await close_ingest()
 
 
 @pytest.fixture

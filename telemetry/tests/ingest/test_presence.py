@@ -1,4 +1,4 @@
-"""Signs of life and strangers of the HTTP way in."""
+"""Signs of life and unproven devices of readings over HTTP."""
 
 import asyncio
 import time
@@ -11,16 +11,15 @@ import redis
 import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings as configured
-from django.db import connections
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from devices.discovery import FACTS, HEARD, MOST, SHARE, Stranger, seen_among, strangers_near
+from devices.discovery import FACTS, MOST, SHARE, UNPROVEN, UnprovenDevice, seen_among, unclaimed_near
 from devices.models import Device
 from devices.presence.redis_scripts import KEYS
+from devices.presence.reporter import PresenceReporter
 from ecowatt.asgi import application
-from telemetry.ingest import writer as writing
-from telemetry.ingest.reporters import PresenceOutlet
+from telemetry.tests.conftest import close_ingest
 from telemetry.tests.ingest.test_http import MAC, PATH, body
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,9 +30,9 @@ UNKNOWN = "34987ae4d353"
 @pytest.fixture
 async def store(settings: Settings) -> AsyncIterator[redis.asyncio.Redis]:
     async with redis.asyncio.Redis.from_url(settings.REDIS_URL) as client:
-        await client.delete(*KEYS, HEARD, FACTS)
+        await client.delete(*KEYS, UNPROVEN, FACTS)
         yield client
-        await client.delete(*KEYS, HEARD, FACTS)
+        await client.delete(*KEYS, UNPROVEN, FACTS)
 
 
 @pytest.fixture
@@ -41,8 +40,7 @@ async def shelly(store: redis.asyncio.Redis) -> AsyncIterator[httpx.AsyncClient]
     transport = httpx.ASGITransport(application, client=(HOUSE, 50_000))
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
         yield client
-    await writing.writer().close()
-    await sync_to_async(connections.close_all)()
+    await close_ingest()
 
 
 async def until(happens: Callable[[], Awaitable[object]]) -> None:
@@ -53,8 +51,8 @@ async def until(happens: Callable[[], Awaitable[object]]) -> None:
     pytest.fail("it did not happen")
 
 
-async def near(store: redis.asyncio.Redis, address: str) -> list[Stranger]:
-    return [one._replace(seen=0.0) for one in await strangers_near(store, mac=None, address=address, now=time.time())]
+async def near(store: redis.asyncio.Redis, address: str) -> list[UnprovenDevice]:
+    return [one._replace(seen=0.0) for one in await unclaimed_near(store, mac=None, address=address, now=time.time())]
 
 
 @sync_to_async
@@ -73,10 +71,10 @@ async def test_an_unknown_device_is_remembered_with_its_power_and_address(
     channels = body(40.0, UNKNOWN) | {"switch:1": {"apower": 2.5}}
     assert (await shelly.post(PATH, json=channels, headers={"X-Forwarded-For": "187.190.7.8"})).status_code == 404
     await until(lambda: near(store, HOUSE))
-    assert await near(store, HOUSE) == [Stranger(UNKNOWN, "", 42.5, HOUSE, places=(HOUSE,))]
+    assert await near(store, HOUSE) == [UnprovenDevice(UNKNOWN, "", 42.5, HOUSE, places=(HOUSE,))]
 
 
-def told() -> Stranger | None:
+def told() -> UnprovenDevice | None:
     with redis.Redis.from_url(configured.REDIS_URL) as client:
         return seen_among(client, [MAC.lower()], now=time.time()).get(MAC.lower())
 
@@ -127,13 +125,13 @@ async def test_without_redis_readings_are_stored_and_memory_stays_bounded(
     for _ in range(3):
         assert (await shelly.post(PATH, json=body())).status_code == 200
     assert (await shelly.post(PATH, json=body(mac=UNKNOWN))).status_code == 404
-    outlet = PresenceOutlet()
+    reporter = PresenceReporter()
     for number in range(MOST + 500):
-        outlet.stranger(Stranger(f"{number:012x}", "", None, None))
-    assert len(outlet._strangers) == MOST
-    assert next(iter(outlet._strangers)) == f"{500:012x}"
+        reporter.unproven(UnprovenDevice(f"{number:012x}", "", None, None))
+    assert len(reporter.waiting) == MOST
+    assert reporter.waiting[0].mac == f"{500:012x}"
     for number in range(MOST):
-        outlet.stranger(Stranger(f"f{number % 50:011x}", "", float(number), HOUSE))
-    assert len([one for one in outlet._strangers.values() if one.address]) == SHARE
-    assert outlet._strangers["f00000000000"].power_w == MOST - 50
-    await outlet.close()
+        reporter.unproven(UnprovenDevice(f"f{number % 50:011x}", "", float(number), HOUSE))
+    assert len([one for one in reporter.waiting if one.address]) == SHARE
+    assert {one.mac: one.power_w for one in reporter.waiting}["f00000000000"] == MOST - 50
+    await reporter.close()

@@ -14,16 +14,14 @@ import pytest
 import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
-from django.db import connections
 from pytest_django.fixtures import Settings
 from redis.asyncio import Redis
 
 from accounts.models import Home
 from common.testing import await_true
-from devices.discovery import FACTS, HEARD, Stranger, seen_among
+from devices.discovery import FACTS, UNPROVEN, UnprovenDevice, seen_among
 from devices.models import Device
 from devices.presence.status_requests import PREFIX_OF
-from devices.registry import registry
 from telemetry.constants import RPC_REPLIES
 from telemetry.ingest import writer as writing
 from telemetry.ingest.copy import database_conninfo
@@ -34,6 +32,7 @@ from telemetry.mqtt.device_state import PREFIXES, STATUS
 from telemetry.mqtt.drop_log import Complaints
 from telemetry.mqtt.store_with_retry import store_patiently
 from telemetry.shelly.samples import Sample
+from telemetry.tests.conftest import close_ingest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MAC = "a8032412c3d4"
@@ -46,9 +45,7 @@ async def started(url: str) -> AsyncIterator[Intake]:
     store = Redis.from_url(url)
     yield Intake(store)
     await store.aclose()
-    await writing.writer().close()
-    await registry().close()
-    await sync_to_async(connections.close_all)()
+    await close_ingest()
 
 
 @pytest.fixture
@@ -343,12 +340,12 @@ def test_the_dropped_of_very_many_devices_share_a_line() -> None:
     assert len(complaints._counts) == 1_001
 
 
-def told() -> Stranger | None:
+def told() -> UnprovenDevice | None:
     with redis.Redis.from_url(django_settings.REDIS_URL) as client:
         return seen_among(client, [MAC], now=time.time()).get(MAC)
 
 
-async def told_when(is_there: Callable[[Stranger], bool]) -> Stranger:
+async def told_when(is_there: Callable[[UnprovenDevice], bool]) -> UnprovenDevice:
     for _ in range(500):
         seen = await sync_to_async(told)()
         if seen is not None and is_there(seen):
@@ -362,7 +359,7 @@ def _nothing_told(meter: Device) -> None:
     """A claimed device of which nothing is proven or remembered."""
     Device.objects.update(proven_at=None)
     with redis.Redis.from_url(django_settings.REDIS_URL) as client:
-        client.delete(HEARD, FACTS)
+        client.delete(UNPROVEN, FACTS)
 
 
 @pytest.mark.usefixtures("_nothing_told")
