@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from accounts import services
 from accounts.api.fields import RATES, BillingDayField, RateField, StateField, TextField, sentences
 from accounts.api.serializers import Values, validated
+from accounts.cfe_tariffs import DAC, DAC_REGIONS
 from accounts.contract_proposals import proposed
 from accounts.models import Contract
 from accounts.places.localities import proposals
@@ -69,7 +70,7 @@ class BaseTariffField(RateField):
     def to_internal_value(self, data: Any) -> str:
         """Return the tariff. Raises ValidationError."""
         tariff = super().to_internal_value(data)
-        if tariff == Contract.Tariff.DAC:
+        if tariff == DAC:
             self.fail("invalid")
         return tariff
 
@@ -84,7 +85,7 @@ class TermsSerializer(BodySerializer):
     tariff = RateField(required=False)
     billing_months = _choice([1, 2], _("El recibo cubre uno o dos meses."))
     summer_start_month = _choice([2, 3, 4, 5], _("El verano empieza de febrero (2) a mayo (5)."))
-    dac_region = _choice(Contract.DacRegion.values, _("La región DAC no existe."))
+    dac_region = _choice(list(DAC_REGIONS), _("La región DAC no existe."))
     generation = _choice(
         Contract.Generation.values,
         _("La generación es none, net_metering o net_billing."),

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.cfe_tariffs import DAC, LOCALITY_TARIFFS, TARIFFS
 from accounts.constants import NAME_LENGTH_MAX, NAME_LENGTH_MIN, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 from accounts.email_addresses import normalized
 from accounts.models import Contract
@@ -97,7 +98,7 @@ class TokenField(TextField):
         super().__init__(write_only=True, error_messages=messages, **options)
 
 
-RATES = ["1", "1a", "1b", "1c", "1d", "1e", "1f", "DAC"]
+RATES = [*(tariff.lower() for tariff in LOCALITY_TARIFFS), DAC]
 
 
 @extend_schema_field({"type": "string", "enum": RATES})
@@ -109,15 +110,15 @@ class RateField(serializers.Field[str, Any, str, Any]):
     )
 
     def to_internal_value(self, data: Any) -> str:
-        """Return a Contract.Tariff value. Raises ValidationError."""
+        """Return one of TARIFFS. Raises ValidationError."""
         tariff = data.strip().upper() if isinstance(data, str) else None
-        if tariff not in Contract.Tariff.values:
+        if tariff not in TARIFFS:
             self.fail("invalid")
         return str(tariff)
 
     def to_representation(self, value: str) -> str:
         """Return the rate as the app knows it."""
-        return value if value == Contract.Tariff.DAC else value.lower()
+        return value if value == DAC else value.lower()
 
 
 class StateField(serializers.ChoiceField):

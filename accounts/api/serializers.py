@@ -17,7 +17,8 @@ from accounts.api.fields import (
     TokenField,
     sentences,
 )
-from accounts.models import Contract, PushToken
+from accounts.models import PushToken
+from accounts.models.contracts import DEFAULT_TARIFF
 from common.request_serializers import BodySerializer
 
 Values = dict[str, Any]
@@ -69,7 +70,7 @@ class RegistrationSerializer(BodySerializer):
     user_name = NameField(source="name")
     user_email = NewEmailField(source="email")
     user_password = PasswordField(source="password")
-    user_trf_rate = RateField(source="tariff", default=Contract.Tariff.T1F.value)
+    user_trf_rate = RateField(source="tariff", default=DEFAULT_TARIFF)
     user_billing_day = BillingDayField(source="billing_day", default=1)
 
 

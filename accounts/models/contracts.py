@@ -10,8 +10,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from simple_history import register
 
+from accounts.cfe_tariffs import DAC_REGIONS, LOCALITY_TARIFFS, TARIFFS
 from accounts.models.homes import Home
 
+DEFAULT_TARIFF = "1F"
 ALWAYS = date(2000, 1, 1)  # a home's first contract counts for whatever came before it, too
 
 
@@ -43,24 +45,6 @@ def _sum(name: Any, *, help_text: Any = "") -> Any:
 
 class Contract(models.Model):
     """A version of a home's supply contract with CFE, as its paper bill states it, in force from a date until the next version's."""
-
-    class Tariff(models.TextChoices):
-        T1 = "1", "1"
-        T1A = "1A", "1A"
-        T1B = "1B", "1B"
-        T1C = "1C", "1C"
-        T1D = "1D", "1D"
-        T1E = "1E", "1E"
-        T1F = "1F", "1F"
-        DAC = "DAC", "DAC"
-
-    class DacRegion(models.TextChoices):
-        BAJA_CALIFORNIA = "baja_california", "Baja California"
-        BAJA_CALIFORNIA_SUR = "baja_california_sur", "Baja California Sur"
-        CENTRAL = "central", "Central"
-        NOROESTE = "noroeste", "Noroeste"
-        NORTE_Y_NORESTE = "norte_y_noreste", "Norte y Noreste"
-        SUR_Y_PENINSULAR = "sur_y_peninsular", "Sur y Peninsular"
 
     class State(models.TextChoices):
         """The states by their official codes (ISO 3166-2:MX)."""
@@ -112,11 +96,11 @@ class Contract(models.Model):
         db_default=ALWAYS,
         help_text=_("Rige desde esta fecha hasta el día anterior al inicio de la versión siguiente."),
     )
-    tariff = models.CharField(_("tarifa"), max_length=3, choices=Tariff.choices, default=Tariff.T1F)
+    tariff = models.CharField(_("tarifa"), max_length=3, choices=[(each, each) for each in TARIFFS], default=DEFAULT_TARIFF)
     base_tariff = models.CharField(
         _("tarifa de la localidad"),
         max_length=3,
-        choices=Tariff.choices[:-1],
+        choices=[(each, each) for each in LOCALITY_TARIFFS],
         blank=True,
         default="",
         db_default="",
@@ -151,7 +135,7 @@ class Contract(models.Model):
         validators=[MinValueValidator(2), MaxValueValidator(5)],
         help_text=_("Mes en que la tarifa de verano empieza en la localidad, de febrero (2) a mayo (5)."),
     )
-    dac_region = models.CharField(_("región DAC"), max_length=20, choices=DacRegion.choices, default=DacRegion.CENTRAL)
+    dac_region = models.CharField(_("región DAC"), max_length=20, choices=list(DAC_REGIONS.items()), default="central")
     generation = models.CharField(
         _("generación"),
         max_length=12,

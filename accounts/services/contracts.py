@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
+from accounts.cfe_tariffs import DAC
 from accounts.models import Contract, Home
 from accounts.services.homes import home_zone_follow
 
@@ -44,9 +45,9 @@ def contract_change(*, home: Home, valid_from: date | None = None, **changes: An
     reading = changes.get("last_reading")
     if reading and (reading != before.last_reading or "billing_day" not in changes):
         values["billing_day"] = reading.day
-    if values["tariff"] != Contract.Tariff.DAC:
+    if values["tariff"] != DAC:
         values["base_tariff"] = ""
-    elif before.tariff != Contract.Tariff.DAC and not changes.get("base_tariff"):
+    elif before.tariff != DAC and not changes.get("base_tariff"):
         values["base_tariff"] = before.tariff
     is_last = before == home.contract_versions[-1]
     if is_last and all(getattr(before, name) == value for name, value in values.items()):

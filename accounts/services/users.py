@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.constants import EMAIL_CONSTRAINT, NAME_LENGTH_MAX
 from accounts.exceptions import EmailTaken
 from accounts.models import Contract, Home, Membership, User
+from accounts.models.contracts import DEFAULT_TARIFF
 from accounts.security import password_hashing as hashing
 from accounts.selectors import home_to_change
 from accounts.services.contracts import contract_change
@@ -39,7 +40,7 @@ def user_register(
     email: str,
     password: str,
     name: str,
-    tariff: str = Contract.Tariff.T1F,
+    tariff: str = DEFAULT_TARIFF,
     billing_day: int = 1,
     network: str = "",
 ) -> User:

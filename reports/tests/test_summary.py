@@ -83,7 +83,7 @@ def test_the_noise_of_adding_floats_does_not_take_a_kwh(home_1b: Home, prices: N
 
 
 def test_a_price_that_is_not_printed_makes_the_cost_provisional(home: Home, prices: None) -> None:
-    home.contract.tariff = Contract.Tariff.DAC
+    home.contract.tariff = "DAC"
     summary = _summary(home, 500_000.0, Cycle(date(2026, 11, 1), date(2026, 12, 1)))
     assert (summary.cost_certainty, summary.price_month, summary.current_tariff) == ("provisional", "2026-10", "DAC")
 

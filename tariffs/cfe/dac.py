@@ -12,11 +12,11 @@ from statistics import stdev
 from typing import NamedTuple
 
 from tariffs.cfe.cycles import Cycle
+from tariffs.cfe.tariffs import DAC_LIMITS_KWH_MONTH
 from tariffs.outlook.forecast import Crossing, Estimate
 from tariffs.outlook.habits import Z80
 from tariffs.outlook.past_periods import PeriodUse, Source
 
-LIMITS_KWH_MONTH = {"1": 250, "1A": 300, "1B": 400, "1C": 850, "1D": 1000, "1E": 2000, "1F": 2500}
 MONTHS = 12
 YEAR = timedelta(days=365)
 DAYS_A_MONTH = 30.4375
@@ -84,7 +84,7 @@ def standing(
     which is to come to `cycle_kwh` in `days_left` (more than 0); `cycles` are that one and those of a year from its start, which go on
     at its pace. `not_before` is the end of the supply's first year, where that is known.
     """
-    limit, known = LIMITS_KWH_MONTH[tariff], _months(use.day_count * use.known_share for use in past)
+    limit, known = DAC_LIMITS_KWH_MONTH[tariff], _months(use.day_count * use.known_share for use in past)
     estimated = _months(use.day_count for use in past if use.source == Source.ESTIMATED)
     found = Dac(limit, known, estimated, _mean([use.kwh for use in past], _months_of(past)) if past else None)
     if known < LEAST_MONTHS:

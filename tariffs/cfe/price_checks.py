@@ -5,8 +5,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from accounts.cfe_tariffs import DAC
 from tariffs.cfe.prices import TIER_ORDER, Rate
-from tariffs.cfe.tariffs import DAC, NATIONAL, Tier
+from tariffs.cfe.tariffs import NATIONAL, Tier
 
 # A price that moved by more than this share from one month to the next is rather a slip of the pen.
 ODD_MOVE = Decimal("0.30")

@@ -9,22 +9,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from accounts.cfe_tariffs import DAC_REGIONS, TARIFFS
 from tariffs.cfe.price_checks import Remark, contradictions, odd_moves, seams
 from tariffs.cfe.prices import TIER_ORDER, Rate
-from tariffs.cfe.tariffs import DAC, NATIONAL, Provenance, Season, Tier
+from tariffs.cfe.tariffs import NATIONAL, Provenance, Season, Tier
 
 COLUMNS = Rate._fields
-TARIFFS = ("1", "1A", "1B", "1C", "1D", "1E", "1F", DAC)
-# As CFE prints them, and as a contract names them.
-DAC_REGIONS = {
-    "Baja California": "baja_california",
-    "Baja California Sur": "baja_california_sur",
-    "Central": "central",
-    "Noroeste": "noroeste",
-    "Norte y Noreste": "norte_y_noreste",
-    "Sur y Peninsular": "sur_y_peninsular",
-}
-REGION_LABELS = {region: label for label, region in DAC_REGIONS.items()}
+PRINTED_REGIONS = {printed: region for region, printed in DAC_REGIONS.items()}
 GROUP = ("tariff", "season", "month", "region")  # what the tiers of one bill share
 
 
@@ -104,7 +95,7 @@ READERS: dict[str, Callable[[str, str], Any]] = {
     "upper_kwh_month": _matching(
         r"(\d{1,6})?", "%(column)s is a whole number or empty, not %(text)r", lambda text: int(text) if text else None
     ),
-    "region": _one_of([NATIONAL, *DAC_REGIONS], lambda text: DAC_REGIONS.get(text, text)),
+    "region": _one_of([NATIONAL, *PRINTED_REGIONS], lambda text: PRINTED_REGIONS.get(text, text)),
     "fixed_charge_mxn_month": _matching(
         r"(\d{1,5}(\.\d{1,2})?)?",
         "%(column)s is a number with up to 2 decimals or empty, not %(text)r",
@@ -206,5 +197,5 @@ def write_prices(rates: Iterable[Rate]) -> str:
 
 def price_cells(rate: Rate) -> list[str]:
     """Return the cells of a rate's line: the month without its day, the region as CFE prints it, nothing for None."""
-    shown = rate._replace(region=REGION_LABELS.get(rate.region, rate.region))._asdict() | {"month": f"{rate.month:%Y-%m}"}
+    shown = rate._replace(region=DAC_REGIONS.get(rate.region, rate.region))._asdict() | {"month": f"{rate.month:%Y-%m}"}
     return ["" if value is None else str(value) for value in shown.values()]

@@ -3,12 +3,16 @@
 from enum import StrEnum
 from pathlib import Path
 
+from accounts.cfe_tariffs import LOCALITY_TARIFFS
+
 _FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 PRICES_FILE = _FIXTURES / "cfe_prices.csv"
 SCHEMES_FILE = _FIXTURES / "cfe_schemes.json"
 
-DAC = "DAC"
 NATIONAL = "nacional"  # the region of every price but DAC's
+
+# A home whose monthly average is above the limit of its locality's tariff is billed in DAC.
+DAC_LIMITS_KWH_MONTH = dict(zip(LOCALITY_TARIFFS, (250, 300, 400, 850, 1000, 2000, 2500), strict=True))
 
 # What no bill of a household is beyond.
 MAX_KWH = 1_000_000

@@ -11,8 +11,8 @@ from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
-from accounts.models import Contract
-from tariffs.cfe.tariffs import DAC, NATIONAL, TIER_NAMES, Provenance, Season, Tier
+from accounts.cfe_tariffs import DAC, DAC_REGIONS, TARIFFS
+from tariffs.cfe.tariffs import NATIONAL, TIER_NAMES, Provenance, Season, Tier
 from tariffs.querysets import PriceQuerySet
 
 SEASONS = [
@@ -21,7 +21,7 @@ SEASONS = [
     (Season.NOT_SUMMER.value, _("fuera de verano")),
 ]
 TIERS = [(tier.value, name) for tier, name in TIER_NAMES.items()]
-REGIONS = [(NATIONAL, _("Nacional")), *Contract.DacRegion.choices]
+REGIONS = [(NATIONAL, _("Nacional")), *DAC_REGIONS.items()]
 PROVENANCES = [(Provenance.PUBLISHED.value, _("publicado")), (Provenance.DERIVED.value, _("derivado"))]
 
 
@@ -42,7 +42,7 @@ def _words(choices: list[Any]) -> list[str]:
 class Price(models.Model):
     """What a kWh costs in one tier of a tariff during one month, before tax. Limits are kWh of one month, `[lower, upper)`."""
 
-    tariff = models.CharField(_("tarifa"), max_length=3, choices=Contract.Tariff.choices)
+    tariff = models.CharField(_("tarifa"), max_length=3, choices=[(each, each) for each in TARIFFS])
     season = models.CharField(_("temporada"), max_length=12, choices=SEASONS)
     tier = models.CharField(_("escalón"), max_length=15, choices=TIERS)
     month = models.DateField(_("mes"), help_text=_("El primer día del mes."))
@@ -93,7 +93,7 @@ class Price(models.Model):
                 violation_error_message=_("El límite superior debe ser mayor que el inferior."),
             ),
             models.CheckConstraint(
-                condition=(Q(tariff=DAC, tier=Tier.ENERGY.value) & Q(region__in=Contract.DacRegion.values))
+                condition=(Q(tariff=DAC, tier=Tier.ENERGY.value) & Q(region__in=list(DAC_REGIONS)))
                 | (~Q(tariff=DAC) & ~Q(tier=Tier.ENERGY.value) & Q(region=NATIONAL, fixed_charge_mxn_month__isnull=True)),
                 name="tariffs_price_dac",
                 violation_error_message=_("Solo DAC tiene regiones, cargo fijo y el escalón Energía."),

@@ -8,6 +8,7 @@ from django.db.models import F, Func, Q
 from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
+from accounts.cfe_tariffs import LOCALITY_TARIFFS
 from accounts.models import Contract
 from tariffs.models.prices import SEASONS, TIERS, point
 from tariffs.querysets import SchemeQuerySet
@@ -17,7 +18,7 @@ class Scheme(models.Model):
     """The summer and the tiers that a state's homes have in a tariff, from a date until the day before another."""
 
     state = models.CharField(_("estado"), max_length=3, choices=Contract.State.choices)
-    tariff = models.CharField(_("tarifa"), max_length=3, choices=Contract.Tariff.choices[:-1])
+    tariff = models.CharField(_("tarifa"), max_length=3, choices=[(each, each) for each in LOCALITY_TARIFFS])
     start = models.DateField(_("vigente desde"))
     end = models.DateField(
         _("vigente hasta"), null=True, blank=True, help_text=_("El primer día sin él; vacío: hasta nuevo aviso.")

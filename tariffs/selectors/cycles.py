@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.cfe_tariffs import DAC, DAC_REGIONS, LOCALITY_TARIFFS, TARIFFS
 from accounts.models import Contract, Home
 from common.ids import row_id
 from devices.selectors import roles_of
@@ -19,7 +20,7 @@ from tariffs.cfe.bill import Bill, Levy, Terms
 from tariffs.cfe.billing import Biller
 from tariffs.cfe.cycles import Cycle, billing_months, cycle_containing
 from tariffs.cfe.prices import NoPrices, PriceBook, Rate
-from tariffs.cfe.tariffs import DAC, NATIONAL, Provenance
+from tariffs.cfe.tariffs import NATIONAL, Provenance
 from tariffs.exceptions import BillNotFound, PricesMissing
 from tariffs.models import PaperBill, Price, Scheme
 from tariffs.paper.reconciliation import MeasuredBy, Reconciliation, reconcile
@@ -62,8 +63,8 @@ class PriceGap(NamedTuple):
 
 def price_gaps(month: date) -> list[PriceGap]:
     """Return where a month (its first day) has no price that was seen in print, by tariff and region (1 query)."""
-    known = {(tariff, NATIONAL): (None, False) for tariff in Contract.Tariff.values if tariff != DAC}
-    known |= {(DAC, region): (None, False) for region in Contract.DacRegion.values}
+    known = {(tariff, NATIONAL): (None, False) for tariff in LOCALITY_TARIFFS}
+    known |= {(DAC, region): (None, False) for region in DAC_REGIONS}
     rows = Price.objects.filter(month__lte=month).order_by().values("tariff", "region").annotate(last=Max("month"))
     published = Count("id", filter=Q(month=month, provenance=Provenance.PUBLISHED))
     found = {(row["tariff"], row["region"]): (row["last"], row["published"] > 0) for row in rows.annotate(published=published)}
@@ -217,5 +218,5 @@ def suggestions_for(bill: PaperBill, reconciliation: Reconciliation) -> list[Sug
         paid_mxn=bill.total_mxn,
         tariff=contract.tariff,
         terms=terms_of(contract),
-        books=books_of(contract, Contract.Tariff.values),
+        books=books_of(contract, TARIFFS),
     )

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Max, Sum
 from django.utils import timezone
 
+from accounts.cfe_tariffs import DAC
 from accounts.models import Contract, Home
 from common.cache import kept, key_of
 from devices.meter_roles import Role
@@ -18,7 +19,6 @@ from tariffs.cfe.billing import Biller
 from tariffs.cfe.cycles import Cycle
 from tariffs.cfe.dac import MONTHS, YEAR, standing, usual_kwh
 from tariffs.cfe.net_metering import LEAST_RETURNED_KWH, Exchange, Returned, generation_doubts, net_rest, net_so_far, netted
-from tariffs.cfe.tariffs import DAC
 from tariffs.outlook.cycle_outlook import Ahead, DacOutlook, Generation, Outlook, SoFar, ahead_of, next_tier_of, now_of, whole_kwh
 from tariffs.outlook.forecast import HISTORY_DAYS, Forecast, TooLittle, forecast
 from tariffs.outlook.past_periods import PeriodUse

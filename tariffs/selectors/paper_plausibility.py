@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from accounts.cfe_tariffs import DAC
 from tariffs.cfe.cycles import Cycle
-from tariffs.cfe.tariffs import DAC
 from tariffs.exceptions import PricesMissing
 from tariffs.models import PaperBill
 from tariffs.paper.plausibility import amounts_mxn, kwh_beside_measured, most_kwh_per_day

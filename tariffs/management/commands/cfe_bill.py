@@ -9,12 +9,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.models import Contract
+from accounts.cfe_tariffs import DAC, DAC_REGIONS, TARIFFS
 from accounts.places.states import state_code
 from tariffs.cfe.bill import Levy, Terms, to_cents
 from tariffs.cfe.billing import Biller
 from tariffs.cfe.prices import NoPrices, PriceBook
-from tariffs.cfe.tariffs import DAC, MAX_DAYS, MAX_KWH, MAX_MXN, Season
+from tariffs.cfe.tariffs import MAX_DAYS, MAX_KWH, MAX_MXN, Season
 from tariffs.models import Price, Scheme
 from tariffs.rendering import bill_json, bill_paper
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         add = parser.add_argument
-        add("--tariff", required=True, type=str.upper, choices=Contract.Tariff.values, help="the tariff, such as 1B")
+        add("--tariff", required=True, type=str.upper, choices=TARIFFS, help="the tariff, such as 1B")
         add("--kwh", required=True, type=_whole, help="energy used, whole kWh")
         add("--from", dest="start", type=_date, metavar="DATE", help="the period's first date, as printed")
         add("--to", dest="end", type=_date, metavar="DATE", help="the period's last date, as printed")
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         add("--season", choices=["verano", "fuera_verano"], help="with --price-month: the season; tariff 1 has none")
         add("--billing-months", type=int, choices=(1, 2), default=1, help="months that a bill covers (%(default)s)")
         add("--summer-start", type=int, choices=range(2, 6), default=5, help="month in which summer starts (%(default)s)")
-        add("--dac-region", choices=Contract.DacRegion.values, help="the region of tariff DAC")
+        add("--dac-region", choices=DAC_REGIONS, help="the region of tariff DAC")
         add("--state", type=_state, help="the state, whose scheme for the tariff counts, such as SON or Sonora")
         add("--iva", type=_share, default=Decimal("0.16"), metavar="SHARE", help="value-added tax (16%%)")
         add("--dap", type=_levy, default=Levy(), metavar="LEVY", help="street lighting: a share (5%%) or pesos a bill (82.00)")

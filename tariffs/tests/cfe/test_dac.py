@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tariffs.cfe.cycles import Cycle, cycle_containing
-from tariffs.cfe.dac import LIMITS_KWH_MONTH, Dac, standing, usual_kwh
+from tariffs.cfe.dac import Dac, standing, usual_kwh
+from tariffs.cfe.tariffs import DAC_LIMITS_KWH_MONTH
 from tariffs.outlook.forecast import Crossing, Estimate
 from tariffs.outlook.past_periods import PeriodUse, Source
 
@@ -187,7 +188,7 @@ uses = st.floats(0, 9_000)
     cycle_kwh=uses,
     so_far=st.floats(0, 1),
     days_left=st.floats(1 / 24, 28),
-    tariff=st.sampled_from(sorted(LIMITS_KWH_MONTH)),
+    tariff=st.sampled_from(sorted(DAC_LIMITS_KWH_MONTH)),
     months=st.sampled_from([1, 2]),
     is_in=st.booleans(),
 )
@@ -207,7 +208,7 @@ def test_the_rate_never_contradicts_the_date(
     pace=st.floats(0, 150),
     so_far=st.floats(0, 2_000),
     days_left=st.floats(1, 61),
-    tariff=st.sampled_from(sorted(LIMITS_KWH_MONTH)),
+    tariff=st.sampled_from(sorted(DAC_LIMITS_KWH_MONTH)),
 )
 def test_whoever_keeps_to_the_rate_is_not_in_dac_within_the_year(
     past: list[float], pace: float, so_far: float, days_left: float, tariff: str
@@ -217,7 +218,7 @@ def test_whoever_keeps_to_the_rate_is_not_in_dac_within_the_year(
         past, so_far + pace * days_left, so_far_kwh=so_far, days_left=days_left, tariff=tariff
     ).kwh_per_day_to_stay_below
     if rate:
-        settled, limit = _past(past), 12 * LIMITS_KWH_MONTH[tariff]
+        settled, limit = _past(past), 12 * DAC_LIMITS_KWH_MONTH[tariff]
         for number, cycle in enumerate(cycles):
             kept = sum(use.kwh.expected for use in settled[: 5 - number])
             assert kept + so_far + rate * (days_left + (cycle.end - cycles[0].end).days) <= limit * (1 + 1e-9)

@@ -4,9 +4,12 @@ import pytest
 from django.utils import translation
 from django.utils.translation import gettext
 
+from accounts.api.fields import RATES
+from accounts.cfe_tariffs import DAC_REGIONS, TARIFFS
 from accounts.models import Contract
-from tariffs.cfe.price_file import COLUMNS, DAC_REGIONS, TARIFFS, PriceFileError, read_prices, write_prices
-from tariffs.cfe.tariffs import PRICES_FILE, TIER_NAMES, Season, Tier
+from tariffs.cfe.price_file import COLUMNS, PriceFileError, read_prices, write_prices
+from tariffs.cfe.tariffs import DAC_LIMITS_KWH_MONTH, NATIONAL, PRICES_FILE, TIER_NAMES, Season, Tier
+from tariffs.models import Price
 from tariffs.tests.helpers import all_rates
 
 HEADER = ",".join(COLUMNS)
@@ -51,9 +54,14 @@ def test_the_project_s_own_prices_are_whole() -> None:
     assert found == {key: {tuple(limits)} for key, limits in LIMITS.items()}
 
 
-def test_the_file_and_the_contract_speak_of_the_same_things() -> None:
-    assert {(key, label) for label, key in DAC_REGIONS.items()} == set(Contract.DacRegion.choices)
-    assert set(TARIFFS) == set(Contract.Tariff.values)
+def test_contracts_prices_and_the_api_know_the_same_tariffs_and_regions() -> None:
+    in_file = {rate.tariff for rate in all_rates()}, {rate.region for rate in all_rates()} - {NATIONAL}
+    assert in_file == (set(TARIFFS), set(DAC_REGIONS))
+    for model in (Contract, Price):
+        assert [value for value, _label in model._meta.get_field("tariff").flatchoices] == list(TARIFFS)
+    assert dict(Contract._meta.get_field("dac_region").flatchoices) == DAC_REGIONS
+    assert [rate.upper() for rate in RATES] == list(TARIFFS)
+    assert set(DAC_LIMITS_KWH_MONTH) == {value for value, _label in Contract._meta.get_field("base_tariff").flatchoices}
     assert set(TIER_NAMES) == set(Tier)
 
 

@@ -13,8 +13,7 @@ from conftest import client_of
 from devices.models import Device
 from tariffs.api.outlook import dac_note, outlook_json
 from tariffs.cfe.bill import Certainty, Doubt
-from tariffs.cfe.dac import LIMITS_KWH_MONTH
-from tariffs.cfe.tariffs import Tier
+from tariffs.cfe.tariffs import DAC_LIMITS_KWH_MONTH, Tier
 from tariffs.models import PaperBill, Price
 from tariffs.selectors.outlook import outlook_of
 from tariffs.tests.homes import used_hourly
@@ -149,7 +148,7 @@ def half_a_year(home: Home, steady: Device) -> Device:
 def test_dac_is_reached_at_this_pace_and_what_it_adds_is_told(home: Home, half_a_year: Device) -> None:
     dac = outlook_of(home, NOW).dac
     assert dac is not None
-    assert (dac.dac.limit_kwh_month, dac.dac.months_known) == (LIMITS_KWH_MONTH["1"], 7)
+    assert (dac.dac.limit_kwh_month, dac.dac.months_known) == (DAC_LIMITS_KWH_MONTH["1"], 7)
     assert dac.dac.average is not None
     assert dac.dac.average.expected == pytest.approx((6 * 200 + 372) / 7, rel=0.01)
     assert dac.dac.crossing is not None
