@@ -9,6 +9,7 @@ from accounts.models import Contract, Home, User
 from analysis.models import Recommendation
 from conftest import client_of
 from devices.models import Device
+from tariffs.cfe.bill import kwh_to_bill
 from tariffs.selectors.cycles import bill_for, current_cycle, cycle_bounds, local_date
 from tariffs.tests.homes import used_hourly
 from telemetry.history.home_hours import HOUR, hour_of
@@ -89,7 +90,7 @@ def test_readings_of_every_circuit_become_kwh_and_pesos(
     with django_assert_num_queries(12):  # and prices, what bills there are, the habits' hours and the year's three
         body = api.get(URL).json()
     assert body["kwh_consumed_cycle"] == pytest.approx(3 * 50.9, abs=0.01)
-    bill = bill_for(home.contract, current_cycle(home, now), 152)
+    bill = bill_for(home.contract, current_cycle(home, now), 153)
     assert body["estimated_cost_mxn"] == float(bill.period_total) > 0
     assert body["cost_certainty"] == bill.certainty
     assert (body["kwh_measured_cycle"], body["hours_known"]) == (body["kwh_consumed_cycle"], body["hours_passed"])
@@ -107,7 +108,7 @@ def test_hours_that_nobody_measured_are_in_the_kwh_and_the_pesos(api: APIClient,
     assert body["kwh_consumed_cycle"] == pytest.approx(body["hours_passed"], rel=0.05)
     assert body["kwh_measured_cycle"] < 50
     assert body["estimated_cost_mxn"] == float(
-        bill_for(home.contract, current_cycle(home, hour), int(body["kwh_consumed_cycle"])).grand_total
+        bill_for(home.contract, current_cycle(home, hour), kwh_to_bill(body["kwh_consumed_cycle"])).grand_total
     )
     assert body["cost_certainty"] == "estimate"
     assert body["outlook"]["now"]["reasons"][0].startswith("Faltan mediciones")

@@ -12,11 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Contract
-from tariffs.cfe.bill import Doubt
+from tariffs.cfe.bill import Doubt, kwh_to_bill
 from tariffs.cfe.cycles import Cycle
 from tariffs.cfe.tariffs import MAX_DAYS, MAX_KWH
 from tariffs.exceptions import PricesMissing
-from tariffs.outlook.cycle_outlook import whole_kwh
 from tariffs.outlook.past_periods import NEGLIGIBLE_SHARE
 from tariffs.rendering import bill_paper
 from tariffs.selectors.cycles import bill_for, cycle_bounds, cycle_of
@@ -105,7 +104,7 @@ def _running_cycle(contract: Contract) -> Cycle:
 def _measured_kwh(contract: Contract, cycle: Cycle) -> int | None:
     """Return the whole kWh that the home drew, None where nothing was measured (2 queries)."""
     measured_wh = sum(home_energy_wh(contract.home, *cycle_bounds(contract.home, cycle)))
-    return whole_kwh(measured_wh / 1000) if round(measured_wh) > 0 else None
+    return kwh_to_bill(measured_wh / 1000) if round(measured_wh) > 0 else None
 
 
 def _doubts(contract: Contract, cycle: Cycle) -> tuple[Doubt, ...]:

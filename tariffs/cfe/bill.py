@@ -17,6 +17,16 @@ def to_cents(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_HALF_UP)
 
 
+def kwh_to_bill(kwh: float) -> int:
+    """Return the whole kWh that CFE bills of an energy: the nearest, half up, never less than 0.
+
+    A bill's kWh are the difference of two readings of a display that shows whole kWh (rule 3 of "How a bill is made": kWh are whole
+    numbers). Each reading is cut, so that the difference is the energy rounded down or up, and the nearest is right on average; CFE
+    splits the kWh of a mixed bill half up, too. The energy is rounded to Wh first: the noise of adding floats must not decide.
+    """
+    return max(round(kwh * 1000) + 500, 0) // 1000
+
+
 class Levy(NamedTuple):
     """What comes after IVA, untaxed: a share of the energy subtotal as a fraction, a sum of pesos for each bill, or both."""
 

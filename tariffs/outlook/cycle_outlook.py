@@ -1,14 +1,13 @@
 """What a home's running cycle will come to: its tier, its bill, the next tier and DAC. Pure.
 
-kWh of the cycle are those measured so far, those of hours that nobody measured, and those to come; bills cut them to whole ones, as a
-meter shows them.
+kWh of the cycle are those measured so far, those of hours that nobody measured, and those to come; bills are of whole ones (`kwh_to_bill`).
 """
 
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from tariffs.cfe.bill import Bill, Doubt
+from tariffs.cfe.bill import Bill, Doubt, kwh_to_bill
 from tariffs.cfe.billing import Biller, Standing
 from tariffs.cfe.cycles import Cycle
 from tariffs.cfe.dac import Dac
@@ -141,7 +140,7 @@ class Outlook(NamedTuple):
 
 def now_of(biller: Biller, so_far: SoFar, doubts: Sequence[Doubt] = ()) -> Now:
     """Return the cycle so far; the doubts are those of the home, whatever was measured."""
-    whole, low, high = (whole_kwh(kwh) for kwh in so_far.kwh)
+    whole, low, high = (kwh_to_bill(kwh) for kwh in so_far.kwh)
     cost = Cost(*(biller.bill(kwh, is_whole=False).grand_total if kwh else Decimal(0) for kwh in (whole, low, high)))
     return Now(
         so_far, biller.standing(whole), biller.next_kwh_mxn(whole), cost, biller.bill(whole).doubted(*doubts, *so_far.doubts)
@@ -157,28 +156,23 @@ def ahead_of(biller: Biller, so_far: SoFar, rest: Forecast | TooLittle, doubts: 
         return None
     least = NOTHING if so_far.may_fall else so_far.kwh
     total = Estimate(*(max(so_far.base_kwh + more, kwh) for more, kwh in zip(rest.total, least, strict=True)))
-    bills = [biller.bill(whole_kwh(each)).doubted(*doubts) for each in total]
+    bills = [biller.bill(kwh_to_bill(each)).doubted(*doubts) for each in total]
     return Ahead(total, Cost(*(bill.grand_total for bill in bills)), bills[0])
 
 
 def next_tier_of(now: Now, rest: Forecast | TooLittle, days_left: float) -> NextTier | None:
     """Return the tier that follows, or None in the last one. Without a forecast nobody knows when.
 
-    It is avoided by what ends at the limit: one kWh more, spread over the days, would reach it.
+    It begins with the energy that is billed as one kWh more than its limit, and is avoided by what ends at the limit.
     """
     standing = now.standing
     if standing.kwh_left is None or standing.next_tier is None:
         return None
-    limit = whole_kwh(now.kwh) + standing.kwh_left
-    found = None if isinstance(rest, TooLittle) else crossing(rest, limit + 1 - now.so_far.base_kwh)
+    limit = kwh_to_bill(now.kwh) + standing.kwh_left
+    found = None if isinstance(rest, TooLittle) else crossing(rest, limit + 0.5 - now.so_far.base_kwh)
     return NextTier(standing.next_tier, limit, found, per_day(limit - now.kwh, days_left))
 
 
 def per_day(kwh: float, days_left: float) -> float | None:
     """Return the kWh a day that use up so many in the days left; None on the last day's end."""
     return max(kwh, 0.0) / days_left if days_left > 0 else None
-
-
-def whole_kwh(kwh: float) -> int:
-    """Return the kWh as a meter shows them; one is not lost to the noise of adding floats."""
-    return max(round(kwh * 1000) // 1000, 0)

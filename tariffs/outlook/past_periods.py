@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tariffs.cfe.bill import kwh_to_bill
 from tariffs.outlook.forecast import Estimate, unseen
 from tariffs.outlook.habits import Days
 from telemetry.history.home_hours import DayOfHome
@@ -62,5 +63,4 @@ def _shares(days: Sequence[DayOfHome]) -> Days:
 
 
 def _whole(kwh: Sequence[float]) -> Estimate:
-    """Return the kWh that CFE's meter would have shown, rounded half up."""
-    return Estimate(*(float(max(round(each * 1000) + 500, 0) // 1000) for each in kwh))
+    return Estimate(*(float(kwh_to_bill(each)) for each in kwh))

@@ -5,11 +5,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from tariffs.cfe.bill import ZERO, Terms
+from tariffs.cfe.bill import ZERO, Terms, kwh_to_bill
 from tariffs.cfe.billing import Biller
 from tariffs.cfe.cycles import Cycle, cycle_containing
 from tariffs.cfe.prices import PriceBook
-from tariffs.outlook.cycle_outlook import whole_kwh
 
 DAY = timedelta(days=1)
 MONTHS_A_YEAR = 12
@@ -39,7 +38,7 @@ def year_mxn(
     total = ZERO
     for cycle in _cycles_before(end, billing_day, terms.billing_months):
         kwh = sum(daily.get(cycle.start + day * DAY, otherwise) for day in range(cycle.day_count))
-        total += Biller.of_period(*cycle, terms=terms, prices=prices).bill(whole_kwh(kwh)).grand_total
+        total += Biller.of_period(*cycle, terms=terms, prices=prices).bill(kwh_to_bill(kwh)).grand_total
     return total
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from tariffs.cfe.bill import ZERO, Bill
+from tariffs.cfe.bill import ZERO, Bill, kwh_to_bill
 from tariffs.cfe.billing import Biller
 from telemetry.history.completeness import CircuitUse, known_share, missing_wh
 
@@ -113,7 +113,7 @@ def reconcile(
 
 def _as_printed(measured_wh: int, billed_kwh: int) -> int:
     """Return the whole kWh that CFE's meter may have shown for the energy: any less than 1 kWh away, so the billed ones, or the nearest."""
-    return billed_kwh if abs(1000 * billed_kwh - measured_wh) < 1000 else (measured_wh + 500) // 1000
+    return billed_kwh if abs(1000 * billed_kwh - measured_wh) < 1000 else kwh_to_bill(measured_wh / 1000)
 
 
 def _no_data(circuits: Sequence[CircuitUse], measured_by: MeasuredBy, gap_kwh: int) -> int:
@@ -122,7 +122,7 @@ def _no_data(circuits: Sequence[CircuitUse], measured_by: MeasuredBy, gap_kwh: i
         return 0
     if not any(circuit.known_share for circuit in circuits):
         return gap_kwh
-    return round(min(missing_wh(circuits) / 1000, gap_kwh))
+    return kwh_to_bill(min(missing_wh(circuits) / 1000, gap_kwh))
 
 
 def _beside(rest: Decimal, measured_by: MeasuredBy) -> tuple[Decimal, Decimal]:

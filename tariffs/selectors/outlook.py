@@ -14,12 +14,12 @@ from accounts.models import Contract, Home
 from common.cache import kept, key_of
 from devices.meter_roles import Role
 from devices.selectors import roles_of
-from tariffs.cfe.bill import Doubt
+from tariffs.cfe.bill import Doubt, kwh_to_bill
 from tariffs.cfe.billing import Biller
 from tariffs.cfe.cycles import Cycle
 from tariffs.cfe.dac import MONTHS, YEAR, standing, usual_kwh
 from tariffs.cfe.net_metering import LEAST_RETURNED_KWH, Exchange, Returned, generation_doubts, net_rest, net_so_far, netted
-from tariffs.outlook.cycle_outlook import Ahead, DacOutlook, Generation, Outlook, SoFar, ahead_of, next_tier_of, now_of, whole_kwh
+from tariffs.outlook.cycle_outlook import Ahead, DacOutlook, Generation, Outlook, SoFar, ahead_of, next_tier_of, now_of
 from tariffs.outlook.forecast import HISTORY_DAYS, Forecast, TooLittle, forecast
 from tariffs.outlook.past_periods import PeriodUse
 from tariffs.selectors.cycles import billers_for, contract_of_cycle, cycle_bounds, cycle_of, cycle_on, local_date
@@ -223,7 +223,7 @@ def _last_year(measured: Measured) -> list[PeriodUse]:
 def _added_mxn(billers: dict[str, Biller], tariff: str, kwh: float) -> Decimal | None:
     if tariff not in billers or DAC not in billers:
         return None
-    dac, locality = (billers[name].bill(whole_kwh(kwh)).grand_total for name in (DAC, tariff))
+    dac, locality = (billers[name].bill(kwh_to_bill(kwh)).grand_total for name in (DAC, tariff))
     return dac - locality
 
 

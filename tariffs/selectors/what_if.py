@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo
 
 from accounts.models import Contract, Home
 from devices.meter_roles import Role
-from tariffs.cfe.bill import Bill
+from tariffs.cfe.bill import Bill, kwh_to_bill
 from tariffs.cfe.billing import Biller
 from tariffs.cfe.cycles import Cycle, cycle_containing
-from tariffs.outlook.cycle_outlook import whole_kwh
 from tariffs.outlook.year_cost import MONTHS_A_YEAR, Use, daily_kwh, year_mxn
 from tariffs.selectors.cycles import bill_for, biller_for, books_of, cycle_bounds, terms_of
 from tariffs.selectors.outlook import Measured, measured_of, outlook_from
@@ -118,7 +117,7 @@ def _base(measured: Measured, base_kwh: int | None) -> tuple[Bill, bool]:
 def _kwh(change: Change, biller: Biller, otherwise: float) -> int:
     if change.budget_mxn is not None:
         return biller.kwh_within(change.budget_mxn)
-    return whole_kwh(otherwise) if change.kwh is None else change.kwh
+    return kwh_to_bill(otherwise) if change.kwh is None else change.kwh
 
 
 def _side(contract: Contract, cycle: Cycle, bill: Bill) -> Side:

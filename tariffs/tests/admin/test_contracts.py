@@ -80,7 +80,7 @@ def test_by_default_it_is_the_running_cycle_with_the_kwh_measured_in_it(
         device_id=meter.pk, channel=0, start=start, measured_wh=77_900, recovered_wh=0, returned_wh=0, covered_s=3600, samples=1
     )
     text = staff.get(BILL, {"pk": [contract.pk, stranger.home.contract.pk]}).content.decode()
-    assert "Consumo: 77 kWh" in text
+    assert "Consumo: 78 kWh" in text
     assert f"del {cycle.start} al {cycle.end}" in text
     assert "No hay medición en el periodo: escribe los kWh." in text
 

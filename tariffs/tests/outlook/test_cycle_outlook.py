@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tariffs.cfe.bill import ZERO, Certainty, Doubt, Terms
 from tariffs.cfe.billing import Biller
 from tariffs.cfe.tariffs import Tier
-from tariffs.outlook.cycle_outlook import Ahead, Cost, SoFar, ahead_of, next_tier_of, now_of, per_day, whole_kwh
+from tariffs.outlook.cycle_outlook import Ahead, Cost, SoFar, ahead_of, next_tier_of, now_of, per_day
 from tariffs.outlook.forecast import Crossing, Estimate, Forecast, TooLittle
 from tariffs.tests.helpers import book_of
 
@@ -29,9 +29,9 @@ def _rest(days: int, kwh_a_day: float, spread: float = 0.2) -> Forecast:
 def test_so_far_costs_what_was_used_and_the_bill_at_least_the_minimum() -> None:
     now = now_of(BILLER, _so_far(10.7))
     assert (
-        now.cost_mxn.expected == BILLER.bill(10, is_whole=False).grand_total < now.bill.grand_total == BILLER.bill(25).grand_total
+        now.cost_mxn.expected == BILLER.bill(11, is_whole=False).grand_total < now.bill.grand_total == BILLER.bill(25).grand_total
     )
-    assert (now.standing.tier, now.standing.kwh_left) == (Tier.BASIC, 65)
+    assert (now.standing.tier, now.standing.kwh_left) == (Tier.BASIC, 64)
     assert now.next_kwh_mxn == 0
     assert now_of(BILLER, _so_far(0.0)).cost_mxn == Cost(ZERO, ZERO, ZERO)
 
@@ -53,8 +53,8 @@ def test_a_forecast_never_ends_below_what_has_been_used() -> None:
 def test_the_next_tier_begins_on_a_date_with_an_interval() -> None:
     tier = next_tier_of(now_of(BILLER, _so_far(50.0, 0.5)), _rest(20, 4.0), 20.0)
     assert tier is not None
-    # the 76th kWh: 26 more than the 50 of the whole hours, at 4 a day, 4.8 or 3.2
-    assert tier.crossing == Crossing(date(2026, 11, 17), date(2026, 11, 16), date(2026, 11, 19))
+    # from 75.5 kWh on 76 are billed: 25.5 more than the 50 of the whole hours, at 4 a day, 4.8 or 3.2
+    assert tier.crossing == Crossing(date(2026, 11, 17), date(2026, 11, 16), date(2026, 11, 18))
     assert (tier.tier, tier.begins_after_kwh) == (Tier.MIDDLE, 75)
     assert tier.kwh_per_day_to_avoid == pytest.approx(24.5 / 20)
 
@@ -96,12 +96,6 @@ def test_what_is_missing_without_habits_leaves_a_lower_bound() -> None:
 def test_a_few_minutes_that_are_missing_change_nothing() -> None:
     now = now_of(BILLER, _so_far(60.0, known=239.0, estimate=Estimate(0.3, 0.2, 0.4)))
     assert (now.kwh, now.bill) == (60.0, BILLER.bill(60))
-
-
-@given(kwh=st.floats(0, 5_000), more=st.floats(0, 100))
-def test_whole_kwh_never_fall_and_lose_less_than_one(kwh: float, more: float) -> None:
-    assert whole_kwh(kwh) <= whole_kwh(kwh + more)
-    assert -0.001 <= kwh - whole_kwh(kwh) < 1.001
 
 
 @given(kwh=st.floats(0, 500), base=st.floats(0, 500), rest=st.floats(0, 30))

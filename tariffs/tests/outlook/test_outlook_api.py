@@ -11,11 +11,14 @@ from accounts.models import Home, User
 from accounts.services import contract_change
 from conftest import client_of
 from devices.models import Device
+from tariffs.admin.what_if import would_bill
 from tariffs.api.outlook import dac_note, outlook_json
 from tariffs.cfe.bill import Certainty, Doubt
+from tariffs.cfe.cycles import Cycle
 from tariffs.cfe.tariffs import DAC_LIMITS_KWH_MONTH, Tier
 from tariffs.models import PaperBill, Price
 from tariffs.selectors.outlook import outlook_of
+from tariffs.selectors.past_use import kwh_of_last_year
 from tariffs.tests.homes import used_hourly
 from telemetry.columns import Flag
 from telemetry.history.home_hours import hour_of
@@ -283,6 +286,22 @@ def test_an_outlook_that_has_not_changed_is_not_sent_again(api: APIClient, home:
         304,
         200 if hour_of(timezone.now()) > hour_of(now) else 304,
     }
+
+
+@pytest.mark.parametrize(("kwh", "billed", "tier"), [(250.4, 250, Tier.BASIC), (250.7, 251, Tier.MIDDLE)])
+def test_a_cycle_has_the_same_kwh_while_it_runs_when_it_is_closed_and_where_staff_look(
+    home: Home, meter: Device, kwh: float, billed: int, tier: Tier
+) -> None:
+    contract_change(  # in summer, its first tier ends at 250 kWh
+        home=home, valid_from=date(2026, 1, 1), tariff="1B", billing_months=2, summer_start_month=4, last_reading=date(2026, 5, 1)
+    )
+    start, end = datetime(2026, 5, 1, 6, tzinfo=UTC), datetime(2026, 7, 1, 6, tzinfo=UTC)
+    used_hourly(meter, start, end, lambda _hour: kwh * 1000 / (61 * 24))
+    running = outlook_of(home, end - timedelta(minutes=1)).now
+    (closed,) = kwh_of_last_year(home, date(2026, 7, 1))
+    preview = would_bill(home.contract_on(date(2026, 6, 1)), cycle=Cycle(date(2026, 5, 1), date(2026, 7, 1)), kwh=None)
+    assert [running.bill.kwh, closed.kwh.expected, preview.kwh] == [billed] * 3
+    assert running.bill.lines[-1].tier == tier
 
 
 def test_a_home_without_devices_gets_an_outlook_of_nothing(api: APIClient) -> None:

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from accounts.models import Contract, Home
 from accounts.services import contract_change
 from devices.models import Device
-from tariffs.cfe.bill import Certainty, Doubt
+from tariffs.cfe.bill import Certainty, Doubt, kwh_to_bill
 from tariffs.models import PaperBill
 from tariffs.selectors.cycles import reconciliation_of
 from tariffs.selectors.outlook import Measured, measured_of, outlook_of
@@ -39,7 +39,7 @@ def test_what_was_returned_is_taken_from_what_was_drawn(home: Home, solar: Devic
     assert outlook.generation.scheme == NETTED
     assert outlook.generation[1:] == pytest.approx((drawn, returned, 0))
     assert outlook.now.kwh == pytest.approx(drawn - returned)
-    assert outlook.now.bill.kwh == int(drawn - returned)
+    assert outlook.now.bill.kwh == kwh_to_bill(drawn - returned)
     assert (outlook.now.bill.certainty, outlook.now.bill.doubts[0]) == (Certainty.ESTIMATE, Doubt.NET_METERING)
     assert outlook.ahead is not None
     assert outlook.ahead.kwh.expected == pytest.approx(30 * 0.8, abs=6)

@@ -14,9 +14,9 @@ from accounts.models import Contract, Home
 from accounts.services import contract_change
 from conftest import client_of
 from devices.models import Device
+from tariffs.cfe.bill import kwh_to_bill
 from tariffs.cfe.cycles import Cycle
 from tariffs.models import PaperBill
-from tariffs.outlook.cycle_outlook import whole_kwh
 from tariffs.selectors.cycles import bill_for
 from tariffs.selectors.outlook import outlook_of
 from tariffs.selectors.what_if import Change, DeviceHours, compare
@@ -134,7 +134,7 @@ def test_a_version_of_the_contract_that_begins_inside_the_cycle_counts(home: Hom
     assert compare(home, NOW, NOTHING).base.tariff == "1C"
     contract_change(home=home, valid_from=date(2026, 7, 1), tariff="1D")
     assert compare(home, NOW, NOTHING).base.tariff == "1C"
-    assert outlook_of(home, NOW).now.standing.kwh_left == 150 - whole_kwh(outlook_of(home, NOW).now.kwh)
+    assert outlook_of(home, NOW).now.standing.kwh_left == 150 - kwh_to_bill(outlook_of(home, NOW).now.kwh)
     contract_change(home=home, valid_from=date(2026, 6, 20), tariff="1C", billing_months=2)
     assert (compare(home, NOW, NOTHING).base.months, compare(home, NOW, NOTHING).base.cycle.day_count) == (1, 30)
 
