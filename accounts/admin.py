@@ -22,6 +22,7 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from accounts.models import Contract, Home, Membership, PushToken, Session, User
+from accounts.permission_names import PermissionsAdmin
 from accounts.selectors import heirs_of, homes_left_empty, may_act_as
 from accounts.services import home_zone_follow, users_delete
 from accounts.tasks import email_change_mail_queue
@@ -36,7 +37,7 @@ def is_superuser(request: HttpRequest) -> bool:
 
 
 @admin.register(Group)
-class GroupAdmin(BaseGroupAdmin, ModelAdmin):
+class GroupAdmin(PermissionsAdmin, BaseGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Groups of staff, in this admin's look. Who changes a group gives rights, which only superusers do."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -69,7 +70,7 @@ class UserHomeInline(TabularInline):
 
 
 @admin.register(User)
-class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(PermissionsAdmin, BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """People. Changing a password here ends their sessions.
 
     Only superusers give rights, and nobody changes a person who may do more than they may: to set an e-mail or a password is to become

@@ -1,12 +1,20 @@
-"""The schedule in this admin's look. The tasks come with migrations; staff say when they run."""
+"""The schedule, in this admin's look. Migrations add the tasks; staff decide when they run."""
 
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 from unfold.admin import ModelAdmin
+
+TASKS = {
+    "accounts.tasks.sessions_cleanup": _("Borrar sesiones y códigos vencidos"),
+    "devices.tasks.presence_sweep": _("Marcar sin conexión los dispositivos callados"),
+    "telemetry.tasks.partitions_maintain": _("Mantener las particiones"),
+    "telemetry.tasks.rollup": _("Calcular la energía"),
+    "tariffs.tasks.prices_check": _("Revisar que los precios del mes estén publicados"),
+}
 
 admin.site.unregister([ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule])
 
@@ -15,30 +23,36 @@ admin.site.unregister([ClockedSchedule, CrontabSchedule, IntervalSchedule, Perio
 class PeriodicTaskAdmin(ModelAdmin):
     """Tasks with an interval or a crontab; one of them, never both."""
 
-    list_display = ("name", "enabled", "timing", "last_run_at", "total_run_count")
+    list_display = ("title", "enabled", "timing", "last_run_at", "total_run_count")
     list_filter = ("enabled",)
     list_select_related = ("interval", "crontab")
     search_fields = ("name", "task")
-    fields = ("name", "code", "enabled", "interval", "crontab", "last_run_at", "total_run_count")
-    readonly_fields = ("name", "code", "last_run_at", "total_run_count")
+    fields = ("title", "code", "enabled", "interval", "crontab", "last_run_at", "total_run_count")
+    readonly_fields = ("title", "code", "last_run_at", "total_run_count")
+
+    @admin.display(description=_("tarea"), ordering="name")
+    def title(self, task: PeriodicTask) -> str:
+        return str(TASKS.get(task.task, task.name))
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        task = self.get_object(request, object_id)
+        subtitle = {"subtitle": self.title(task)} if task else {}
+        answer: HttpResponse = super().change_view(request, object_id, form_url, subtitle | (extra_context or {}))
+        return answer
 
     @admin.display(description=_("programación"))
     def timing(self, task: PeriodicTask) -> str:
-        """Return when the task runs."""
         return str(task.interval or task.crontab or "–")
 
-    @admin.display(description=_("tarea"))
+    @admin.display(description=_("función"))
     def code(self, task: PeriodicTask) -> str:
-        """Return the name of the function that runs."""
         return str(task.task)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: a task is code."""
-        return False
+        return False  # a task is code
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: nothing would bring it back; it can be switched off."""
-        return False
+        return False  # no migration would add it again; it can be switched off
 
 
 @admin.register(IntervalSchedule)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from environ import Env
@@ -278,6 +279,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "EcoWatt",
     "SITE_SYMBOL": "bolt",
     "SITE_URL": reverse_lazy("docs"),
+    "STYLES": [lambda request: static("ecowatt/admin.css")],
     "LOGIN": {"form": "accounts.security.admin_login_form.LoginForm"},
     "SIDEBAR": {"show_search": True, "navigation": "ecowatt.admin_sidebar.navigation"},
     "COLORS": {  # Tailwind's emerald

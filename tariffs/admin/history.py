@@ -5,6 +5,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db.models import Field
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from simple_history.admin import SimpleHistoryAdmin
 from simple_history.template_utils import HistoricalRecordContextHelper
 from unfold.admin import ModelAdmin
@@ -27,8 +28,17 @@ class HistoryAdmin(SimpleHistoryAdmin, ModelAdmin):
     """A model with a page of its history. A version is brought back by those who may change the row."""
 
     def get_historical_record_context_helper(self, request: HttpRequest, historical_record: Any) -> Change:
-        """Return what tells of one change."""
         return Change(self.model, historical_record)
+
+    def set_history_delta_changes(
+        self, request: HttpRequest, historical_records: Any, foreign_keys_are_objs: bool = True
+    ) -> None:
+        """Add the changes, and name the author and the reason where a row has none: the page would say "None"."""
+        super().set_history_delta_changes(request, historical_records, foreign_keys_are_objs)
+        for record in historical_records:
+            record.history_change_reason = record.history_change_reason or "–"
+            if record.history_user_id is None:
+                record._meta.get_field("history_user").set_cached_value(record, _("Sistema"))
 
     def history_form_view(
         self, request: HttpRequest, object_id: str, version_id: str, extra_context: dict[str, Any] | None = None

@@ -191,6 +191,8 @@ def _generation(found: Generation) -> dict[str, Any] | None:
 
 
 def _note(days: float) -> str:
+    if days < 1:
+        return _("Para un pronóstico hacen falta %(least)d días de datos; por ahora hay menos de uno.") % {"least": LEAST_DAYS}
     text = _("Para un pronóstico hacen falta %(least)d días de datos; por ahora hay %(days).1f.")
     return text % {"least": LEAST_DAYS, "days": int(days * 10) / 10}
 

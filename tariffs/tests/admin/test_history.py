@@ -84,3 +84,11 @@ def test_who_may_not_see_prices_does_not_see_their_history(staff_with: Callable[
     staff = staff_with("view_home")
     assert staff.get(reverse("admin:tariffs_price_history", args=[price.pk])).status_code == 403
     assert staff.get(_version(price)).status_code == 403
+
+
+def test_a_change_that_nobody_made_by_hand_is_the_systems(staff: Client, price: Price) -> None:
+    price.price_mxn_per_kwh = 2
+    price.save()
+    words = _words(staff, reverse("admin:tariffs_price_history", args=[price.pk]))
+    assert re.search(r"Modificado Sistema – ", words)
+    assert not re.search(r"Ninguno|None", words)

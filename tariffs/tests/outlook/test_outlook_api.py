@@ -308,7 +308,7 @@ def test_a_home_without_devices_gets_an_outlook_of_nothing(api: APIClient) -> No
     answer = api.get(URL)
     body = answer.json()
     assert (answer.status_code, body["now"]["kwh"], body["now"]["cost_mxn"], body["forecast"]) == (200, 0, 0, None)
-    assert body["forecast_note"] == "Para un pronóstico hacen falta 3 días de datos; por ahora hay 0.0."
+    assert body["forecast_note"] == "Para un pronóstico hacen falta 3 días de datos; por ahora hay menos de uno."
 
 
 def test_the_outlook_needs_a_login_a_home_and_prices(anonymous_api: APIClient, api: APIClient) -> None:
