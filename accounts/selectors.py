@@ -4,33 +4,32 @@ from collections.abc import Collection
 
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext as _
 
-from accounts.exceptions import NotAllowed
+from accounts.exceptions import NoHomeToChange, OwnerOnly, ViewerMayNotChange
 from accounts.models import Home, Membership, User
 
 CHANGING_ROLES = {Membership.Role.OWNER.value, Membership.Role.MEMBER.value}
 
 
 def home_to_change(user: User) -> Home:
-    """Return the home that the app shows, if the user may change it (1 query). Raises NotAllowed."""
+    """Return the home that the app shows, if the user may change it (1 query). Raises NoHomeToChange, ViewerMayNotChange."""
     membership = Membership.objects.filter(user=user).select_related("home").order_by("id").first()
     if membership is None:
-        raise NotAllowed(_("Aún no perteneces a ningún hogar."))
+        raise NoHomeToChange
     require_changing_role(membership.role)
     return membership.home
 
 
 def require_changing_role(role: str) -> None:
-    """Let owners and members of a home go on. Raises NotAllowed for a viewer, who reads."""
+    """Let owners and members of a home go on. Raises ViewerMayNotChange."""
     if role not in CHANGING_ROLES:
-        raise NotAllowed(_("Como invitado puedes ver lo que hay en el hogar, pero no cambiarlo."))
+        raise ViewerMayNotChange
 
 
 def require_owner(role: str) -> None:
-    """Let owners of a home go on. Raises NotAllowed."""
+    """Let owners of a home go on. Raises OwnerOnly."""
     if role != Membership.Role.OWNER:
-        raise NotAllowed(_("Solo el dueño del hogar puede hacer esto."))
+        raise OwnerOnly
 
 
 def homes_left_empty(users: Collection[User]) -> QuerySet[Home]:

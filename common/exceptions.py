@@ -1,13 +1,25 @@
-"""Domain errors that the API shows, grouped by who must act. The message is one Spanish sentence for the user."""
+"""Domain errors that the API shows, grouped by who must act."""
 
 from typing import ClassVar
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 
 class DomainError(Exception):
-    """A request that can't be done; `str()` of it is shown to the user, `status` is the HTTP code."""
+    """A request that can't be done. The user reads `sentence`, in Spanish, unless it is raised with another; `status` is the HTTP code.
+
+    The OpenAPI schema takes both from the class (`common.schema.refusals`). `retry_after_s` is sent as Retry-After.
+    """
 
     status: ClassVar[int] = 400
+    sentence: ClassVar[str | Promise] = ""
     retry_after_s: int | None = None
+
+    def __init__(self, sentence: str | None = None, *, retry_after_s: int | None = None) -> None:
+        super().__init__(str(self.sentence) if sentence is None else sentence)
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
 
 
 class BadRequest(DomainError):
@@ -18,6 +30,12 @@ class NotAuthenticated(DomainError):
     """The caller must log in."""
 
     status = 401
+
+
+class BadCredentials(NotAuthenticated):
+    """An access token that is malformed, expired, of a session that is over or of a user who left."""
+
+    sentence = _("No se pudieron validar las credenciales")
 
 
 class Forbidden(DomainError):
@@ -46,20 +64,12 @@ class Unprocessable(DomainError):
 
 
 class TooManyRequests(DomainError):
-    """The caller must wait, so many seconds."""
+    """The caller must wait, `retry_after_s`."""
 
     status = 429
 
-    def __init__(self, message: str, retry_after_s: int) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
 
 class Unavailable(DomainError):
-    """Nobody's mistake; the caller may try again, after so many seconds where one can say it."""
+    """Nobody's mistake; the caller may try again, after `retry_after_s` where that is known."""
 
     status = 503
-
-    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s

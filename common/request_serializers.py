@@ -1,4 +1,4 @@
-"""What the serializers of request bodies have in common."""
+"""Bodies of requests: checked as a whole, with everything that is wrong at once."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
 
 UNKNOWN_KEY = "extra_forbidden"
 SHOWN_LENGTH = 50
@@ -35,3 +36,10 @@ class BodySerializer(serializers.Serializer[Any]):
         known = {name for name, field in self.fields.items() if not field.read_only} | self.answered
         text = _("El campo «%(name)s» no existe.")
         return {name: [ErrorDetail(text % {"name": name[:SHOWN_LENGTH]}, UNKNOWN_KEY)] for name in data if name not in known}
+
+
+def validated(serializer_class: type[serializers.Serializer[Any]], request: Request, **context: Any) -> dict[str, Any]:
+    """Return what the request's body says, by our own names. Raises ValidationError with everything that is wrong."""
+    serializer = serializer_class(data=request.data, context=context)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)

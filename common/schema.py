@@ -3,9 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
+from django.utils import translation
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import APIException, NotAuthenticated
+
+from common.error_responses import SENTENCES, error_item
+from common.exceptions import BadCredentials, DomainError, Unprocessable
+from common.fields import Sentence
 
 Responses = dict[int, OpenApiResponse]
 
@@ -63,24 +70,45 @@ def asking(value: object) -> list[OpenApiExample]:
     return [OpenApiExample("Petición", value=value, request_only=True)]
 
 
-def refusals(sentences: Mapping[int, str | tuple[str, ...]]) -> Responses:
-    """Return a response per status code, whose examples are the sentences that the user reads."""
-    return {
-        code: _refusal(ErrorSerializer, {text: text for text in ([texts] if isinstance(texts, str) else texts)})
-        for code, texts in sentences.items()
-    }
+def refusals(*errors: type[DomainError | APIException] | Mapping[int, str | tuple[str, ...]]) -> Responses:
+    """Return a response per status code of these errors, with the sentences that the user reads as its examples."""
+    by_status: dict[int, dict[str, object]] = {}
+    for error in errors:
+        if isinstance(error, Mapping):
+            for code, texts in error.items():
+                by_status.setdefault(code, {}).update({text: text for text in ([texts] if isinstance(texts, str) else texts)})
+        elif issubclass(error, Unprocessable):
+            by_status.setdefault(error.status, {}).update(_wrong("body", error.field, error.sentence, kind="value_error"))
+        elif issubclass(error, DomainError):
+            by_status.setdefault(error.status, {})[in_spanish(error.sentence)] = in_spanish(error.sentence)
+        else:
+            sentence = in_spanish(SENTENCES[error] if error in SENTENCES else str(error.default_detail))
+            by_status.setdefault(error.status_code, {})[sentence] = sentence
+    return {status: _refusal(details) for status, details in by_status.items()}
 
 
-def invalid(field: str, message: str, *, value: object = None, kind: str = "invalid", place: str = "body") -> Responses:
+def invalid(field: str, sentence: Sentence, *, value: object = None, kind: str = "invalid", place: str = "body") -> Responses:
     """Return the 422 response with one wrong field as its example."""
-    item = {"type": kind, "loc": [place, field], "msg": message, "input": value}
-    return {422: _refusal(ValidationErrorSerializer, {message: [item]})}
+    return {422: _refusal(_wrong(place, field, sentence, kind=kind, value=value))}
 
 
-def _refusal(serializer: Any, details: Mapping[str, object]) -> OpenApiResponse:
+def _wrong(place: str, field: str, sentence: Sentence, *, kind: str, value: object = None) -> dict[str, object]:
+    message = in_spanish(sentence)
+    return {message: [error_item(kind=kind, loc=[place, field], message=message, value=value)]}
+
+
+def _refusal(details: Mapping[str, object]) -> OpenApiResponse:
     """Describe an error body by its `detail`s, each under the sentence that the user reads."""
     examples = [OpenApiExample(text, value={"detail": detail}, response_only=True) for text, detail in details.items()]
+    has_items = any(isinstance(detail, list) for detail in details.values())
+    serializer = ValidationErrorSerializer if has_items else ErrorSerializer
     return OpenApiResponse(serializer, description=" / ".join(details), examples=examples)
 
 
-NEEDS_LOGIN = refusals({401: ("No autenticado", "No se pudieron validar las credenciales")})
+def in_spanish(sentence: Sentence) -> str:
+    """Return a sentence as the schema has it, whichever language its reader asks for."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return str(sentence)
+
+
+NEEDS_LOGIN = refusals(NotAuthenticated, BadCredentials)

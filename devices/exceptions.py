@@ -1,6 +1,6 @@
 """What can go wrong with a device, in the words that the app shows."""
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from common.exceptions import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
 
@@ -8,36 +8,32 @@ from common.exceptions import Conflict, Forbidden, NotFound, Unavailable, Unproc
 class DeviceNotFound(NotFound):
     """There is no such device, or it is in a home that the caller does not belong to."""
 
-    def __init__(self) -> None:
-        super().__init__(_("Dispositivo no encontrado o no pertenece al usuario."))
+    sentence = _("Dispositivo no encontrado o no pertenece al usuario.")
 
 
 class DeviceTaken(Conflict):
     """The home has claimed the hardware already."""
 
-    def __init__(self) -> None:
-        super().__init__(_("El ID de hardware ya está registrado."))
+    sentence = _("El ID de hardware ya está registrado.")
 
 
 class DeviceOfAnotherHome(Forbidden):
     """Another home has claimed the hardware: the app takes a conflict for a device of the caller's own."""
 
-    def __init__(self) -> None:
-        super().__init__(_("Otra cuenta tiene este dispositivo. Pide a su dueño que lo elimine."))
+    sentence = _("Otra cuenta tiene este dispositivo. Pide a su dueño que lo elimine.")
 
 
 class ProofUnavailable(Unavailable):
     """What devices said lately can't be read."""
 
-    def __init__(self) -> None:
-        super().__init__(_("No podemos comprobar dispositivos en este momento. Inténtalo de nuevo en unos minutos."))
+    sentence = _("No podemos comprobar dispositivos en este momento. Inténtalo de nuevo en unos minutos.")
 
 
 class TooManyDevices(Unprocessable):
     """The home has as many devices as a home may have: the app takes a conflict for a device of the caller's own."""
 
     field = "dev_hardware_id"
+    sentence = _("Tu hogar ya tiene todos los dispositivos que caben (%(most)d). Elimina uno para agregar otro.")
 
     def __init__(self, most: int) -> None:
-        sentence = _("Tu hogar ya tiene todos los dispositivos que caben (%(most)d). Elimina uno para agregar otro.")
-        super().__init__(sentence % {"most": most})
+        super().__init__(str(self.sentence) % {"most": most})

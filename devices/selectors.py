@@ -66,14 +66,14 @@ def device_get(*, user: User, device_id: str | int) -> Device:
 
 
 def device_get_to_change(*, user: User, device_id: str | int) -> Device:
-    """Return a device that the user may change (2 queries). Raises DeviceNotFound, or NotAllowed for a viewer."""
+    """Return a device that the user may change (2 queries). Raises DeviceNotFound, ViewerMayNotChange."""
     device = device_get(user=user, device_id=device_id)
     require_changing_role(device.caller_role)  # type: ignore[attr-defined]
     return device
 
 
 def device_get_as_owner(*, user: User, device_id: str | int) -> Device:
-    """Return a device of a home that the user owns (2 queries). Raises DeviceNotFound, or NotAllowed for others of the home."""
+    """Return a device of a home that the user owns (2 queries). Raises DeviceNotFound, OwnerOnly."""
     device = device_get(user=user, device_id=device_id)
     require_owner(device.caller_role)  # type: ignore[attr-defined]
     return device

@@ -1,8 +1,7 @@
-"""Fields with the sentences that the user reads when they are wrong."""
+"""Fields of accounts and contracts, each with the sentences that the user reads when it is wrong."""
 
 from typing import Any
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,34 +11,19 @@ from accounts.constants import NAME_LENGTH_MAX, NAME_LENGTH_MIN, PASSWORD_LENGTH
 from accounts.email_addresses import normalized
 from accounts.models import Contract
 from accounts.places.states import state_code
+from common.fields import TextField, sentences
 
-Sentence = str | Promise
-WRONG = (
-    *("invalid", "invalid_choice", "min_length", "max_length", "min_value", "max_value", "max_string_length"),
-    *("max_digits", "max_decimal_places", "max_whole_digits"),
-)
-
-
-def sentences(*, missing: Sentence, wrong: Sentence) -> dict[str, Any]:
-    """Return the messages of a field: one where it is not there, one for everything else."""
-    return dict.fromkeys(["required", "null", "blank"], missing) | dict.fromkeys(WRONG, wrong)
-
-
-class TextField(serializers.CharField):
-    """A JSON string; numbers are not taken for one."""
-
-    def to_internal_value(self, data: Any) -> str:
-        """Return the text, trimmed where the field trims. Raises ValidationError."""
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
+WRONG_EMAIL = _("El correo electrónico no es válido.")
+WRONG_PASSWORD = _("La contraseña debe tener de 8 a 128 caracteres.")
+WRONG_NAME = _("El nombre debe tener de 5 a 100 caracteres.")
+NO_TOKEN = _("El token es obligatorio.")
 
 
 class EmailField(serializers.EmailField, TextField):
     """An e-mail address without the blanks around it."""
 
     def __init__(self, **options: Any) -> None:
-        messages = sentences(missing=_("El correo electrónico es obligatorio."), wrong=_("El correo electrónico no es válido."))
+        messages = sentences(missing=_("El correo electrónico es obligatorio."), wrong=WRONG_EMAIL)
         super().__init__(max_length=254, error_messages=messages, **options)
 
 
@@ -61,15 +45,12 @@ class PasswordField(TextField):
     """A password, blanks and all; never answered."""
 
     def __init__(self, **options: Any) -> None:
-        messages = sentences(
-            missing=_("La contraseña es obligatoria."), wrong=_("La contraseña debe tener de 8 a 128 caracteres.")
-        )
         super().__init__(
             min_length=PASSWORD_LENGTH_MIN,
             max_length=PASSWORD_LENGTH_MAX,
             trim_whitespace=False,
             write_only=True,
-            error_messages=messages,
+            error_messages=sentences(missing=_("La contraseña es obligatoria."), wrong=WRONG_PASSWORD),
             **options,
         )
 
@@ -78,7 +59,7 @@ class NameField(TextField):
     """A person's name."""
 
     def __init__(self, **options: Any) -> None:
-        messages = sentences(missing=_("El nombre es obligatorio."), wrong=_("El nombre debe tener de 5 a 100 caracteres."))
+        messages = sentences(missing=_("El nombre es obligatorio."), wrong=WRONG_NAME)
         super().__init__(min_length=NAME_LENGTH_MIN, max_length=NAME_LENGTH_MAX, error_messages=messages, **options)
 
 
@@ -86,15 +67,15 @@ class BillingDayField(serializers.IntegerField):
     """The day of the month on which the billing cycle starts."""
 
     def __init__(self, **options: Any) -> None:
-        wrong = _("El día de corte debe ser un número entero de 1 a 31.")
-        super().__init__(min_value=1, max_value=31, error_messages=sentences(missing=wrong, wrong=wrong), **options)
+        messages = sentences(wrong=_("El día de corte debe ser un número entero de 1 a 31."))
+        super().__init__(min_value=1, max_value=31, error_messages=messages, **options)
 
 
 class TokenField(TextField):
     """A token that we gave out; what it is worth is found out later."""
 
     def __init__(self, **options: Any) -> None:
-        messages = sentences(missing=_("El token es obligatorio."), wrong=_("El token debe ser un texto."))
+        messages = sentences(missing=NO_TOKEN, wrong=_("El token debe ser un texto."))
         super().__init__(write_only=True, error_messages=messages, **options)
 
 
@@ -121,12 +102,28 @@ class RateField(serializers.Field[str, Any, str, Any]):
         return value if value == DAC else value.lower()
 
 
+@extend_schema_field({"type": ["string", "null"], "enum": [*RATES[:-1], None]})
+class BaseTariffField(RateField):
+    """The tariff of the locality, which is never DAC; null where the home is not in DAC or nobody knows."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the tariff. Raises ValidationError."""
+        tariff = super().to_internal_value(data)
+        if tariff == DAC:
+            self.fail("invalid")
+        return tariff
+
+    def to_representation(self, value: str) -> Any:
+        """Return the rate as the app knows it, or None."""
+        return super().to_representation(value) or None
+
+
 class StateField(serializers.ChoiceField):
     """A state by its code; its name or a usual abbreviation is taken, too."""
 
     def __init__(self, **options: Any) -> None:
-        text = _("El estado se escribe con su nombre o su clave de tres letras, como SON.")
-        super().__init__(choices=Contract.State.values, error_messages=sentences(missing=text, wrong=text), **options)
+        messages = sentences(wrong=_("El estado se escribe con su nombre o su clave de tres letras, como SON."))
+        super().__init__(choices=Contract.State.values, error_messages=messages, **options)
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the code. Raises ValidationError."""

@@ -1,42 +1,91 @@
-"""Profiles and phones."""
+"""Logins, profiles, phones and the supply contract."""
 
 from typing import Any
 
-from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from kombu.exceptions import OperationalError
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import services
-from accounts.api.auth import BUSY, THROTTLED, OpenView
+from accounts.api import schema
 from accounts.api.serializers import (
-    MessageSerializer,
+    ContractChangeSerializer,
+    ContractSerializer,
+    ForgotPasswordSerializer,
+    LoginSerializer,
+    OnSerializer,
     ProfileChangeSerializer,
     ProfileSerializer,
     PushTokenSerializer,
+    RefreshTokenSerializer,
     RegistrationSerializer,
-    validated,
+    ResetPasswordSerializer,
 )
+from accounts.exceptions import MailUnavailable, TooManyAttempts
 from accounts.models import User
+from accounts.security import rate_limits as limits
 from accounts.security.authentication import caller, caller_session
 from accounts.security.throttling import AddressThrottle, neighbourhood
-from accounts.tasks import email_change_mail_queue
-from common.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
+from accounts.selectors import home_to_change
+from accounts.tasks import email_change_mail_queue, password_reset_mail
+from common.request_serializers import validated
+from common.views import OpenView
 
-EMAIL_TAKEN = refusals({409: "El correo electrónico ya está en uso."})
-WRONG_NAME = invalid("user_name", "El nombre debe tener de 5 a 100 caracteres.", value="Ana", kind="min_length")
-NO_HOME = refusals({404: "Tu cuenta no pertenece a ningún hogar."})
-REGISTRATION = {
-    "user_name": "Ana López",
-    "user_email": "ana@example.com",
-    "user_password": "secreta123",
-    "user_trf_rate": "1c",
-    "user_billing_day": 15,
-}
-PROFILE = {"user_id": 7} | {name: value for name, value in REGISTRATION.items() if name != "user_password"}
-PHONE = {"fcm_token": "dGVsZWZvbm8tZGUtYW5h:APA91b" + 6 * "Zk3-mO3b7Xq2_cGdx4", "device_name": "Pixel 9", "platform": "android"}
+
+def _pair_answer(pair: services.TokenPair) -> Response:
+    return Response({**pair._asdict(), "token_type": "Bearer"})
+
+
+class LoginView(OpenView):
+    throttle_classes = [AddressThrottle]
+
+    @schema.login
+    def post(self, request: Request) -> Response:
+        """Exchange e-mail and password for a session's tokens."""
+        return _pair_answer(services.session_login(**validated(LoginSerializer, request), network=neighbourhood(request)))
+
+
+class RefreshView(OpenView):
+    @schema.refresh
+    def post(self, request: Request) -> Response:
+        """Exchange a refresh token for a new pair; the old one works for a short grace, then its use ends the session."""
+        return _pair_answer(services.session_refresh(**validated(RefreshTokenSerializer, request)))
+
+
+class LogoutView(OpenView):
+    @schema.logout
+    def post(self, request: Request) -> Response:
+        """End the session of a refresh token; an unknown token gets the same answer."""
+        services.session_revoke(**validated(RefreshTokenSerializer, request))
+        return Response({"message": schema.LOGGED_OUT})
+
+
+class ForgotPasswordView(OpenView):
+    throttle_classes = [AddressThrottle]
+
+    @schema.forgot_password
+    def post(self, request: Request) -> Response:
+        """Queue a mail, whether or not the account exists: the worker finds out, so the answer and its time tell nothing."""
+        email = validated(ForgotPasswordSerializer, request)["email"]
+        if wait := limits.hit(limits.account_mails(), limits.account(email)):
+            raise TooManyAttempts(retry_after_s=wait)
+        try:
+            password_reset_mail.delay(email)
+        except OperationalError as error:
+            raise MailUnavailable from error
+        return Response({"message": schema.RESET_MAILED})
+
+
+class ResetPasswordView(OpenView):
+    throttle_classes = [AddressThrottle]
+
+    @schema.reset_password
+    def post(self, request: Request) -> Response:
+        """Use the mailed token to set a password; every session of the account ends."""
+        services.password_reset_confirm(**validated(ResetPasswordSerializer, request), network=neighbourhood(request))
+        return Response({"message": schema.PASSWORD_CHANGED})
 
 
 def _profile(user: User) -> dict[str, Any]:
@@ -44,18 +93,9 @@ def _profile(user: User) -> dict[str, Any]:
 
 
 class UsersView(OpenView):
-    """Registration."""
-
     throttle_classes = [AddressThrottle]
 
-    @extend_schema(
-        operation_id="users_register",
-        tags=["users"],
-        summary="Register",
-        request=RegistrationSerializer,
-        responses={201: answer(ProfileSerializer, PROFILE), **EMAIL_TAKEN, **WRONG_NAME, **THROTTLED, **BUSY},
-        examples=asking(REGISTRATION),
-    )
+    @schema.register
     def post(self, request: Request) -> Response:
         """Create a user, their home and its supply contract."""
         user = services.user_register(**validated(RegistrationSerializer, request), network=neighbourhood(request))
@@ -63,26 +103,13 @@ class UsersView(OpenView):
 
 
 class MeView(APIView):
-    """The caller's profile."""
+    """The caller's profile: the caller and the contract of their home."""
 
-    @extend_schema(
-        operation_id="users_me",
-        tags=["users"],
-        summary="Read my profile",
-        responses={200: answer(ProfileSerializer, PROFILE), **NEEDS_LOGIN, **NO_HOME},
-    )
+    @schema.profile
     def get(self, request: Request) -> Response:
-        """Return the caller and the contract of their home."""
         return Response(_profile(caller(request)))
 
-    @extend_schema(
-        operation_id="users_me_update",
-        tags=["users"],
-        summary="Change my profile",
-        request=ProfileChangeSerializer,
-        responses={200: answer(ProfileSerializer, PROFILE), **NEEDS_LOGIN, **NO_HOME, **EMAIL_TAKEN, **WRONG_NAME},
-        examples=asking({"user_trf_rate": "DAC"}),
-    )
+    @schema.profile_update
     def patch(self, request: Request) -> Response:
         """Change what is given; what is missing or null stays as it is."""
         user = caller(request)
@@ -93,22 +120,28 @@ class MeView(APIView):
 
 
 class PushTokenView(APIView):
-    """The caller's phones."""
-
-    @extend_schema(
-        operation_id="fcm_register",
-        tags=["push"],
-        summary="Register a phone for push messages",
-        request=PushTokenSerializer,
-        responses={
-            200: answer(MessageSerializer, {"message": "Token registrado"}),
-            **NEEDS_LOGIN,
-            **invalid("fcm_token", "El token del teléfono debe tener de 100 a 4096 caracteres.", kind="min_length"),
-        },
-        examples=asking(PHONE),
-    )
+    @schema.phone_register
     def post(self, request: Request) -> Response:
         """Give the phone's token to the caller's session, whoever had it before; when the session ends, its phone gets no more pushes."""
         values = {name: value for name, value in validated(PushTokenSerializer, request).items() if value is not None}
         services.push_token_register(session=caller_session(request), **values)
-        return Response({"message": _("Token registrado")})
+        return Response({"message": schema.PHONE_REGISTERED})
+
+
+class ContractView(APIView):
+    """What the bills of the caller's home are made by."""
+
+    @schema.contract
+    def get(self, request: Request) -> Response:
+        """Return the version that is in force, with what the place of the home suggests."""
+        query = OnSerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        home = caller(request).home
+        return Response(ContractSerializer(home.contract_on(query.validated_data.get("on", home.today))).data)
+
+    @schema.contract_change
+    def put(self, request: Request) -> Response:
+        """Write a version, and return it."""
+        home = home_to_change(caller(request))
+        changes = validated(ContractChangeSerializer, request, today=home.today)
+        return Response(ContractSerializer(services.contract_change(home=home, **changes)).data)

@@ -23,7 +23,7 @@ class LoginForm(AuthenticationForm):  # type: ignore[misc]
         caller = address(self.request)
         try:
             if wait := limits.hit(limits.address_requests(), caller):
-                raise TooManyAttempts(wait)
+                raise TooManyAttempts(retry_after_s=wait)
             return dict(super().clean())
         except (TooManyAttempts, Busy) as error:
             self.retry_after_s = error.retry_after_s or 1

@@ -3,9 +3,7 @@
 from typing import TYPE_CHECKING, Self, cast
 
 from django.db import connection
-from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
@@ -13,6 +11,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from accounts.models import Session
+from common.exceptions import BadCredentials
 from common.ids import row_id
 
 if TYPE_CHECKING:
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
 SESSION_CLAIM = "sid"
 # What the library raises for claims of a kind that it does not expect.
 ABSURD = (TokenError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
-
-
-def bad_credentials() -> AuthenticationFailed:
-    """Return the one answer to a token that is malformed, expired, of a session that is over or of a user who left."""
-    return AuthenticationFailed(_("No se pudieron validar las credenciales"))
 
 
 class UserAccessToken(AccessToken):
@@ -44,13 +38,13 @@ class UserAccessToken(AccessToken):
 def session_of_token(text: str) -> Session:
     """Return the open session that the access token belongs to, with its active user (1 query).
 
-    Raises AuthenticationFailed; a token without a session, as they were once, is refused too, which makes the app refresh.
+    Raises BadCredentials; a token without a session, as they were once, is refused too, which makes the app refresh.
     """
     token = _claims(text)
     known = Session.objects.usable().filter(pk=row_id(token.get(SESSION_CLAIM, "")), user=row_id(token.get("user_id", "")))
     session = known.select_related("user").first()
     if session is None or token.get(api_settings.REVOKE_TOKEN_CLAIM) != get_md5_hash_password(session.user.password):
-        raise bad_credentials()
+        raise BadCredentials
     return session
 
 
@@ -59,9 +53,9 @@ def _claims(text: str) -> AccessToken:
         return AccessToken(text)  # type: ignore[arg-type]
     except ExpiredTokenError as error:
         _require_database()
-        raise bad_credentials() from error
+        raise BadCredentials from error
     except ABSURD as error:
-        raise bad_credentials() from error
+        raise BadCredentials from error
 
 
 def _require_database() -> None:
@@ -87,7 +81,7 @@ class BearerAuthentication(BaseAuthentication):
     """Bearer access tokens; without one, or with a foreign scheme, the answer is 401 and never 403."""
 
     def authenticate(self, request: Request) -> "tuple[User, Session] | None":
-        """Return the caller and the session, or None where no bearer token was sent. Raises AuthenticationFailed."""
+        """Return the caller and the session, or None where no bearer token was sent. Raises BadCredentials."""
         words = request.headers.get("Authorization", "").split()
         if len(words) != 2 or words[0].lower() != "bearer":
             return None

@@ -29,7 +29,7 @@ class Guess:
         for limit, who in ((here, f"{account} {since} {network}"), (anywhere, f"{account} {since}")):
             if wait := limits.hit(limit, who):
                 self.take_back()
-                raise TooManyAttempts(wait)
+                raise TooManyAttempts(retry_after_s=wait)
             self._counted.append((limit, who))
 
     def take_back(self) -> None:

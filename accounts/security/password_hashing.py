@@ -37,9 +37,9 @@ def turn(network: str) -> Iterator[None]:
 def _enter(network: str) -> None:
     with _lock:
         if _under_way.total() >= MOST:
-            raise Busy(RETRY_AFTER_S)
+            raise Busy(retry_after_s=RETRY_AFTER_S)
         if _under_way[network] >= MOST_OF_A_NETWORK:
-            raise TooManyAttempts(RETRY_AFTER_S)
+            raise TooManyAttempts(retry_after_s=RETRY_AFTER_S)
         _under_way[network] += 1
 
 

@@ -4,9 +4,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.exceptions import SessionEnded
 from accounts.models import PushToken, Session
 from accounts.security.secret_tokens import digest
+from common.exceptions import BadCredentials
 
 
 @transaction.atomic
@@ -15,10 +15,10 @@ def push_token_register(*, session: Session, token: str, device_name: str = "", 
 
     A user has so many phones; the one that registered longest ago goes.
 
-    Raises SessionEnded where the session was ended meanwhile.
+    Raises BadCredentials where the session was ended meanwhile.
     """
     if not Session.objects.open().select_for_update(no_key=True).filter(pk=session.pk).exists():
-        raise SessionEnded
+        raise BadCredentials
     row = PushToken(user_id=session.user_id, session=session, token=token, device_name=device_name, platform=platform)
     row.digest, row.updated_at = digest(token), timezone.now()
     PushToken.objects.bulk_create(

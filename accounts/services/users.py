@@ -64,7 +64,7 @@ def user_update(
     tariff: str | None = None,
     billing_day: int | None = None,
 ) -> User:
-    """Change what is given, of the user and of the contract of the home that the app shows. Raises EmailTaken, NotAllowed."""
+    """Change what is given, of the user and of the contract of the home that the app shows. Raises EmailTaken, Forbidden."""
     new_email = user.email if email is None or email == user.email else User.objects.normalize_email(email)
     is_new_email = new_email != user.email
     of_user = {"name": name, "email": new_email if is_new_email else None}

@@ -85,7 +85,7 @@ class ProofView(APIView):
         """Ask the caller to switch the device."""
         home, mac = self._asked(request, request.data)
         if wait := limits.hit(CHALLENGES_PER_HOME, str(home.pk)):
-            raise TooManyAttempts(wait)
+            raise TooManyAttempts(retry_after_s=wait)
         try:
             services.proof_ask(home=home, mac=mac)
         except RedisError as error:

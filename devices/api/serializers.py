@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from accounts.api.fields import TextField, sentences
+from common.fields import TextField, sentences
 from common.request_serializers import BodySerializer
 from devices.discovery import UnprovenDevice
 from devices.models import Channel, Device

@@ -7,8 +7,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.security.authentication import caller
-from common.conditional import conditional
 from common.schema import NEEDS_LOGIN, answer, refusals
+from common.views import conditional
 from reports.api.serializers import SummarySerializer
 from reports.selectors import dashboard_summary
 from tariffs.api.outlook import EXAMPLE as OUTLOOK

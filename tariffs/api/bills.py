@@ -10,10 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.contracts import DayField
-from accounts.api.fields import sentences
 from accounts.security.authentication import caller
 from accounts.selectors import home_to_change
+from common.fields import DayField, sentences
 from common.request_serializers import BodySerializer
 from common.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 from tariffs import services

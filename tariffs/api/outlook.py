@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 
 from accounts.models import Contract
 from accounts.security.authentication import caller
-from common.conditional import conditional
 from common.schema import NEEDS_LOGIN, answer, refusals
+from common.views import conditional
 from tariffs.cfe.bill import CERTAINTIES
 from tariffs.cfe.dac import DAYS_A_MONTH, LEAST_MONTHS
 from tariffs.cfe.net_metering import LEAST_RETURNED_KWH

@@ -12,9 +12,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.auth import OpenView
-from accounts.api.fields import RATES, RateField, StateField, sentences
+from accounts.api.fields import RATES, RateField, StateField
+from common.fields import sentences
 from common.schema import answer, invalid
+from common.views import OpenView
 from tariffs.cfe.prices import Rate
 from tariffs.cfe.schemes import SchemeTerms
 from tariffs.cfe.tariffs import TIER_NAMES, Provenance, Season, Tier

@@ -11,12 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.contracts import TermsSerializer
-from accounts.api.fields import RateField, sentences
-from accounts.api.serializers import validated
+from accounts.api.fields import RateField
+from accounts.api.serializers import TermsSerializer
 from accounts.models import Home
 from accounts.security.authentication import caller
-from common.request_serializers import BodySerializer
+from common.fields import sentences
+from common.request_serializers import BodySerializer, validated
 from common.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 from devices.exceptions import DeviceNotFound
 from devices.models import Device

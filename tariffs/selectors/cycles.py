@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from accounts.cfe_tariffs import DAC, DAC_REGIONS, LOCALITY_TARIFFS, TARIFFS
 from accounts.models import Contract, Home
@@ -147,7 +146,7 @@ def billers_for(contract: Contract, cycle: Cycle, tariffs: Collection[str]) -> d
         with contextlib.suppress(NoPrices):
             billers[tariff] = Biller.of_period(cycle.start, cycle.end, terms=terms, prices=prices)
     if contract.tariff not in billers:
-        raise PricesMissing(_("Los precios de CFE de esta tarifa no están cargados."))
+        raise PricesMissing
     return billers
 
 

@@ -9,21 +9,20 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from redis.exceptions import RedisError
 
 from common.exceptions import TooManyRequests
 
 # Longer than a client may leave a page unread, after which the web process hangs up on it.
 LEASE_S = settings.WEB_REQUEST_SECONDS + 60
-RETRY_AFTER_S = 10
 
 
 class DownloadUnderWay(TooManyRequests):
     """Another file of the user's is on its way."""
 
-    def __init__(self) -> None:
-        super().__init__(_("Ya estás descargando un archivo. Espera a que termine para pedir otro."), RETRY_AFTER_S)
+    sentence = _("Ya estás descargando un archivo. Espera a que termine para pedir otro.")
+    retry_after_s = 10
 
 
 class Lease:

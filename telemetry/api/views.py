@@ -10,8 +10,8 @@ from rest_framework.views import APIView
 
 from accounts.models import Home
 from accounts.security.authentication import caller
-from common.conditional import conditional
 from common.schema import NEEDS_LOGIN, answer, invalid, refusals
+from common.views import conditional
 from devices.exceptions import DeviceNotFound
 from devices.meter_roles import Role
 from devices.models import Device

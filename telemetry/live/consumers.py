@@ -9,9 +9,9 @@ from urllib.parse import parse_qs
 import structlog
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from rest_framework.exceptions import AuthenticationFailed
 
 from accounts.security.authentication import session_of_token
+from common.exceptions import BadCredentials
 from telemetry import selectors
 from telemetry.live.access_checks import Access, access_checks, access_of
 from telemetry.live.frames import CHANNEL_LIFE_S
@@ -90,5 +90,5 @@ def _access(token: str, device_id: int) -> Access | None:
     """Return what the token opens, or None where it does not open this device (2 queries)."""
     try:
         return access_of(session_of_token(token), device_id)
-    except AuthenticationFailed:
+    except BadCredentials:
         return None

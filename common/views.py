@@ -1,4 +1,4 @@
-"""Answers that say when nothing has changed."""
+"""Views that anybody may ask, and answers that say when nothing has changed."""
 
 from typing import TypeVar
 
@@ -6,6 +6,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 from django.views.decorators.vary import vary_on_headers
+from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
 View = TypeVar("View", bound=type[APIView])
@@ -24,3 +25,10 @@ def conditional(view: View) -> View:
     """
     decorated: View = method_decorator(_DECORATORS, name="dispatch")(view)
     return decorated
+
+
+class OpenView(APIView):
+    """A call that anybody may make; an access token that has expired must not get in its way."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
