@@ -11,8 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from telemetry.mqtt.connection import TakenOver
-from telemetry.mqtt.ingester import BrokerAway, Ingest
+from telemetry.mqtt.ingester import BrokerAway, Ingest, TakenOver
 
 # A process has to be gone 5 s after it was told so, and Ingest takes less than four of them.
 LEAVE_S = 1.0

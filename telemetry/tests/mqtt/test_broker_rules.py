@@ -13,7 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from common.testing import await_true
 from devices.models import Device
 from telemetry.models import Reading
-from telemetry.mqtt.versions import DROPPED
+from telemetry.mqtt.subscriptions import DROPPED
 from telemetry.tests.mosquitto import MACS, frame, needed, publish
 from telemetry.tests.servers import Server, deployed_mosquitto
 

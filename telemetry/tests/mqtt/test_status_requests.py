@@ -115,7 +115,7 @@ async def ingest(broker: int, meter: Device, clock: Clock, monkeypatch: pytest.M
         await store.delete(*KEYS, PREFIX_OF)
         one, stopping = mqtt.Ingest(90), asyncio.Event()
         running = asyncio.create_task(one.run(stopping))
-        await until(one._link.connected.is_set)
+        await until(lambda: one.is_connected)
         yield one
         stopping.set()
         await running

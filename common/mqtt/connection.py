@@ -1,0 +1,242 @@
+"""A connection with an MQTT broker that is kept up for as long as it takes, on the event loop.
+
+connection = Connection(Login(host=..., port=..., client_id=...), [Subscription("+/events/rpc")])
+running = asyncio.create_task(connection.run())
+while messages := await connection.take(1_000):
+...  # store them
+connection.acknowledge(messages)
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+from paho.mqtt.client import Client
+
+from common.mqtt.event_loop_client import EventLoopClient
+from common.mqtt.packet_reader import FastEventLoopClient, PahoOnPacketSocket, is_verified
+from common.mqtt.protocol import NO_SHARED_SUBSCRIPTIONS, PATIENCE_S, UNSUPPORTED_VERSION, V3, Login, Protocol, Subscription, Will
+
+log = structlog.get_logger(__name__)
+
+__all__ = ["Connection", "Login", "Message", "Subscription", "Will"]
+
+KEEPALIVE_S = 60
+KEEP_ALIVE_EVERY_S = 1.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+
+
+class Message(NamedTuple):
+    """A message from the broker, when it arrived (Unix time), and what its acknowledgement takes.
+
+    The topic is empty where it is no text.
+    """
+
+    topic: str
+    payload: bytes
+    at: float
+    is_retained: bool
+    packet_id: int
+    qos: int
+    connection: int
+
+
+class Connection:
+    """A session with a broker.
+
+    Under MQTT 5 the broker waits after `receive_maximum` messages of QoS 1 that are not acknowledged. Beyond as many that are not taken,
+    messages of QoS 0 are dropped and counted in `overflowed`; at twice as many no more is read.
+    """
+
+    def __init__(self, login: Login, subscriptions: Sequence[Subscription] = (), *, former: Iterable[str] = ()) -> None:
+        """`former` are names of subscriptions (`filter` or `$share/group/filter`) that the session may have and that are to end."""
+        self._login = login
+        self._subscriptions = subscriptions
+        self._former = tuple(former)
+        self._protocol = Protocol(login)
+        self._is_fast = is_verified()
+        self._client: EventLoopClient | None = None
+        self._number = 0
+        self._last_asked: int | None = None
+        self._is_refused = False
+        self._is_resumed = False
+        self._ended = asyncio.Event()
+        self._connected = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._queue: deque[Message] = deque()
+        self._arrived = asyncio.Event()
+        self.overflowed = 0
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker has accepted the connection and answered all subscriptions."""
+        return self._connected.is_set()
+
+    async def wait_connected(self) -> None:
+        await self._connected.wait()
+
+    async def run(self, before_reconnect: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Keep connected until it is closed, with growing pauses where the broker can't be reached.
+
+        What `before_reconnect` raises ends it.
+        """
+        pause_s = FIRST_PAUSE_S
+        while not self._stopping.is_set():
+            try:
+                await self._connect()
+                pause_s = FIRST_PAUSE_S if await self._serve() else pause_s
+            except (OSError, ValueError) as error:
+                log.warning(
+                    "the broker does not answer, trying again",
+                    broker=self._login.address,
+                    error=str(error),
+                    pause_s=round(pause_s, 1),
+                )
+            finally:
+                self._leave()
+            if before_reconnect is not None and not self._stopping.is_set():
+                await before_reconnect()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause_s * random.uniform(0.8, 1.2))  # noqa: S311
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    async def take(self, most: int) -> list[Message]:
+        """Wait for messages and return them, in order; empty once no more are to be taken."""
+        while not self._queue and not self._stopping.is_set():  # what woke us may have gone again with its connection
+            self._arrived.clear()
+            await self._arrived.wait()
+        taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+        if self._client is not None and self._client.is_paused and self._has_room and not self._stopping.is_set():
+            self._client.resume()
+        return taken
+
+    def acknowledge(self, messages: Iterable[Message]) -> None:
+        """Let the broker forget the messages; those of a lost connection it sends again anyway."""
+        if self._client is not None:
+            self._client.acknowledge([one.packet_id for one in messages if one.qos and one.connection == self._number])
+            self._client.write()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Send a message at QoS 0; False if there is no connection and it is lost."""
+        if self._client is None or not self.is_connected:
+            return False
+        self._client.paho.publish(topic, payload, qos=0, retain=retain)
+        self._client.write()
+        return True
+
+    def stop_taking(self) -> None:
+        """Give out no more messages; what has not been taken stays with the broker. Acknowledgements are still sent."""
+        self._stopping.set()
+        self._queue.clear()
+        self._arrived.set()
+        if self._client is not None:
+            self._client.pause()
+
+    async def close(self, *, ends_session: bool = False) -> None:
+        """Disconnect; `ends_session` drops what the broker keeps for the session."""
+        self.stop_taking()
+        if ends_session and self._protocol.version == V3 and self._client is not None:
+            await self._end_session_v3()
+        if self._client is not None:
+            self._client.paho.disconnect(properties=self._protocol.disconnect_properties(ends_session=ends_session))
+            self._client.write()
+        self._ended.set()
+
+    async def _end_session_v3(self) -> None:
+        """End a session of MQTT 3.1.1: by beginning a clean one in its place."""
+        self._leave()
+        await self._connect(is_clean=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.wait_connected(), PATIENCE_S)
+
+    async def _connect(self, *, is_clean: bool = False) -> None:
+        self._number += 1
+        self._ended.clear()
+        self._is_refused = False
+        client_class, paho_class = (FastEventLoopClient, PahoOnPacketSocket) if self._is_fast else (EventLoopClient, Client)
+        paho = self._protocol.new_paho(paho_class, is_clean=is_clean)
+        paho.on_connect = self._on_connect
+        paho.on_subscribe = self._on_subscribe
+        self._client = client_class(paho, on_message=self._on_message, on_end=self._ended.set, is_full=lambda: self._is_full)
+        await self._client.open(self._login.host, self._login.port, KEEPALIVE_S, **self._protocol.connect_arguments())
+
+    async def _serve(self) -> bool:
+        """Wait for the end of the connection; tell whether the broker had accepted it."""
+        deadline = time.monotonic() + self._protocol.patience_s
+        while not self._ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), KEEP_ALIVE_EVERY_S)
+            if self._client is not None:
+                self._client.keep_alive()
+            if not self.is_connected and time.monotonic() > deadline:
+                break
+        accepted = self.is_connected
+        if not self._stopping.is_set():
+            if accepted:
+                log.warning("the connection to the broker is lost, connecting again", broker=self._login.address)
+            self._protocol.choose(answered=accepted or self._is_refused)
+        return accepted
+
+    def _leave(self) -> None:
+        """Forget the connection. Messages that were not taken come again with the next one, those of QoS 0 do not."""
+        self._connected.clear()
+        if self._client is not None:
+            self._client.close()
+        self._client = None
+        self._queue = deque(one for one in self._queue if one.qos == 0)
+
+    def _on_connect(self, paho: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            self._is_refused = reason.value != UNSUPPORTED_VERSION
+            log.error("the broker refuses the connection", broker=self._login.address, reason=str(reason))
+            return
+        self._is_resumed = flags.session_present
+        self._protocol.accepted(properties)
+        if self._subscriptions and not self._stopping.is_set():
+            self._last_asked = self._protocol.subscribe(paho, self._subscriptions)
+        else:
+            self._begin(paho)
+
+    def _on_subscribe(self, paho: Client, userdata: Any, packet_id: int, reasons: Any, properties: Any) -> None:
+        failed = [one for one in reasons if one.is_failure]
+        if self._protocol.can_share and any(one.value == NO_SHARED_SUBSCRIPTIONS for one in failed):
+            self._protocol.can_share = False
+            self._last_asked = self._protocol.subscribe(paho, self._subscriptions)
+            return
+        if failed:
+            log.error("the broker refuses a subscription", reason=str(failed[0]))
+        if packet_id == self._last_asked:
+            self._begin(paho)
+
+    def _begin(self, paho: Client) -> None:
+        # Not before the others hold, or messages would be nobody's.
+        self._protocol.unsubscribe(paho, self._former, self._subscriptions)
+        log.info(
+            "connected to the broker",
+            broker=self._login.address,
+            protocol=self._protocol.version.name,
+            resumed=self._is_resumed,
+        )
+        self._connected.set()
+
+    def _on_message(self, topic: str, payload: bytes, packet_id: int, qos: int, is_retained: bool) -> None:
+        if qos == 0 and not self._has_room:
+            self.overflowed += 1
+            return
+        self._queue.append(Message(topic, payload, time.time(), is_retained, packet_id, qos, self._number))
+        if len(self._queue) == 1:
+            self._arrived.set()
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._queue) < self._login.receive_maximum
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether no more should be read: under MQTT 5 the broker waits for us before that."""
+        return len(self._queue) >= 2 * self._login.receive_maximum
