@@ -21,7 +21,7 @@ from devices.registry import registry
 from ecowatt.asgi import application
 from ecowatt.env_files import ROOT
 from telemetry.ingest.writer import writer
-from telemetry.tests.mosquitto import MACS
+from telemetry.tests.mqtt_device import MACS
 from telemetry.tests.processes import Process, database_url, ingest_process
 
 

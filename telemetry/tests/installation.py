@@ -7,12 +7,12 @@ from django.db.models import F, Sum
 
 from accounts.models import Home
 from common.testing import await_true
+from common.tests.mqtt.mosquitto import BINARY
 from devices.models import Device
 from telemetry.models import FiveMinutes, Hour, Reading
 from telemetry.rollup import run as rollups
 from telemetry.tests import servers
 from telemetry.tests.load import PASSWORD, STEP_WH, Load, Poster, Publisher
-from telemetry.tests.mosquitto import BINARY
 from telemetry.tests.processes import Process, ingest_process, web_process
 
 LOGIN = {"MQTT_SHELLY_USER": "ecowatt", "MQTT_SHELLY_PASS": "of-ecowatt"}

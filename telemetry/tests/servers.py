@@ -16,11 +16,11 @@ import psycopg
 import redis
 
 from common.testing import await_true
+from common.tests.mqtt.mosquitto import BINARY
 from ecowatt.dev import services_for_tests as testing
 from ecowatt.dev.embedded_postgres import as_account, cluster_make, cluster_secure, server_command
 from ecowatt.dev.embedded_services import port_is_free, wheel_folder, with_parent
 from ecowatt.env_files import POSTGRES, REDIS, ROOT, VARIABLES
-from telemetry.tests.mosquitto import BINARY
 
 DEPLOYED = ROOT / "deploy" / "mosquitto"
 

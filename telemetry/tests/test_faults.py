@@ -27,13 +27,13 @@ from websockets.sync.client import connect
 
 from accounts.models import User
 from common.testing import await_true
+from common.tests.mqtt.mosquitto import needed
 from conftest import access_token, make_user
 from devices.models import Device
 from devices.presence.redis_scripts import SCHEDULE, SEEN
 from telemetry.tests import servers
 from telemetry.tests.installation import PATIENCE_S, SOME, WINDOW, Installation, meters_of
 from telemetry.tests.load import PATH, Load, Poster
-from telemetry.tests.mosquitto import needed
 from telemetry.tests.processes import Process
 from telemetry.tests.servers import Server
 

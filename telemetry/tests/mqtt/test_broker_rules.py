@@ -11,10 +11,11 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from common.testing import await_true
+from common.tests.mqtt.mosquitto import needed
 from devices.models import Device
 from telemetry.models import Reading
 from telemetry.mqtt.subscriptions import DROPPED
-from telemetry.tests.mosquitto import MACS, frame, needed, publish
+from telemetry.tests.mqtt_device import MACS, frame, publish
 from telemetry.tests.servers import Server, deployed_mosquitto
 
 pytestmark = needed

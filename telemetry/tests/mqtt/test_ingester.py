@@ -10,9 +10,10 @@ from django.conf import settings
 from django.db.models import Sum
 
 from common.testing import await_true
+from common.tests.mqtt.mosquitto import mosquitto, needed
 from devices.models import Device
 from telemetry.models import Reading
-from telemetry.tests.mosquitto import MACS, device, frame, mosquitto, needed, publish, send
+from telemetry.tests.mqtt_device import MACS, device, frame, publish, send
 from telemetry.tests.processes import Process
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from common.testing import await_true
+from common.tests.mqtt import lesser_broker as lesser
+from common.tests.mqtt.mosquitto import mosquitto, needed
 from devices.models import Device
 from telemetry.models import Reading
-from telemetry.tests.mosquitto import MACS, device, mosquitto, needed, send
-from telemetry.tests.mqtt import lesser_broker as lesser
+from telemetry.tests.mqtt_device import MACS, device, send
 
 pytestmark = [pytest.mark.django_db(transaction=True), needed]
 

@@ -16,12 +16,13 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from pytest_django.fixtures import Settings
 
+from common.tests.mqtt.mosquitto import mosquitto, needed
 from devices.models import Device
 from devices.presence.redis_scripts import KEYS, SEEN
 from devices.presence.status_requests import PREFIX_OF
 from telemetry.models import Reading
 from telemetry.mqtt import ingester as mqtt
-from telemetry.tests.mosquitto import mosquitto, needed, publish
+from telemetry.tests.mqtt_device import publish
 
 pytestmark = [needed, pytest.mark.django_db(transaction=True)]
 MAC = "a8032412c3d4"

@@ -1,0 +1,37 @@
+"""A Mosquitto of a test's own."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common.testing import await_true, free_port, listens
+
+BINARY = shutil.which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
+# CI has to have it: what is skipped there would be skipped for ever.
+needed = pytest.mark.skipif(BINARY is None and not os.environ.get("CI"), reason="Mosquitto is not installed")
+
+
+@contextlib.contextmanager
+def mosquitto(*lines: str) -> Iterator[int]:
+    """Run a broker as deploy/mosquitto sets it; give its port."""
+    assert BINARY, "CI installs Mosquitto"
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="ecowatt-mqtt-") as folder:
+        config = Path(folder) / "mosquitto.conf"
+        given = "\n".join(lines)
+        config.write_text(
+            f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nsys_interval 1\nuser root\n{given}\n"
+        )
+        process = subprocess.Popen([BINARY, "-c", str(config)], stderr=subprocess.DEVNULL)
+        try:
+            await_true("the broker listens", lambda: listens(port))
+            yield port
+        finally:
+            process.terminate()
+            process.wait(10)
