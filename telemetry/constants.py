@@ -1,7 +1,8 @@
 """Facts that several parts of the readings' path rest on."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)
 # How far from the server's clock a device's own time is believed; see design notes in docs/telemetry.md.
 DEVICE_TIME_PAST = timedelta(days=7)

@@ -66,7 +66,7 @@ class Hour(Bucket):
 class Series(models.Model):
     """A channel that has ever been read, and the first and last of its rolled-up readings that carried a counter.
 
-    What another kind of component says of the channel is a series of its own, under a number above all channels (kinds.py).
+    What another kind of component says of the channel is a series of its own, under a number above all channels (component_kinds.py).
     """
 
     pk = models.CompositePrimaryKey("device_id", "channel")

@@ -11,17 +11,16 @@ from django.utils import timezone
 
 from accounts.models import User
 from devices.models import Device
-from telemetry.constants import BUCKET
+from telemetry.constants import BUCKET, EPOCH
 from telemetry.history.home_hours import HOUR, hour_of
 from telemetry.ingest import sql
 from telemetry.models import DiscardedSpan, Series
 from telemetry.partitions import horizon
 from telemetry.rollup import bucket_sql, discard_sql
 from telemetry.rollup import sql as rollup_sql
-from telemetry.rollup.columns import query_about
-from telemetry.rollup.counter_reach import EPOCH
+from telemetry.rollup.database import query_about
 from telemetry.rollup.run import rebuild, take_turn
-from telemetry.rollup.stale_buckets import Change, floor
+from telemetry.rollup.stale_buckets import MICROSECOND, ChangedReadings, bucket_start
 from telemetry.shelly.component_kinds import CHANNELS
 from telemetry.shelly.samples import Sample
 
@@ -48,7 +47,7 @@ def readings_discard(*, device: Device, user: User, start: datetime, end: dateti
 
     Where only hours are left, they go whole. The counter's movement across the span is not counted either.
     """
-    start, end = floor(start), _ceiling(end, BUCKET)
+    start, end = bucket_start(start), _ceiling(end, BUCKET)
     span = {"device_id": device.pk, "start": start, "end": end, "from_hour": hour_of(start), "to_hour": _ceiling(end, HOUR)}
     take_turn()
     before_wh = _energy_wh(span)
@@ -97,14 +96,14 @@ def rollup_rebuild(
     start: datetime | None = None,
     end: datetime | None = None,
 ) -> int:
-    """Recompute the buckets of [start, end) (None: as far as readings go) from readings; return how many spans were computed."""
+    """Recompute the buckets of [start, end) (None: as far as readings go) from readings; return how many ranges were computed."""
     changes = rollup_changes(device_ids=device_ids, start=start, end=end)
-    return sum(spans for _changes, spans in rollup_changes_rebuild(changes=changes))
+    return sum(ranges for _changes, ranges in rollup_changes_rebuild(changes=changes))
 
 
 def rollup_changes(
     *, device_ids: Sequence[int] | None = None, start: datetime | None = None, end: datetime | None = None
-) -> list[Change]:
+) -> list[ChangedReadings]:
     """Return [start, end) of each channel, cut into days at most, to be rebuilt; nothing from before the readings' time."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
@@ -114,10 +113,10 @@ def rollup_changes(
         series = series.filter(device_id__in=device_ids)
     first, last = max(start or horizon(now), horizon(now)), end or now
     days = [*_days(first, last)]
-    return [Change(*one, *day) for one in series.values_list("device_id", "channel") for day in days]
+    return [ChangedReadings(*one, *day) for one in series.values_list("device_id", "channel") for day in days]
 
 
-def rollup_changes_rebuild(*, changes: Sequence[Change]) -> Iterator[tuple[int, int]]:
+def rollup_changes_rebuild(*, changes: Sequence[ChangedReadings]) -> Iterator[tuple[int, int]]:
     """Recompute the buckets of the changes from readings, as `rollups.rebuild` does; what rests on readings that are gone stays."""
     return rebuild(changes, frozen=_frozen(horizon(timezone.now())))
 
@@ -126,7 +125,7 @@ def _days(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]
     """Yield the first and the last instant of each piece of [first, last)."""
     while first < last:
         after = min(first + timedelta(days=1), last)
-        yield first, after - timedelta(microseconds=1)
+        yield first, after - MICROSECOND
         first = after
 
 
@@ -138,4 +137,4 @@ def _frozen(horizon: datetime) -> dict[tuple[int, int], datetime]:
     with connection.cursor() as cursor:
         cursor.execute(rollup_sql.FIRST_KEPT_COUNTERS, [horizon])
         kept = sorted(cursor.fetchall(), key=itemgetter(2))
-    return {(device_id, number % CHANNELS): floor(time) + BUCKET for device_id, number, time in kept}
+    return {(device_id, number % CHANNELS): bucket_start(time) + BUCKET for device_id, number, time in kept}

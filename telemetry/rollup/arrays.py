@@ -1,10 +1,13 @@
-"""What goes into the arithmetic of energy and comes out of it, as columns."""
+"""What goes into the arithmetic of energy and comes out of it, as columns: arrays side by side. Times are whole µs since 1970."""
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
-from telemetry.rollup.bucket_index import Floats, Ints
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 class Rules(NamedTuple):
@@ -16,12 +19,12 @@ class Rules(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """Readings as columns, sorted by stretch and time; no time comes twice in a stretch. NaN is what a reading does not say.
+    """Readings, sorted by range and time; no time comes twice in a range. NaN is what a reading does not say.
 
-    stretch: which of the stretches the reading is of. time: µs. The counters are Wh.
+    range_index: the place in ReadingRanges of the range that the reading is of. The counters are Wh.
     """
 
-    stretch: Ints
+    range_index: Ints
     time: Ints
     power_w: Floats
     voltage_v: Floats
@@ -30,27 +33,27 @@ class Readings(NamedTuple):
     returned_wh: Floats
 
 
-class Spans(NamedTuple):
-    """Ranges [lo, hi) of whole buckets to compute, µs."""
+class ReadingRanges(NamedTuple):
+    """Readings of one series each: the place in StaleRanges of what they are for, and the series' first and last counter (0, 0: none).
 
-    lo: Ints
-    hi: Ints
-
-
-class Stretches(NamedTuple):
-    """Readings of one series: which span they are for, and the first and last counter of the series, µs (0, 0: it has none).
-
-    They must reach as far before and behind the span as spans.py says. Nothing counts from one stretch to another.
+    They must reach as far before and behind the stale range as stale_buckets.py says. Nothing counts from one range to another.
     """
 
-    span: Ints
+    stale_index: Ints
     counter_first: Ints
     counter_last: Ints
 
 
-class Buckets(NamedTuple):
-    """Computed buckets as columns, sorted by span and start (µs), with their values by name (columns.py); NaN is what nobody measured."""
+class StaleRanges(NamedTuple):
+    """Ranges [start, end) of whole buckets to compute."""
 
-    span: Ints
+    start: Ints
+    end: Ints
+
+
+class Buckets(NamedTuple):
+    """Computed buckets, sorted by stale range and start, with their values by column (telemetry/columns.py); NaN is what is unknown."""
+
+    stale_index: Ints
     start: Ints
     values: dict[str, NDArray[Any]]

@@ -1,60 +1,55 @@
-"""The buckets of some spans side by side, and sums over what lies in them. Pure arithmetic on arrays: no Django, no clock, no I/O.
+"""The buckets of some stale ranges side by side, and sums over what lies in them. Pure arithmetic on arrays: no Django, no clock, no I/O.
 
-A bucket's place among all those of the spans is its slot. Moments lie in stretches, each of which belongs to a span, and come sorted by
-stretch and time, so those of a stretch and a bucket are neighbours.
+A bucket's place among all those of the ranges is its slot. Moments come sorted by range of readings and time, so those of a range and a
+bucket are neighbours.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+from telemetry.rollup.arrays import Bools, Floats, Ints, ReadingRanges, StaleRanges
 
 SECOND = 1_000_000  # times are whole microseconds
 BUCKET = 300 * SECOND
 
 
 class Moments(NamedTuple):
-    """Times in µs with their stretches, the numbers of their buckets since 1970, and their slots."""
+    """Times with their ranges of readings, the numbers of their buckets since 1970, and their slots."""
 
-    stretch: Ints
+    range_index: Ints
     time: Ints
     bucket: Ints
     slot: Ints
 
-    def only(self, kept: Flags) -> "Moments":
-        """Return the moments that are kept."""
-        return Moments(*(column[kept] for column in self))
+    def only(self, chosen: Bools) -> "Moments":
+        return Moments(*(column[chosen] for column in self))
 
 
-class Grid:
-    """The buckets of spans [lo, hi), µs, one span after the other. What lies outside has the slot `size` and is left out of sums."""
+class BucketIndex:
+    """The buckets of stale ranges, one range after the other. What lies outside has the slot `size` and is left out of sums."""
 
-    def __init__(self, lo: Ints, hi: Ints, span: Ints) -> None:
-        """Lay them out; `span` is that of each stretch."""
-        first, width = lo // BUCKET, (hi - lo) // BUCKET
+    def __init__(self, stale: StaleRanges, ranges: ReadingRanges) -> None:
+        first, width = stale.start // BUCKET, (stale.end - stale.start) // BUCKET
         base = np.cumsum(width) - width
         self.size = int(width.sum())
-        self._spans = np.repeat(np.arange(len(width)), width)
+        self._stale_index = np.repeat(np.arange(len(width)), width)
         self._starts = (np.arange(self.size) + np.repeat(first - base, width)) * BUCKET
-        self._first, self._width, self._base = first[span], width[span], base[span]
+        self._first, self._width, self._base = (column[ranges.stale_index] for column in (first, width, base))
 
-    def slots(self, stretch: Ints, bucket: Ints) -> Ints:
-        """Return the slot of each bucket of a stretch."""
-        place = bucket - self._first[stretch]
-        return np.where((place >= 0) & (place < self._width[stretch]), place + self._base[stretch], self.size)
+    def slots(self, range_index: Ints, bucket: Ints) -> Ints:
+        """Return the slot of each bucket, given by its number, of a range of readings."""
+        place = bucket - self._first[range_index]
+        return np.where((place >= 0) & (place < self._width[range_index]), place + self._base[range_index], self.size)
 
-    def moments(self, stretch: Ints, time: Ints) -> Moments:
-        """Return the times with their places."""
+    def moments(self, range_index: Ints, time: Ints) -> Moments:
         bucket = time // BUCKET
-        return Moments(stretch, time, bucket, self.slots(stretch, bucket))
+        return Moments(range_index, time, bucket, self.slots(range_index, bucket))
 
     def buckets(self, slot: Ints) -> tuple[Ints, Ints]:
-        """Return the span and the start, µs, of each slot."""
-        return self._spans[slot], self._starts[slot]
+        """Return the stale range's place and the start of each slot."""
+        return self._stale_index[slot], self._starts[slot]
 
     def count(self, slot: Ints) -> Ints:
         """Return how often each slot occurs."""
@@ -73,22 +68,22 @@ class Grid:
         return low[:-1], high[:-1]
 
 
-class Steps:
-    """The intervals (start, end] from each moment to the next. `inside` tells which have both ends in one stretch: others count nothing."""
+class Intervals:
+    """The intervals (start, end] from each moment to the next. Those that are not `inside` one range of readings count nothing."""
 
-    def __init__(self, grid: Grid, at: Moments) -> None:
+    def __init__(self, index: BucketIndex, at: Moments) -> None:
         self.seconds: Floats = np.diff(at.time) / SECOND
-        self.inside: Flags = at.stretch[1:] == at.stretch[:-1]
-        self._grid, self._slot = grid, at.slot[1:]
+        self.inside: Bools = at.range_index[1:] == at.range_index[:-1]
+        self._index, self._slot = index, at.slot[1:]
         self._whole = self.inside & (at.bucket[1:] == at.bucket[:-1])
         self._cut(at)
 
-    def total(self, values: NDArray[np.generic]) -> Floats:
+    def total(self, values: NDArray[Any]) -> Floats:
         """Return for each slot the sum of what the intervals bring, each spread evenly over its time."""
         if not values.any():
-            return np.zeros(self._grid.size)
-        whole = self._grid.sum(self._slot, np.where(self._whole, values, 0))
-        return whole + self._grid.sum(self._piece_slot, values[self._of] * self._share)
+            return np.zeros(self._index.size)
+        whole = self._index.sum(self._slot, np.where(self._whole, values, 0))
+        return whole + self._index.sum(self._piece_slot, values[self._of] * self._share)
 
     def _cut(self, at: Moments) -> None:
         """Cut the intervals that leave their bucket at its edges; a piece has a length above zero."""
@@ -99,4 +94,4 @@ class Steps:
         start, end = at.time[of], at.time[of + 1]
         length = np.minimum(end, (bucket + 1) * BUCKET) - np.maximum(start, bucket * BUCKET)
         self._of, self._share = of, length / (end - start)
-        self._piece_slot = self._grid.slots(at.stretch[of], bucket)
+        self._piece_slot = self._index.slots(at.range_index[of], bucket)

@@ -39,9 +39,9 @@ ON CONFLICT (device_id, channel, start) DO UPDATE SET {assignments} WHERE ({old}
 _NULL_FOR_NAN = {column.name: f"nullif({column.name}, 'NaN')" for column in WRITTEN if column.is_nullable}
 UPSERT_FIVE_MINUTES = upsert("telemetry_bucket_5m", f"SELECT {WRITTEN.select(**_NULL_FOR_NAN)} FROM {WRITTEN.unnest('c')}")
 
-# Buckets of recomputed spans that nothing was computed for; imported ones stay. Parameters: device_id[], channel[], lo[], hi[] of
-# the spans, then device_id[], channel[], start[] of what was computed. OFFSET keeps the planner at one short walk of the key for each span.
-STALE_FIVE_MINUTES = f"""
+# Buckets of stale ranges that nothing was computed for; imported ones stay. Parameters: device_id[], channel[], lo[], hi[] of the
+# ranges, then device_id[], channel[], start[] of what was computed. OFFSET keeps the planner at one short walk of the key for each span.
+EMPTY_FIVE_MINUTES = f"""
 SELECT p.device_id, p.channel, b.start FROM unnest(%s::int[], %s::smallint[], %s::timestamptz[], %s::timestamptz[])
     AS p (device_id, channel, lo, hi)
 CROSS JOIN LATERAL (

@@ -1,10 +1,8 @@
 """What a channel used, computed from its readings. Pure arithmetic on arrays: no Django, no clock, no I/O.
 
-Energy comes from the counter where there is one: the difference between consecutive counters. A fall of more than a tenth is a restart from
-zero, and the new value counts; a fall of a few Wh is rounding, left negative for the next rise to cancel; any other fall, and a difference
-that the wiring can't carry, count nothing. Where no counter is, power is integrated by trapezoid over short gaps. Each interval between two
-readings is cut at bucket edges in proportion to time, so the sum over buckets is the counter's movement, whatever the readings' order of
-arrival.
+Energy comes from the counter where there is one (counters.py). Where no counter is, power is integrated by trapezoid over short gaps. Each
+interval between two readings is cut at bucket edges in proportion to time, so the sum over buckets is the counter's movement, whatever the
+readings' order of arrival.
 """
 
 from typing import Any, NamedTuple
@@ -12,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from telemetry.rollup.arrays import Buckets, Readings, Rules, Spans, Stretches
-from telemetry.rollup.bucket_index import BUCKET, SECOND, Floats, Grid, Moments, Steps
-from telemetry.rollup.counter_movements import by_counter
+from telemetry.rollup.arrays import Buckets, Floats, ReadingRanges, Readings, Rules, StaleRanges
+from telemetry.rollup.bucket_index import BUCKET, SECOND, BucketIndex, Intervals, Moments
+from telemetry.rollup.counters import by_counter
 
 
 class _ByPower(NamedTuple):
-    """What the power between readings that are near enough brings to each bucket: energy only where no counter tells it."""
+    """What the power between readings that are near enough brings to each bucket: energy only where no counter says it."""
 
     covered_s: Floats
     power_ws: Floats
@@ -26,16 +24,16 @@ class _ByPower(NamedTuple):
     returned_wh: Floats
 
 
-def buckets(readings: Readings, stretches: Stretches, spans: Spans, rules: Rules) -> Buckets:
-    """Return the buckets of the spans: those with a reading, and those that an interval with known energy or power touches."""
-    grid = Grid(spans.lo, spans.hi, stretches.span)
-    at = grid.moments(readings.stretch, readings.time)
-    steps = Steps(grid, at)
-    power, counter = _by_power(readings, stretches, rules, steps), by_counter(readings, rules, grid, at, steps)
-    samples = grid.count(at.slot)
-    low, high = grid.extremes(at.slot, readings.power_w)
+def buckets(readings: Readings, ranges: ReadingRanges, stale: StaleRanges, rules: Rules) -> Buckets:
+    """Return the buckets of the stale ranges: those with a reading, and those that an interval with known energy or power touches."""
+    index = BucketIndex(stale, ranges)
+    at = index.moments(readings.range_index, readings.time)
+    intervals = Intervals(index, at)
+    power, counter = _by_power(readings, ranges, rules, intervals), by_counter(readings, rules, index, at, intervals)
+    samples = index.count(at.slot)
+    low, high = index.extremes(at.slot, readings.power_w)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(power.covered_s > 0, power.power_ws / power.covered_s, grid.sum(at.slot, readings.power_w) / samples)
+        mean = np.where(power.covered_s > 0, power.power_ws / power.covered_s, index.sum(at.slot, readings.power_w) / samples)
     values: dict[str, NDArray[Any]] = {
         "measured_wh": power.drawn_wh + counter.measured_wh,
         "recovered_wh": counter.recovered_wh,
@@ -45,31 +43,31 @@ def buckets(readings: Readings, stretches: Stretches, spans: Spans, rules: Rules
         "power_min_w": low,
         "power_mean_w": mean,
         "power_max_w": high,
-        "voltage_v": _mean(grid, at, readings.voltage_v),
-        "current_a": _mean(grid, at, readings.current_a),
+        "voltage_v": _mean(index, at, readings.voltage_v),
+        "current_a": _mean(index, at, readings.current_a),
         "flags": counter.flags,
     }
     known = np.flatnonzero((samples > 0) | (power.covered_s > 0) | (counter.flags > 0))
-    return Buckets(*grid.buckets(known), {name: column[known] for name, column in values.items()})
+    return Buckets(*index.buckets(known), {name: column[known] for name, column in values.items()})
 
 
-def _by_power(readings: Readings, stretches: Stretches, rules: Rules, steps: Steps) -> _ByPower:
-    of = readings.stretch[1:]
-    by_counter = (readings.time[:-1] >= stretches.counter_first[of]) & (readings.time[1:] <= stretches.counter_last[of])
-    near = steps.inside & (steps.seconds <= np.where(by_counter, rules.counter_gap_s, rules.power_gap_s))
-    covered_s = np.where(near, steps.seconds, 0)
-    hours = np.where(by_counter, 0, covered_s / 3600)
+def _by_power(readings: Readings, ranges: ReadingRanges, rules: Rules, intervals: Intervals) -> _ByPower:
+    of = readings.range_index[1:]
+    has_counter = (readings.time[:-1] >= ranges.counter_first[of]) & (readings.time[1:] <= ranges.counter_last[of])
+    near = intervals.inside & (intervals.seconds <= np.where(has_counter, rules.counter_gap_s, rules.power_gap_s))
+    covered_s = np.where(near, intervals.seconds, 0)
+    hours = np.where(has_counter, 0, covered_s / 3600)
     before, after = readings.power_w[:-1], readings.power_w[1:]
     return _ByPower(
-        steps.total(covered_s),
-        steps.total((before + after) / 2 * covered_s),
-        steps.total((np.maximum(before, 0) + np.maximum(after, 0)) / 2 * hours),
-        steps.total((np.maximum(-before, 0) + np.maximum(-after, 0)) / 2 * hours),
+        covered_s=intervals.total(covered_s),
+        power_ws=intervals.total((before + after) / 2 * covered_s),
+        drawn_wh=intervals.total((np.maximum(before, 0) + np.maximum(after, 0)) / 2 * hours),
+        returned_wh=intervals.total((np.maximum(-before, 0) + np.maximum(-after, 0)) / 2 * hours),
     )
 
 
-def _mean(grid: Grid, at: Moments, values: Floats) -> Floats:
-    said = ~np.isnan(values)
+def _mean(index: BucketIndex, at: Moments, values: Floats) -> Floats:
+    known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
-        mean: Floats = grid.sum(at.slot, np.where(said, values, 0)) / grid.sum(at.slot, said)
+        mean: Floats = index.sum(at.slot, np.where(known, values, 0)) / index.sum(at.slot, known)
     return mean

@@ -14,11 +14,23 @@ from telemetry.partitions import horizon
 from telemetry.rollup import bucket_sql
 from telemetry.rollup import sql as rollup_sql
 from telemetry.rollup.arrays import Rules
-from telemetry.rollup.columns import for_arithmetic, note_falls, query, query_about, readings_of, replace_buckets
-from telemetry.rollup.counter_reach import Counters, Series
-from telemetry.rollup.discards import Gap, without_discarded
+from telemetry.rollup.database import fetch_readings, note_falls, query, query_about, range_columns, replace_buckets
 from telemetry.rollup.energy import buckets
-from telemetry.rollup.stale_buckets import Change, Horizon, Stretch, spans_of
+from telemetry.rollup.neighbours import counters_around
+from telemetry.rollup.stale_buckets import (
+    ChangedReadings,
+    Counters,
+    Gap,
+    Horizon,
+    NeededReadings,
+    Series,
+    StaleRange,
+    lookups_of_changes,
+    lookups_of_stale,
+    needed_readings,
+    stale_ranges,
+    without_discarded,
+)
 
 RUN_LOCK = 0x45_57_02  # one regular roll-up at a time
 # Late readings wait for those of now: a run gives them so much time, and a transaction takes so many hours of series.
@@ -30,7 +42,7 @@ TIME_A_TRANSACTION = timedelta(hours=1_000)
 
 
 def rollup() -> int:
-    """Bring the buckets up to date with all readings stored so far; return how many spans were recomputed.
+    """Bring the buckets up to date with all readings stored so far; return how many ranges of buckets were recomputed.
 
     Late readings may have to wait for the next run. Where another roll-up is under way it returns 0 at once.
     """
@@ -39,45 +51,53 @@ def rollup() -> int:
             return 0
         now = _database_now()
         ((newest,),) = query(rollup_sql.LAST_LATE_SPAN, [])
-        changes = [Change(*row) for row in query(rollup_sql.RECENT_CHANGES, [_mark(now)])]
-        spans = sum(done for _changes, done in rebuild(changes))
+        changes = [ChangedReadings(*row) for row in query(rollup_sql.RECENT_CHANGES, [_mark(now)])]
+        done = sum(ranges for _changes, ranges in rebuild(changes))
         RollupState.objects.update_or_create(id=1, defaults={"through": now})
-        return spans + _late(now, newest)
+        return done + _late(now, newest)
 
 
-def rebuild(changes: Sequence[Change], frozen: Mapping[Series, datetime] | None = None) -> Iterator[tuple[int, int]]:
-    """Recompute the buckets of the changes, some a transaction; yield after each how many changes and spans it dealt with.
+def rebuild(changes: Sequence[ChangedReadings], frozen: Mapping[Series, datetime] | None = None) -> Iterator[tuple[int, int]]:
+    """Recompute the buckets of the changes, some a transaction; yield after each how many changes and ranges of buckets it dealt with.
 
     Buckets of a channel before its `frozen` time stay as they are. Between two transactions others get their turn, and the caller may stop.
     """
     for some in _portions(changes):
         with transaction.atomic():
-            spans = recompute(some, _database_now(), frozen)
-        yield len(some), spans
+            ranges = recompute(some, _database_now(), frozen)
+        yield len(some), ranges
 
 
-def recompute(changes: Sequence[Change], now: datetime, frozen: Mapping[Series, datetime] | None = None) -> int:
-    """Recompute the buckets that the changes touch; return how many spans they were. Needs a transaction."""
+def recompute(changes: Sequence[ChangedReadings], now: datetime, frozen: Mapping[Series, datetime] | None = None) -> int:
+    """Recompute the buckets that the changes touch; return how many ranges they were. Needs a transaction."""
     if not changes:
         return 0
     take_turn()
-    counters = {row[:2]: Counters(*row[2:]) for row in query_about(rollup_sql.NOTE_COUNTERS, changes)}
-    known = [change for change in changes if change[:2] in counters]
+    stale, needed = _ranges(changes, Horizon(horizon(now), frozen or {}))
+    needed = without_discarded(needed, _discarded(needed))
+    if needed:
+        readings = fetch_readings(needed)
+        replace_buckets(stale, buckets(readings, *range_columns(needed, stale), _rules()))
+        note_falls(needed, readings)
+    return len(stale)
+
+
+def _ranges(changes: Sequence[ChangedReadings], horizon: Horizon) -> tuple[list[StaleRange], list[NeededReadings]]:
+    """Return the buckets that the changes touch, and the readings that it takes to compute them (at most 13 queries)."""
+    noted = query_about(rollup_sql.NOTE_COUNTERS, changes)
+    counters = {(device_id, number): Counters(first, last, fell) for device_id, number, first, last, fell in noted}
     gap = timedelta(seconds=max(settings.TELEMETRY_POWER_GAP_SECONDS, settings.TELEMETRY_COUNTER_GAP_SECONDS))
-    spans, stretches = spans_of(known, counters, gap, Horizon(horizon(now), frozen or {}), query_about)
-    stretches = without_discarded(stretches, _discarded(stretches))
-    if stretches:
-        readings = readings_of(stretches)
-        replace_buckets(spans, buckets(readings, *for_arithmetic(stretches, spans), _rules()))
-        note_falls(stretches, readings)
-    return len(spans)
+    lookups = lookups_of_changes([one for one in changes if (one.device_id, one.number) in counters], counters)
+    stale = stale_ranges(lookups, counters_around(lookups, counters), gap, horizon)
+    lookups = lookups_of_stale(stale, counters, horizon)
+    return stale, needed_readings(lookups, counters_around(lookups, counters), counters, gap)
 
 
-def _discarded(stretches: Sequence[Stretch]) -> dict[int, list[Gap]]:
+def _discarded(needed: Sequence[NeededReadings]) -> dict[int, list[Gap]]:
     """Return what was discarded near the readings, by device (1 query)."""
     found: dict[int, list[Gap]] = {}
-    if stretches:
-        first, last = min(one.from_time for one in stretches), max(one.to_time for one in stretches)
+    if needed:
+        first, last = min(one.from_time for one in needed), max(one.to_time for one in needed)
         near = DiscardedSpan.objects.filter(start__lte=last, end__gt=first)
         for device_id, start, end in near.values_list("device_id", "start", "end"):
             found.setdefault(device_id, []).append((start, end))
@@ -91,27 +111,26 @@ def take_turn() -> None:
 
 def recompute_imported_hours(starts: Sequence[tuple[int, int, datetime]]) -> None:
     """Recompute the hours of imported five-minute buckets, given as device, channel and start. Needs a transaction and its turn."""
-    hours = {(device_id, channel, _hour(start)) for device_id, channel, start in starts}
-    query_about(bucket_sql.UPSERT_IMPORTED_HOURS, [(*hour, hour[2] + timedelta(hours=1)) for hour in hours])
+    hours = {(device_id, channel, start.replace(minute=0)) for device_id, channel, start in starts}
+    ranges = [(device_id, channel, hour, hour + timedelta(hours=1)) for device_id, channel, hour in hours]
+    query_about(bucket_sql.UPSERT_IMPORTED_HOURS, ranges)
 
 
 def _rules() -> Rules:
     return Rules(settings.TELEMETRY_POWER_GAP_SECONDS, settings.TELEMETRY_COUNTER_GAP_SECONDS, settings.TELEMETRY_MAX_POWER_W)
 
 
-def _hour(time: datetime) -> datetime:
-    return time.replace(minute=0)
-
-
 def _late(now: datetime, newest: int) -> int:
     """Recompute around readings that came late, while there is time; a note goes only with the transaction that deals with it."""
-    spans, until = 0, monotonic() + LATE_BUDGET_S
+    done, until = 0, monotonic() + LATE_BUDGET_S
     while True:
         with transaction.atomic():
-            taken = [Change(*row) for row in query(rollup_sql.TAKE_LATE_SPANS, [newest, LATE_HOURS_A_TRANSACTION, newest])]
-            spans += recompute(taken, now)
+            taken = [
+                ChangedReadings(*row) for row in query(rollup_sql.TAKE_LATE_SPANS, [newest, LATE_HOURS_A_TRANSACTION, newest])
+            ]
+            done += recompute(taken, now)
         if not taken or monotonic() >= until:
-            return spans
+            return done
 
 
 def _mark(now: datetime) -> datetime:
@@ -120,9 +139,9 @@ def _mark(now: datetime) -> datetime:
     return max(state.through - LATE_AFTER - ROLLUP_MARGIN, horizon(now)) if state else horizon(now)
 
 
-def _portions(changes: Sequence[Change]) -> Iterator[list[Change]]:
+def _portions(changes: Sequence[ChangedReadings]) -> Iterator[list[ChangedReadings]]:
     """Cut the changes into what one transaction takes."""
-    some: list[Change] = []
+    some: list[ChangedReadings] = []
     length = timedelta()
     for change in changes:
         some.append(change)

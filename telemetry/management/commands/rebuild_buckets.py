@@ -17,7 +17,7 @@ from devices.simulator import stop_on_signals
 from telemetry.history.window import instant
 from telemetry.models import Series
 from telemetry.partitions import horizon
-from telemetry.rollup.stale_buckets import Change
+from telemetry.rollup.stale_buckets import ChangedReadings
 from telemetry.services import rollup_changes, rollup_changes_rebuild
 
 DETAILS = """
@@ -74,8 +74,8 @@ class Command(BaseCommand):
             self.stdout.write(f"Readings go back to {oldest.astimezone(UTC):%Y-%m-%d %H:%M} UTC; older buckets stay as they are.")
         return max(start, oldest), end
 
-    def _rebuild(self, changes: list[Change]) -> None:
-        channels = len({change[:2] for change in changes})
+    def _rebuild(self, changes: list[ChangedReadings]) -> None:
+        channels = len({(change.device_id, change.number) for change in changes})
         first, last = (time.astimezone(UTC) for time in (changes[0].from_time, changes[-1].to_time))
         self.stdout.write(f"{channels} channels, from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC")
         progress = Progress(len(changes), "days of a channel", sys.stderr if sys.stderr.isatty() else self.stdout)  # type: ignore[arg-type]

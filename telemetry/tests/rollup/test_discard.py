@@ -12,9 +12,7 @@ from conftest import client_of, make_user
 from devices.models import Device
 from telemetry.models import DiscardedSpan, FiveMinutes, Hour, Reading
 from telemetry.rollup import run as rollups
-from telemetry.rollup.counter_reach import Counters
-from telemetry.rollup.discards import without_discarded
-from telemetry.rollup.stale_buckets import Stretch
+from telemetry.rollup.stale_buckets import Counters, NeededReadings, without_discarded
 from telemetry.services import readings_store
 from telemetry.shelly.samples import Sample
 from telemetry.tests.past import some_hours_ago
@@ -160,7 +158,7 @@ def test_staff_read_who_did_it(api: APIClient, client: Client, owner: User, mete
 
 def test_readings_are_cut_at_what_was_discarded() -> None:
     at = [some_hours_ago() + number * HOUR for number in range(10)]
-    whole, just = Stretch(7, 0, at[1], at[9], 3, Counters(at[0], None, None)), timedelta(microseconds=1)
+    whole, just = NeededReadings(7, 0, at[1], at[9], 3, Counters(at[0], None, None)), timedelta(microseconds=1)
     assert without_discarded([whole], {8: [(at[3], at[4])]}) == [whole]
     assert without_discarded([whole], {7: [(at[3], at[4]), (at[7], at[9])]}) == [
         whole._replace(to_time=at[3] - just),

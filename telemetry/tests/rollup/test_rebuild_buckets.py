@@ -162,7 +162,7 @@ def test_without_readings_there_is_nothing_to_do(meter: Device) -> None:
 def test_the_work_is_cut_into_days_that_meet(days: list[datetime], meter: Device) -> None:
     start, end = days_ago(6) + timedelta(hours=1), days_ago(3)
     changes = rollup_changes(device_ids=[meter.pk], start=start, end=end)
-    first = [change for change in changes if change.channel == 0]
+    first = [change for change in changes if change.number == 0]
     assert first[0].from_time == start
     assert first[-1].to_time == end - timedelta(microseconds=1)
     gaps = {after.from_time - before.to_time for before, after in itertools.pairwise(first)}

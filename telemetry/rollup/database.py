@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -13,21 +13,20 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 from telemetry.columns import BUCKET_VALUES, READING_VALUES
+from telemetry.constants import EPOCH
 from telemetry.rollup import bucket_sql
 from telemetry.rollup import sql as rollup_sql
-from telemetry.rollup.arrays import Buckets, Readings, Spans, Stretches
-from telemetry.rollup.counter_movements import last_falls
-from telemetry.rollup.counter_reach import EPOCH
-from telemetry.rollup.stale_buckets import Span, Stretch
+from telemetry.rollup.arrays import Buckets, ReadingRanges, Readings, StaleRanges
+from telemetry.rollup.counters import last_falls
+from telemetry.rollup.stale_buckets import MICROSECOND, NeededReadings, Series, StaleRange
 
 Column = NDArray[Any]
 
 POSTGRES_EPOCH_US = 946_684_800_000_000
 HOUR_US = 3_600_000_000
-MICROSECOND = timedelta(microseconds=1)
-# Types of columns as numpy names them, and the elements' numbers in PostgreSQL's arrays. Times are µs.
+# PostgreSQL's types as numpy names them, and the numbers of these types in the head of an array. Times are µs.
 TYPES = {"timestamptz": "i8", "float4": "f4", "float8": "f8", "int2": "i2", "int4": "i4"}
-OIDS = {"i2": 21, "i4": 23, "i8": 1184, "f4": 700, "f8": 701}
+OIDS = {numpy_type: psycopg.adapters.types[sql_type].oid for sql_type, numpy_type in TYPES.items()}
 # A reading as rollup_sql.READINGS packs it.
 PACKED = np.dtype([(column.name, f">{TYPES[column.sql_type]}") for column in rollup_sql.PACKED])
 
@@ -58,50 +57,51 @@ def query_about(statement: str, rows: Iterable[Sequence[Any]], *more: Any) -> li
     return query(statement, [*_columns(rows), *more])
 
 
-def readings_of(stretches: Sequence[Stretch]) -> Readings:
-    """Fetch the readings of the stretches (1 query)."""
-    least, greatest = min(one.from_time for one in stretches), max(one.to_time for one in stretches)
-    ranges = [(one.device_id, one.number, one.from_time, one.to_time) for one in stretches]
-    rows = sorted(query_about(rollup_sql.READINGS, ranges, least, greatest))
-    packed = np.frombuffer(b"".join(some for _number, some in rows), PACKED)
-    number, count = np.array([(number - 1, len(some) // PACKED.itemsize) for number, some in rows], np.int64).reshape(-1, 2).T
+def fetch_readings(needed: Sequence[NeededReadings]) -> Readings:
+    """Return the needed readings (1 query)."""
+    least, greatest = min(one.from_time for one in needed), max(one.to_time for one in needed)
+    ranges = [(one.device_id, one.number, one.from_time, one.to_time) for one in needed]
+    found = sorted(query_about(rollup_sql.READINGS, ranges, least, greatest))
+    packed = np.frombuffer(b"".join(some for _number, some in found), PACKED)
+    number, count = np.array([(number - 1, len(some) // PACKED.itemsize) for number, some in found], np.int64).reshape(-1, 2).T
     measured = {name: packed[name].astype(np.float64) for name in READING_VALUES.names}
-    return Readings(stretch=np.repeat(number, count), time=packed["time"] + POSTGRES_EPOCH_US, **measured)
+    return Readings(range_index=np.repeat(number, count), time=packed["time"] + POSTGRES_EPOCH_US, **measured)
 
 
-def for_arithmetic(stretches: Sequence[Stretch], spans: Sequence[Span]) -> tuple[Stretches, Spans]:
-    """Return what the arithmetic takes of them."""
-    first, last = (_microseconds(getattr(one.counters, name) for one in stretches) for name in ("first", "last"))
-    numbers = np.array([one.span for one in stretches], np.int64)
-    return Stretches(numbers, first, last), Spans(
-        *(_microseconds(getattr(span, name) for span in spans) for name in ("lo", "hi"))
+def range_columns(needed: Sequence[NeededReadings], stale: Sequence[StaleRange]) -> tuple[ReadingRanges, StaleRanges]:
+    """Return the ranges as the arithmetic takes them."""
+    reading_ranges = ReadingRanges(
+        stale_index=np.array([one.stale_index for one in needed], np.int64),
+        counter_first=_microseconds(one.counters.first for one in needed),
+        counter_last=_microseconds(one.counters.last for one in needed),
     )
+    return reading_ranges, StaleRanges(_microseconds(one.start for one in stale), _microseconds(one.end for one in stale))
 
 
-def note_falls(stretches: Sequence[Stretch], readings: Readings) -> None:
+def note_falls(needed: Sequence[NeededReadings], readings: Readings) -> None:
     """Remember which counters fell last (1 query, where any did since those that are known)."""
-    fallen = []
+    fallen: dict[Series, datetime] = {}
     for place, time in zip(*last_falls(readings), strict=True):
-        one, at = stretches[place], EPOCH + int(time) * MICROSECOND
+        one, at = needed[place], EPOCH + int(time) * MICROSECOND
         if one.counters.fell is None or one.counters.fell < at:
-            fallen.append((one.device_id, one.number, at))
+            fallen[one.device_id, one.number] = max(at, fallen.get((one.device_id, one.number), at))
     if fallen:
-        query_about(rollup_sql.NOTE_FALLS, {one[:2]: one for one in sorted(fallen)}.values())
+        query_about(rollup_sql.NOTE_FALLS, [(*series, at) for series, at in fallen.items()])
 
 
-def replace_buckets(spans: Sequence[Span], computed: Buckets) -> None:
-    """Replace the five minutes of the spans by the computed ones, and sum their hours anew (3 queries, or 5)."""
-    device, channel, lo, hi = _columns(spans)
-    keys = [device[computed.span], channel[computed.span], computed.start - POSTGRES_EPOCH_US]
+def replace_buckets(stale: Sequence[StaleRange], computed: Buckets) -> None:
+    """Replace the five minutes of the stale ranges by the computed ones, and sum their hours anew (3 queries, or 5)."""
+    device, channel, start, end = _columns(stale)
+    keys = [device[computed.stale_index], channel[computed.stale_index], computed.start - POSTGRES_EPOCH_US]
     values = [_storable(computed.values[column.name], TYPES[column.sql_type]) for column in BUCKET_VALUES]
     query(bucket_sql.UPSERT_FIVE_MINUTES, [*keys, *values])
-    stale = query(bucket_sql.STALE_FIVE_MINUTES, [device, channel, lo, hi, *keys])
-    if stale:
-        query_about(bucket_sql.DELETE_FIVE_MINUTES, stale)
-        keys = [np.concatenate(both) for both in zip(keys, _columns(stale), strict=True)]
+    empty = query(bucket_sql.EMPTY_FIVE_MINUTES, [device, channel, start, end, *keys])
+    if empty:
+        query_about(bucket_sql.DELETE_FIVE_MINUTES, empty)
+        keys = [np.concatenate(both) for both in zip(keys, _columns(empty), strict=True)]
     hours = _hours(*keys)
     query(bucket_sql.UPSERT_HOURS, hours)
-    if stale:
+    if empty:
         query(bucket_sql.DELETE_HOURS, hours)
 
 
