@@ -2,15 +2,16 @@
 
 from django.core.management.base import CommandError
 
+from accounts.exceptions import NoHome
 from accounts.models import Home, User
 
 
 def home_of(email: str) -> Home:
     """Return the home that the app shows the user (2 queries). Raises CommandError."""
-    user = User.objects.filter(email__iexact=email).first()
+    user = User.objects.find(email)
     if user is None:
-        raise CommandError(f"Nobody here has the e-mail {email}.")
-    home = Home.objects.visible_to(user).order_by("memberships__id").first()
-    if home is None:
-        raise CommandError(f"{email} has no home.")
-    return home
+        raise CommandError(f"Nobody here has the e-mail {email}, so it has no home. Register the user first.")
+    try:
+        return user.home
+    except NoHome as error:
+        raise CommandError(f"{email} has no home.") from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.apps import apps
 from django.contrib.auth.models import BaseUserManager
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Value
+from django.db.models import Exists, F, OuterRef, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -65,6 +65,10 @@ class HomeQuerySet(models.QuerySet["Home"]):
     def visible_to(self, user: "User") -> Self:
         """Keep the homes that the user belongs to."""
         return self.filter(memberships__user=user)
+
+    def shown_to(self, user: "User") -> Self:
+        """Keep the one home that the app shows: the first that the user joined, with the user's role in it as `caller_role`."""
+        return self.visible_to(user).annotate(caller_role=F("memberships__role")).order_by("memberships__id")[:1]
 
 
 class SessionQuerySet(models.QuerySet["Session"]):

@@ -13,11 +13,11 @@ CHANGING_ROLES = {Membership.Role.OWNER.value, Membership.Role.MEMBER.value}
 
 def home_to_change(user: User) -> Home:
     """Return the home that the app shows, if the user may change it (1 query). Raises NoHomeToChange, ViewerMayNotChange."""
-    membership = Membership.objects.filter(user=user).select_related("home").order_by("id").first()
-    if membership is None:
+    home = Home.objects.shown_to(user).first()
+    if home is None:
         raise NoHomeToChange
-    require_changing_role(membership.role)
-    return membership.home
+    require_changing_role(home.caller_role)
+    return home
 
 
 def require_changing_role(role: str) -> None:

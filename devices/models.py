@@ -53,6 +53,9 @@ class Device(models.Model):
         help_text=_("Cuándo lo eliminó su hogar, que conserva lo que midió."),
     )
 
+    caller_role: str  # only where DeviceQuerySet.with_role_of read it
+    owner_id: int | None  # only where DeviceQuerySet.with_owner read it
+
     objects = DevicesInUse()
     with_retired = DeviceQuerySet.as_manager()
 

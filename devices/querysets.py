@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import F, OuterRef, Subquery
 
-from accounts.models import Membership, User
+from accounts.models import Home, Membership, User
 
 if TYPE_CHECKING:
     from devices.models import Device
@@ -37,8 +37,7 @@ class DeviceQuerySet(models.QuerySet["Device"]):
 
     def in_home_of(self, user: User) -> Self:
         """Keep devices of the one home that the app shows its user; none for a user without a home."""
-        first = Membership.objects.filter(user=user).order_by("id").values("home_id")[:1]
-        return self.filter(home_id=Subquery(first))
+        return self.filter(home_id=Subquery(Home.objects.shown_to(user).values("pk")))
 
 
 _Manager = models.Manager.from_queryset(DeviceQuerySet)

@@ -35,6 +35,8 @@ class Home(models.Model):
     created_at = models.DateTimeField(_("fecha de alta"), auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="homes")
 
+    caller_role: str  # only where HomeQuerySet.shown_to read it
+
     objects = HomeQuerySet.as_manager()
 
     class Meta:

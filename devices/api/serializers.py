@@ -68,8 +68,7 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
 
     def get_dev_user_id(self, device: Device) -> int:
         """Return the id of the home's owner."""
-        owner_id: int | None = device.owner_id  # type: ignore[attr-defined]
-        return owner_id or int(self.context["request"].user.pk)
+        return device.owner_id or int(self.context["request"].user.pk)
 
     def get_dev_hardware_id(self, device: Device) -> str:
         """Return the MAC in capitals without separators, or another id as it is stored."""

@@ -18,8 +18,7 @@ from accounts.security.authentication import caller
 from common.fields import sentences
 from common.request_serializers import BodySerializer, validated
 from common.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
-from devices.exceptions import DeviceNotFound
-from devices.models import Device
+from devices.selectors import device_of_home
 from devices.shelly_models import MAX_CHANNEL
 from tariffs.cfe.bill import to_cents
 from tariffs.cfe.tariffs import MAX_KWH
@@ -175,10 +174,9 @@ def _device_hours(home: Home, asked: dict[str, Any] | None) -> DeviceHours | Non
     """Return the device's hours. Raises DeviceNotFound for a device of another home."""
     if asked is None:
         return None
-    if not Device.objects.filter(home=home, pk=asked["device_id"]).exists():
-        raise DeviceNotFound
+    device = device_of_home(home=home, device_id=asked["device_id"])
     cut = Decimal(0) if asked["move"] else asked["cut"]
-    return DeviceHours(asked["device_id"], asked.get("channel"), asked["start_hour"], asked["end_hour"], cut)
+    return DeviceHours(device.pk, asked.get("channel"), asked["start_hour"], asked["end_hour"], cut)
 
 
 def _note(device: dict[str, Any] | None, saved: float | None) -> str | None:

@@ -17,8 +17,8 @@ from rest_framework.views import APIView
 
 from accounts.security.authentication import caller
 from common.schema import NEEDS_LOGIN, invalid, refusals
-from devices.exceptions import DeviceNotFound
 from devices.models import Device
+from devices.selectors import device_of_home
 from telemetry.api.downloads import Download, Lease
 from telemetry.api.serializers import HistoryQuery
 from telemetry.history.csv_format import TIMES
@@ -126,9 +126,7 @@ class ExportView(APIView):
         asked = query.validated_data
         devices = Device.with_retired.filter(home=home)
         if "device_id" in asked:
-            devices = Device.objects.filter(home=home, pk=asked["device_id"])
-            if not devices.exists():
-                raise DeviceNotFound
+            devices = devices.filter(pk=device_of_home(home=home, device_id=asked["device_id"]).pk)
         pages = csv_pages(circuits_of(devices, asked.get("channel")), asked["window"])
         lease, headers = Lease(caller(request).pk), _headers(asked["window"])
         return Download(request._request, lease, pages, content_type="text/csv; charset=utf-8", headers=headers)  # noqa: SLF001

@@ -12,10 +12,8 @@ from accounts.models import Home
 from accounts.security.authentication import caller
 from common.schema import NEEDS_LOGIN, answer, invalid, refusals
 from common.views import conditional
-from devices.exceptions import DeviceNotFound
 from devices.meter_roles import Role
-from devices.models import Device
-from devices.selectors import roles_of
+from devices.selectors import device_of_home, roles_of
 from telemetry.api.serializers import DaysSerializer, GraphQuery, GraphSerializer, HistoryQuery
 from telemetry.history.window import Window
 from telemetry.selectors import Step, history
@@ -60,9 +58,7 @@ def _roles(home: Home, device_id: int | None) -> list[Role]:
     """Return the one device that is asked for, or what measures the home."""
     if device_id is None:
         return roles_of(home)
-    if not Device.objects.filter(home=home, pk=device_id).exists():
-        raise DeviceNotFound
-    return [Role(device_id)]
+    return [Role(device_of_home(home=home, device_id=device_id).pk)]
 
 
 def _kwh(step: Step) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
 
-from accounts.models import Home, User
+from accounts.command_arguments import home_of
 from devices.shelly_models import normalised_hardware_id
 from devices.simulator import (
     Clock,
@@ -123,11 +123,7 @@ class Command(BaseCommand):
         return macs
 
     def _register(self, macs: list[str], email: str) -> None:
-        user = User.objects.filter(email__iexact=email).first()
-        home = Home.objects.visible_to(user).order_by("memberships__id").first() if user else None
-        if home is None:
-            raise CommandError(f"{email} has no home here. Register the user first.")
-        for device in missing_register(home=home, macs=macs):
+        for device in missing_register(home=home_of(email), macs=macs):
             self._say(f"registered {device.hardware_id.upper()} as {device.name} (id {device.pk})")
 
     def _backfill(self, meters: list[tuple[int, Meter]], options: dict[str, Any]) -> None:
