@@ -11,12 +11,8 @@ app = Celery("ecowatt")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-OPTIONAL = {
-    "mail by Brevo": "BREVO_API_KEY",
-    "push messages": "FIREBASE_CREDENTIALS_PATH",
-    "advice by Gemini": "GEMINIS_API_KEY",
-    "notes to Discord": "DISCORD_WEBHOOK_URL",
-}
+# Outside services that work without a key, but do less; each is listed with the feature that uses it.
+OPTIONAL = {"mail by Brevo": "BREVO_API_KEY"}
 
 
 @signals.setup_logging.connect
@@ -26,7 +22,7 @@ def _keep_our_logging(**kwargs: Any) -> None:
 
 @signals.worker_ready.connect
 def services_off(**kwargs: Any) -> list[str]:
-    """Say once at start which outside services are off, and what turns them on; return their settings' names."""
+    """Log once at start which outside services are off and which setting turns them on; return the settings' names."""
     from django.conf import settings
 
     off = [setting for setting in OPTIONAL.values() if not getattr(settings, setting)]
