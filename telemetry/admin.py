@@ -14,7 +14,7 @@ from accounts.admin import ReadOnlyAdmin
 from devices.admin import DeviceAdmin
 from devices.models import Device
 from telemetry.models import DiscardedSpan
-from telemetry.selectors import measured_by
+from telemetry.selectors import device_totals
 
 admin.site.unregister(Device)
 
@@ -30,7 +30,7 @@ class MeteringDeviceAdmin(DeviceAdmin):
 
     def _losses(self, devices: Iterable[Device]) -> list[str]:
         chosen = list(devices)
-        found = measured_by([device.pk for device in chosen])
+        found = device_totals([device.pk for device in chosen])
         return [
             _("El hogar %(home)s pierde lo que midió %(device)s: %(kwh)s kWh, del %(first)s al %(last)s.")
             % {

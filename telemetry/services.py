@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
-from operator import itemgetter
 from typing import Any
 
 from django.db import connection, transaction
@@ -12,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from devices.models import Device
 from telemetry.constants import BUCKET, EPOCH
-from telemetry.history.home_hours import HOUR, hour_of
+from telemetry.history.window import HOUR, hour_of
 from telemetry.ingest import sql
 from telemetry.models import DiscardedSpan, Series
 from telemetry.partitions import horizon
@@ -52,7 +51,9 @@ def readings_discard(*, device: Device, user: User, start: datetime, end: dateti
     take_turn()
     before_wh = _energy_wh(span)
     readings, five_minutes = (_run(statement, span) for statement in (discard_sql.READINGS, discard_sql.FIVE_MINUTES))
-    edges = [(*one, hour, hour + HOUR) for one in _channels_of(device) for hour in {hour_of(start), hour_of(end)}]
+    edges = [
+        (device.pk, channel, hour, hour + HOUR) for channel in _channels_of(device) for hour in {hour_of(start), hour_of(end)}
+    ]
     if edges:
         query_about(bucket_sql.UPSERT_HOURS, edges)
     hours = _run(discard_sql.HOURS, span)
@@ -69,9 +70,8 @@ def readings_discard(*, device: Device, user: User, start: datetime, end: dateti
     )
 
 
-def _channels_of(device: Device) -> set[tuple[int, int]]:
-    numbers = Series.objects.filter(device_id=device.pk).values_list("channel", flat=True)
-    return {(device.pk, number % CHANNELS) for number in numbers}
+def _channels_of(device: Device) -> set[int]:
+    return {number % CHANNELS for number in Series.objects.filter(device_id=device.pk).values_list("channel", flat=True)}
 
 
 def _energy_wh(span: Mapping[str, Any]) -> float:
@@ -113,7 +113,8 @@ def rollup_changes(
         series = series.filter(device_id__in=device_ids)
     first, last = max(start or horizon(now), horizon(now)), end or now
     days = [*_days(first, last)]
-    return [ChangedReadings(*one, *day) for one in series.values_list("device_id", "channel") for day in days]
+    channels = series.values_list("device_id", "channel")
+    return [ChangedReadings(device_id, number, *day) for device_id, number in channels for day in days]
 
 
 def rollup_changes_rebuild(*, changes: Sequence[ChangedReadings]) -> Iterator[tuple[int, int]]:
@@ -136,5 +137,9 @@ def _frozen(horizon: datetime) -> dict[tuple[int, int], datetime]:
     """
     with connection.cursor() as cursor:
         cursor.execute(rollup_sql.FIRST_KEPT_COUNTERS, [horizon])
-        kept = sorted(cursor.fetchall(), key=itemgetter(2))
-    return {(device_id, number % CHANNELS): bucket_start(time) + BUCKET for device_id, number, time in kept}
+        found = cursor.fetchall()
+    frozen: dict[tuple[int, int], datetime] = {}
+    for device_id, number, time in found:
+        channel, end = (device_id, number % CHANNELS), bucket_start(time) + BUCKET
+        frozen[channel] = max(end, frozen.get(channel, end))
+    return frozen

@@ -12,7 +12,7 @@ from devices.models import Device
 from tariffs.cfe.bill import kwh_to_bill
 from tariffs.selectors.cycles import bill_for, current_cycle, cycle_bounds, local_date
 from tariffs.tests.homes import used_hourly
-from telemetry.history.home_hours import HOUR, hour_of
+from telemetry.history.window import HOUR, hour_of
 from telemetry.rollup.run import rollup
 from telemetry.services import readings_store
 from telemetry.shelly.samples import Sample

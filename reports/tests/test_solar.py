@@ -10,7 +10,7 @@ from devices.models import Device
 from reports.selectors import dashboard_summary
 from tariffs.cfe.bill import Certainty
 from tariffs.tests.homes import panels
-from telemetry.history.home_hours import hour_of
+from telemetry.history.window import hour_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]
 NOW = datetime(2026, 6, 11, 18, 30, tzinfo=UTC)

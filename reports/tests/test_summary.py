@@ -12,7 +12,7 @@ from reports.selectors import Summary, dashboard_summary
 from tariffs.cfe.cycles import Cycle
 from tariffs.selectors.cycles import cycle_bounds
 from tariffs.tests.homes import used_hourly
-from telemetry.history.home_hours import HOUR, hour_of
+from telemetry.history.window import HOUR, hour_of
 from telemetry.models import Hour
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ import numpy as np
 from tariffs.cfe.bill import kwh_to_bill
 from tariffs.outlook.forecast import Estimate, unseen
 from tariffs.outlook.habits import Days
-from telemetry.history.home_hours import DayOfHome
+from telemetry.history.home_total import DayOfHome
 
 # Of a period that is known less than this nothing is said.
 LEAST_KNOWN_SHARE = 0.5

@@ -24,8 +24,8 @@ from tariffs.outlook.forecast import HISTORY_DAYS, Forecast, TooLittle, forecast
 from tariffs.outlook.past_periods import PeriodUse
 from tariffs.selectors.cycles import billers_for, contract_of_cycle, cycle_bounds, cycle_of, cycle_on, local_date
 from tariffs.selectors.past_use import kwh_of_last_year
-from telemetry.history.home_hours import HOUR, home_hours, hour_of
-from telemetry.history.window import Window
+from telemetry.history.home_total import home_hours
+from telemetry.history.window import HOUR, Window, hour_of
 from telemetry.selectors import energy_wh, returned_wh
 
 DAY = timedelta(days=1)

@@ -13,7 +13,7 @@ from tariffs.cfe.net_metering import Exchange, netted
 from tariffs.outlook.forecast import Estimate
 from tariffs.outlook.past_periods import HABIT_DAYS, PeriodUse, Source, period_use
 from tariffs.selectors.cycles import cycle_bounds, cycle_on
-from telemetry.history.home_hours import home_days
+from telemetry.history.home_total import home_days
 from telemetry.selectors import returned_wh
 
 YEAR = timedelta(days=365)

@@ -34,4 +34,5 @@ def missing_wh(circuits: Sequence[CircuitUse]) -> float:
 
     A circuit of which nothing is known adds nothing.
     """
-    return sum(max(energy, 0.0) * (1 - share) / share for energy, share, *_ in circuits if share > 0)
+    known = (circuit for circuit in circuits if circuit.known_share > 0)
+    return sum(max(circuit.energy_wh, 0.0) * (1 - circuit.known_share) / circuit.known_share for circuit in known)

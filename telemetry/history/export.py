@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from devices.models import Device
 from devices.shelly_models import displayed_hardware_id
-from telemetry.history import sql as history_sql
+from telemetry.history import csv_sql
 from telemetry.history.csv_format import columns
 from telemetry.history.window import Window
 from telemetry.models import Series
@@ -71,7 +71,7 @@ def _pages(circuit: Circuit, window: Window) -> Iterator[str]:
     }
     found = PAGE
     while found == PAGE:
-        lines, last, found = _page(history_sql.EXPORTS[window.resolution], parameters)
+        lines, last, found = _page(csv_sql.EXPORTS[window.resolution], parameters)
         if lines is not None and last is not None:
             yield lines
             parameters["after"] = last + timedelta(microseconds=1)

@@ -16,7 +16,7 @@ from devices.services import device_register
 from devices.shelly_models import displayed_hardware_id
 from devices.validators import hardware_id_validator
 from telemetry.columns import BUCKET_VALUES
-from telemetry.history import sql as history_sql
+from telemetry.history import csv_sql
 from telemetry.history.csv_format import FileProblem, Line, read_lines
 from telemetry.partitions import horizon
 from telemetry.rollup import run as rollups
@@ -126,7 +126,7 @@ def _buckets(file: ImportFile, chunk: Sequence[Line], ids: Mapping[str, int], do
     rows = [(*key, *(line.values[name] for name in BUCKET_VALUES.names)) for key, line in zip(keys, chunk, strict=True)]
     rollups.take_turn()
     with connection.cursor() as cursor:
-        cursor.execute(history_sql.IMPORTS[file.resolution], [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(csv_sql.IMPORTS[file.resolution], [list(column) for column in zip(*rows, strict=True)])
         measured, imported, *written = cursor.fetchone()
     starts = list(zip(*written, strict=True)) if written[0] else []
     if starts and file.resolution == "5m":

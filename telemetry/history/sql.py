@@ -1,11 +1,48 @@
-"""The SQL of what is asked of buckets: history, export and import."""
+"""The SQL of what is asked of buckets: which of them make a home's total, and sums of these by step, circuit, hour and day."""
 
-from collections.abc import Sequence
+from telemetry.columns import Flag
 
-from telemetry.columns import BUCKET_VALUES, PORTABLE_FLAGS, READING_VALUES, Flag
-from telemetry.rollup.bucket_sql import IS_MEASURED, SUMS, WRITTEN, upsert
+# The seconds of an hour for which its energy is known: those covered, but all of one in which a counter told what a gap used (by its flag,
+# which old hours don't have, or its energy).
+KNOWN_S = f"(CASE WHEN flags & {Flag.RECOVERED} <> 0 OR recovered_wh <> 0 THEN 3600 ELSE least(covered_s, 3600) END)::float8"
 
-# History by step. {counted} are the buckets that count (telemetry/history/home_buckets.py), {step} is the SQL of a bucket's step.
+# Each stands in a FROM. {table} is a bucket table. Parameters by name: device_ids, start, end, and those below.
+CIRCUITS = """(
+    SELECT *, false AS is_main FROM {table} WHERE device_id = ANY(%(device_ids)s) AND start >= %(start)s AND start < %(end)s
+) counted"""
+
+# Parameters beside them: mains (bool[]), since, until of the roles that the devices have. An hour is the mains' if what they tell of it
+# covers nine tenths of what any circuit tells of it; a reading may be 90 s behind in the hour that is running. Where there is one of them
+# alone, it counts. What is decided for an hour holds for its five minutes, so that they add up to it.
+MAINS_OR_CIRCUITS = f"""(
+    WITH role AS MATERIALIZED (
+        SELECT * FROM unnest(%(device_ids)s::int[], %(mains)s::bool[], %(since)s::timestamptz[], %(until)s::timestamptz[])
+            AS r (device_id, is_main, since, until)
+    ), mains AS MATERIALIZED (
+        SELECT since, until, (SELECT min(start) FROM telemetry_bucket_1h b WHERE b.device_id = r.device_id) AS first
+        FROM role r WHERE is_main
+    ), hour AS MATERIALIZED (
+        SELECT b.start, bool_and(is_main) OR coalesce(
+            min({KNOWN_S}) FILTER (WHERE is_main) + 90 >= 0.9 * max({KNOWN_S}) FILTER (WHERE NOT is_main) AND {{complete}}, false
+        ) AS is_main
+        FROM role r JOIN telemetry_bucket_1h b ON b.device_id = r.device_id AND b.start >= r.since AND b.start < r.until
+        WHERE b.start >= date_trunc('hour', %(start)s::timestamptz, 'UTC') AND b.start < %(end)s
+        GROUP BY b.start
+    )
+    SELECT b.*, r.is_main
+    FROM role r JOIN {{table}} b ON b.device_id = r.device_id AND b.start >= r.since AND b.start < r.until
+    JOIN hour ON hour.start = date_trunc('hour', b.start, 'UTC') AND hour.is_main = r.is_main
+    WHERE b.start >= %(start)s AND b.start < %(end)s
+) counted"""
+
+# Of several mains (one for each phase or service) each that has been heard of by then, and is not retired, must be there. Without this
+# condition nothing asks when they were first heard of.
+ALL_MAINS_ARE_THERE = """(
+    count(DISTINCT b.device_id) FILTER (WHERE is_main)
+        = (SELECT count(*) FROM mains m WHERE b.start >= m.first AND b.start >= m.since AND b.start < m.until)
+)"""
+
+# History by step. {counted} are the buckets that count (home_total.py), {step} is the SQL of a bucket's step.
 # Parameters by name beside those of {counted}: zone, channel (or null). A circuit's power, voltage and current are its means over the time
 # that is covered; circuits add up but for voltage. In a day some hours may be the mains' and some the circuits': each side has the weight
 # of its hours.
@@ -23,66 +60,54 @@ WITH circuit AS (
         sum(power_w) AS power_w, avg(voltage_v) AS voltage_v, sum(current_a) AS current_a
     FROM circuit GROUP BY step, is_main
 )
-SELECT step, sum(drawn_wh), sum(returned_wh), sum(covered_s), sum(power_w * hours) / sum(hours) FILTER (WHERE power_w IS NOT NULL),
-    sum(voltage_v * hours) / sum(hours) FILTER (WHERE voltage_v IS NOT NULL),
-    sum(current_a * hours) / sum(hours) FILTER (WHERE current_a IS NOT NULL)
+SELECT step, sum(drawn_wh) AS drawn_wh, sum(returned_wh) AS returned_wh, sum(covered_s) AS covered_s,
+    sum(power_w * hours) / sum(hours) FILTER (WHERE power_w IS NOT NULL) AS power_w,
+    sum(voltage_v * hours) / sum(hours) FILTER (WHERE voltage_v IS NOT NULL) AS voltage_v,
+    sum(current_a * hours) / sum(hours) FILTER (WHERE current_a IS NOT NULL) AS current_a
 FROM side GROUP BY step
 """
 HISTORY_STEPS = {"5m": "start", "1h": "start", "1d": "date_trunc('day', start, %(zone)s)"}
 
-# Export: one page of one channel as CSV lines, written by the server, which prints floats so that reading them gives the same again.
-# Each page is a query of its own, so that a slow download holds no transaction open: partitions could not be dropped behind it.
-# Parameters by name: head (the fields before the time), device_id, channel, kind, start, end, after (where the page begins), limit, zone.
-# Returns the lines, the time of the last and their number.
-_EXPORT = """
-SELECT string_agg(line, E'\\r\\n' ORDER BY at) || E'\\r\\n', max(at), count(*) FROM (
-    SELECT {time} AS at, concat(%(head)s::text, to_char({time} AT TIME ZONE {zone}, '{form}'), {fields}) AS line
-    FROM {source} WHERE {time} >= %(after)s AND {time} < %(end)s AND device_id = %(device_id)s AND channel = %(channel)s
-    ORDER BY 1 LIMIT %(limit)s
-) page
+# What drew how much between consecutive edges (span), for how many seconds that is known, and in how many hours such a thing counted: the
+# mains or circuits. Parameter beside those of {counted}: edges (rising).
+CIRCUIT_USES = f"""
+SELECT span, is_main, sum(wh) AS energy_wh, sum(known_s) AS known_s, max(count(*)) OVER (PARTITION BY span, is_main) AS hours FROM (
+    SELECT width_bucket(start, %(edges)s::timestamptz[]) - 1 AS span, is_main, device_id, channel,
+        measured_wh + recovered_wh AS wh, {KNOWN_S} AS known_s
+    FROM {{counted}}
+) hour
+GROUP BY span, is_main, device_id, channel
+ORDER BY span, is_main, device_id, channel
 """
-_DAYS = f"""(
-    SELECT device_id, channel, date_trunc('day', start, %(zone)s) AS start, {SUMS} FROM (
-        SELECT * FROM telemetry_bucket_1h
-        WHERE device_id = %(device_id)s AND channel = %(channel)s AND start >= %(start)s AND start < %(end)s ORDER BY start
-    ) hour GROUP BY 1, 2, 3
-) day"""
 
+# The Wh between consecutive edges; {energy} is the SQL of which. Parameters as above.
+ENERGY = """
+SELECT width_bucket(start, %(edges)s::timestamptz[]) - 1 AS span, sum({energy}) AS energy_wh FROM {counted} GROUP BY 1
+"""
 
-def _export(source: str, *, values: Sequence[str], time: str = "start", form: str, zone: str = "'UTC'") -> str:
-    # The mark of an imported bucket belongs to this installation alone, so it is left out.
-    expressions = {"flags": f"flags & {PORTABLE_FLAGS}", "kind": "%(kind)s::text"}
-    fields = ", ".join(f"',', {expressions.get(name, name)}" for name in values)
-    return _EXPORT.format(source=source, time=time, zone=zone, form=form, fields=fields)
-
-
-EXPORTS = {
-    "raw": _export(
-        "telemetry_reading", values=[*READING_VALUES.names, "kind"], time="time", form='YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-    ),
-    "5m": _export("telemetry_bucket_5m", values=BUCKET_VALUES.names, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-    "1h": _export("telemetry_bucket_1h", values=BUCKET_VALUES.names, form='YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-    "1d": _export(_DAYS, values=BUCKET_VALUES.names, form="YYYY-MM-DD", zone="%(zone)s"),
-}
-
-# Import of buckets: each is new, or replaces an imported one that differs; a measured one stays. Parameters: a list for each column
-# of WRITTEN. Returns how many stood there as measured and as imported, and what was written: device, channel, start.
-_IMPORT = f"""
-WITH input AS MATERIALIZED (
-    SELECT * FROM {WRITTEN.unnest("i")}
-), stood AS (
-    SELECT b.{IS_MEASURED} AS measured FROM input i JOIN {{table}} b USING (device_id, channel, start)
-), series AS (
-    INSERT INTO telemetry_series (device_id, channel) SELECT DISTINCT device_id, channel FROM input ON CONFLICT DO NOTHING
-), written AS (
-    {{upsert}}
-    RETURNING b.device_id, b.channel, b.start
+# The Wh that circuits used in each hour, the share (0 to 1) of the home's usual use for which that is known, and the Wh that they
+# returned. Each circuit counts by its mean power, for the seconds covered, or for all of an hour in which a counter told what a gap used;
+# from when it is first heard of until its device is retired, or is silent for longer than a bill. In an hour of the mains these alone do.
+HOME_HOURS = f"""
+WITH bucket AS (
+    SELECT device_id, channel, is_main, start, measured_wh + recovered_wh AS wh, returned_wh, {KNOWN_S} / 3600 AS known FROM {{counted}}
+), circuit AS (
+    SELECT device_id, channel, is_main, min(start) AS first, greatest(sum(wh) / nullif(sum(known), 0), 1) AS mean_wh,
+        greatest(max(start), least(max(start) + interval '62 days', max(until) - interval '1 hour')) AS last
+    FROM bucket JOIN (
+        SELECT device_id, is_main, max(until) AS until
+        FROM unnest(%(device_ids)s::int[], %(mains)s::bool[], %(until)s::timestamptz[]) AS r (device_id, is_main, until) GROUP BY 1, 2
+    ) role USING (device_id, is_main)
+    GROUP BY device_id, channel, is_main
 )
-SELECT (SELECT count(*) FROM stood WHERE measured), (SELECT count(*) FROM stood WHERE NOT measured),
-    array_agg(device_id), array_agg(channel), array_agg(start) FROM written
+SELECT start, sum(wh) AS wh, sum(known * mean_wh) / (
+    SELECT sum(mean_wh) FROM circuit c WHERE c.is_main = b.is_main AND b.start BETWEEN first AND last
+) AS known_share, sum(returned_wh) AS returned_wh
+FROM bucket b JOIN circuit USING (device_id, channel, is_main) GROUP BY start, b.is_main
 """
-_IMPORTED = f"SELECT {WRITTEN.select(flags=f'flags | {Flag.IMPORTED}')} FROM input"
-IMPORTS = {
-    resolution: _IMPORT.format(table=table, upsert=upsert(table, _IMPORTED, only=f"NOT b.{IS_MEASURED}"))
-    for resolution, table in (("5m", "telemetry_bucket_5m"), ("1h", "telemetry_bucket_1h"))
-}
+
+# The same by local date, with the known hours of each. Parameter beside those of {counted}: zone.
+HOME_DAYS = f"""
+SELECT (start AT TIME ZONE %(zone)s)::date AS day, sum(wh) AS wh, sum(known_share) AS known_hours
+FROM ({HOME_HOURS}) hour GROUP BY day
+"""

@@ -1,11 +1,14 @@
-"""Questions about the past, answered from buckets: which window, which steps, how much in each."""
+"""Times that are asked about: windows cut into steps, local days, whole hours."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-RESOLUTIONS = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
+from telemetry.constants import BUCKET
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+RESOLUTIONS = {"5m": BUCKET, "1h": HOUR, "1d": DAY}
 PERIODS = {"daily": ("1h", 24), "weekly": ("1d", 7), "monthly": ("1d", 30)}
 
 
@@ -23,7 +26,7 @@ class Window(NamedTuple):
             day = self.start.astimezone(self.zone).date()
             while (midnight := local_midnight(day, self.zone)) < self.end:
                 yield midnight
-                day += timedelta(days=1)
+                day += DAY
         else:
             step, end = self.start.astimezone(UTC), self.end.astimezone(UTC)
             while step < end:
@@ -44,11 +47,16 @@ def local_midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
 
+def hour_of(moment: datetime) -> datetime:
+    """Return the start of the hour that the moment lies in."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
 def instant(moment: datetime | date, zone: ZoneInfo, *, end: bool = False) -> datetime:
     """Return the instant that a moment names: a date is its first instant in the zone, as an end that of the day after."""
     if isinstance(moment, datetime):
         return moment
-    return local_midnight(moment + timedelta(days=1 if end else 0), zone)
+    return local_midnight(moment + DAY if end else moment, zone)
 
 
 def period_window(period: str, now: datetime, zone: ZoneInfo) -> Window:
@@ -56,14 +64,14 @@ def period_window(period: str, now: datetime, zone: ZoneInfo) -> Window:
     resolution, steps = PERIODS[period]
     if resolution == "1d":
         return days_window(steps, now, zone)
-    end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    end = hour_of(now.astimezone(UTC)) + HOUR
     return Window(end - steps * RESOLUTIONS[resolution], end, resolution, zone)
 
 
 def days_window(days: int, now: datetime, zone: ZoneInfo) -> Window:
     """Return the last `days` local days, today included."""
     today = now.astimezone(zone).date()
-    first, after = today - timedelta(days=days - 1), today + timedelta(days=1)
+    first, after = today - timedelta(days=days - 1), today + DAY
     return Window(local_midnight(first, zone), local_midnight(after, zone), "1d", zone)
 
 

@@ -21,7 +21,7 @@ from tariffs.selectors.outlook import outlook_of
 from tariffs.selectors.past_use import kwh_of_last_year
 from tariffs.tests.homes import used_hourly
 from telemetry.columns import Flag
-from telemetry.history.home_hours import hour_of
+from telemetry.history.window import hour_of
 from telemetry.models import Hour
 
 URL = "/api/v1/tariffs/outlook"

@@ -16,7 +16,7 @@ from tariffs.selectors.cycles import reconciliation_of
 from tariffs.selectors.outlook import Measured, measured_of, outlook_of
 from tariffs.selectors.past_use import kwh_of_last_year
 from tariffs.tests.homes import panels, used_hourly
-from telemetry.history.home_hours import hour_of
+from telemetry.history.window import hour_of
 from telemetry.models import Hour
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]

@@ -21,7 +21,7 @@ from tariffs.selectors.cycles import bill_for
 from tariffs.selectors.outlook import outlook_of
 from tariffs.selectors.what_if import Change, DeviceHours, compare
 from tariffs.tests.homes import used_hourly
-from telemetry.history.home_hours import hour_of
+from telemetry.history.window import hour_of
 
 URL = "/api/v1/tariffs/what-if"
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]

@@ -10,33 +10,11 @@ from rest_framework.test import APIClient
 from accounts.models import Home
 from devices.models import Device
 from telemetry.history.window import Window
-from telemetry.models import FiveMinutes, Hour
+from telemetry.models import FiveMinutes
+from telemetry.tests.history.stored_hours import DAYS, GRAPH, add, this_hour
 
 pytestmark = pytest.mark.django_db
 CITY = ZoneInfo("America/Mexico_City")
-GRAPH = "/api/v1/history/graph"
-DAYS = "/api/v1/history/last7days"
-
-
-def add(device: Device, start: datetime, wh: float, *, channel: int = 0, model: type[Hour] | type[FiveMinutes] = Hour) -> None:
-    model.objects.create(
-        device_id=device.pk,
-        channel=channel,
-        start=start,
-        measured_wh=wh * 0.75,
-        recovered_wh=wh * 0.25,
-        returned_wh=1.0,
-        covered_s=3600,
-        samples=60,
-        power_mean_w=wh,
-        power_max_w=wh,
-        voltage_v=127.0,
-        current_a=wh / 127,
-    )
-
-
-def this_hour() -> datetime:
-    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def today() -> datetime:

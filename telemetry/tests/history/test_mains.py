@@ -15,11 +15,11 @@ from devices.models import Device, RoleChange
 from devices.selectors import roles_of
 from devices.services import device_retire, device_update
 from telemetry.history.completeness import known_share, mains_share, missing_wh
-from telemetry.history.home_hours import home_hours
+from telemetry.history.home_total import home_hours
 from telemetry.history.window import Window
 from telemetry.models import FiveMinutes, Hour
 from telemetry.selectors import circuit_uses, energy_wh, history, home_energy_wh
-from telemetry.tests.history.test_history import DAYS, GRAPH, this_hour
+from telemetry.tests.history.stored_hours import DAYS, GRAPH, this_hour
 
 pytestmark = pytest.mark.django_db
 UTC_ZONE = ZoneInfo("UTC")

@@ -11,7 +11,7 @@ from devices.models import Device
 from devices.services import device_register, device_retire
 from telemetry.models import Hour, Series
 from telemetry.selectors import home_energy_wh
-from telemetry.tests.history.test_history import GRAPH, add, this_hour
+from telemetry.tests.history.stored_hours import GRAPH, add, this_hour
 
 pytestmark = pytest.mark.django_db
 

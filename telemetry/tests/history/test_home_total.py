@@ -8,7 +8,8 @@ from accounts.models import Home
 from devices.models import Device
 from devices.selectors import roles_of
 from telemetry.columns import Flag
-from telemetry.history.home_hours import HOUR, HourOfHome, home_hours, hour_of
+from telemetry.history.home_total import HourOfHome, home_hours
+from telemetry.history.window import HOUR, hour_of
 from telemetry.models import Hour
 
 START = datetime(2026, 11, 3, 18, tzinfo=UTC)
