@@ -1,4 +1,4 @@
-"""A paho subscriber at QoS 1 that parses JSON and does nothing more: port and number of messages in, "ready" and "done" out."""
+"""A paho subscriber at QoS 1 that only parses JSON. Its arguments are port and number of messages; it prints "ready" and "done"."""
 
 import sys
 from typing import Any
@@ -9,7 +9,6 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 
 def main(port: int, expected: int) -> None:
-    """Count to the expected number."""
     received = 0
 
     def count(client: Client, userdata: Any, message: Any) -> None:

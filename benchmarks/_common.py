@@ -1,4 +1,4 @@
-"""What the benchmarks share: services of their own, servers in their own processes, a load of keep-alive connections, a table."""
+"""Shared by the benchmarks: services, servers in separate processes, load from keep-alive connections, and the table of results."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ DAPHNE = ["-m", "daphne", "--port", "{port}", "--verbosity", "0"]
 
 
 class Load(NamedTuple):
-    """What a load run saw: requests per second, and milliseconds that half and 99 of 100 requests stayed under."""
+    """The result of a load run: requests per second, median and 99th percentile in milliseconds."""
 
     per_second: float
     p50_ms: float
@@ -46,9 +46,9 @@ class Server(NamedTuple):
 
 @contextlib.contextmanager
 def services() -> Iterator[None]:
-    """Give the benchmark durable services: the environment's, or embedded ones with fsync on. Then load Django and migrate.
+    """Provide durable services, the environment's or embedded ones with fsync on; then load Django and migrate.
 
-    What is stored goes into a database of its own, made anew, so that no benchmark ever touches anybody's readings.
+    Benchmarks use a new database of their own, so that they never touch real readings.
     """
     os.environ |= {"DJANGO_SETTINGS_MODULE": "ecowatt.settings", "ECOWATT_DOTENV": "off"}
     os.environ.setdefault("LOG_LEVEL", "ERROR")
@@ -66,7 +66,7 @@ def services() -> Iterator[None]:
 
 
 def new_database(name: str, template: str = "template1") -> str:
-    """Make a database anew, as a copy of another one that nobody is connected to; return its address."""
+    """Create a database, replacing any old one, as a copy of another that nobody is connected to; return its URL."""
     address = urlsplit(os.environ["URL_DATABASE_SQL"])
     plain = address._replace(scheme="postgresql")
     with psycopg.connect(plain._replace(path="/postgres").geturl(), autocommit=True) as connection:
@@ -77,7 +77,7 @@ def new_database(name: str, template: str = "template1") -> str:
 
 @contextlib.contextmanager
 def server(command: Sequence[str], **environment: str) -> Iterator[Server]:
-    """Run a server whose command has {port} in it; give it when it listens."""
+    """Run a server whose command contains {port}; yield it when it listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -96,7 +96,7 @@ def server(command: Sequence[str], **environment: str) -> Iterator[Server]:
 
 
 class _Connection(asyncio.Protocol):
-    """One keep-alive connection that sends the next request as soon as the last one is answered with 200."""
+    """A keep-alive connection that sends the next request as soon as the last one got its 200."""
 
     def __init__(self, requests: Iterator[bytes], times: list[float], deadline: float, done: "asyncio.Future[None]") -> None:
         self.requests, self.times, self.deadline, self.done = requests, times, deadline, done
@@ -133,13 +133,13 @@ def _same(connection: _Connection) -> _Connection:
 
 
 def post_request(path: str, body: bytes) -> bytes:
-    """Return the bytes of a POST on a connection that is kept alive."""
+    """Return the bytes of a POST on a keep-alive connection."""
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
 def load(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Load:
-    """Send requests over so many connections for so long, each as fast as it is answered. Raises RuntimeError at an answer but 200."""
+    """Send requests over all connections, each as fast as it is answered. Raises RuntimeError if an answer is not 200."""
 
     async def run() -> Load:
         loop = asyncio.get_running_loop()
@@ -158,12 +158,12 @@ def load(port: int, requests: Iterator[bytes], *, connections: int, seconds: flo
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value that this share of the values stays under."""
+    """Return the value below which this share of the values lies."""
     return sorted(values)[int(len(values) * share)]
 
 
 def report(name: str, headings: Sequence[str], rows: Sequence[Sequence[Any]], **facts: Any) -> None:
-    """Print a table and keep it, with the facts, as JSON in benchmarks/results."""
+    """Print a table and write it, with the facts, as JSON to benchmarks/results."""
     texts = [[f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row] for row in [headings, *rows]]
     widths = [max(len(row[index]) for row in texts) for index in range(len(headings))]
     for row in texts:

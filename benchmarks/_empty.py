@@ -1,4 +1,4 @@
-"""The least that an ASGI application can do with a POST: the ceiling of whatever server runs it."""
+"""The smallest ASGI application that answers a POST: the upper limit of the server that runs it."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ BODY = b'{"status":"received"}'
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Read the body and answer."""
     if scope["type"] != "http":
         return
     while (await receive()).get("more_body"):

@@ -1,9 +1,9 @@
-"""The whole application with one more path, whose view does nothing: what Django and its middleware cost under Daphne."""
+"""The whole application plus a path whose view does nothing: the cost of Django and its middleware under Daphne."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from ecowatt.asgi import application  # isort: skip – it sets Django up
+from ecowatt.asgi import application  # isort: skip – it sets up Django
 
 import ecowatt.urls
 
@@ -12,7 +12,6 @@ PATH = "/empty"
 
 
 def empty(request: HttpRequest) -> HttpResponse:
-    """Answer."""
     return HttpResponse(b"{}", content_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""Homes with circuits and a past, for the benchmarks of what is made of it."""
+"""Homes with circuits and past readings, for the benchmarks that read them."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from accounts.models import User
 
-# Power of one circuit: two levels by the hour and noise; its counter runs on evenly. Parameters by name: start, end, device_ids.
+# A circuit's power has two levels by the hour plus noise; its counter rises evenly. Parameters by name: start, end, device_ids.
 FILL = """
 INSERT INTO telemetry_reading (time, energy_wh, device_id, power_w, voltage_v, current_a, channel)
 SELECT at, round((extract(epoch FROM at - %(start)s) / 36.0)::numeric, 3), device_id, power, 127 + random(), power / 127.5, 0
@@ -19,7 +19,7 @@ ORDER BY at
 
 
 def families(count: int, *, circuits: int = 1) -> list[tuple["User", list[int]]]:
-    """Make so many users, each with a home and its circuits, whose MACs count up from that of number 0; return them with the device ids."""
+    """Create users, each with a home and circuits whose MACs count up from `mac(0)`; return them with their device ids."""
     from django.utils import timezone
     from ingest_http import mac
 
@@ -30,7 +30,7 @@ def families(count: int, *, circuits: int = 1) -> list[tuple["User", list[int]]]
     partitions_maintain(timezone.now())
     users = User.objects.bulk_create(User(email=f"banco-{number}@example.com", name="Banco") for number in range(count))
     homes = Home.objects.bulk_create(Home(name=f"Casa {number}") for number in range(count))
-    tomorrow = (timezone.localdate() + timedelta(days=1)).day  # so the running cycle is an old one
+    tomorrow = (timezone.localdate() + timedelta(days=1)).day  # so that the current cycle is nearly over
     Contract.objects.bulk_create(Contract(home=home, billing_day=tomorrow) for home in homes)
     Membership.objects.bulk_create(Membership(user=user, home=home) for user, home in zip(users, homes, strict=True))
     devices = Device.objects.bulk_create(
@@ -42,7 +42,7 @@ def families(count: int, *, circuits: int = 1) -> list[tuple["User", list[int]]]
 
 
 def token_of(user: "User") -> str:
-    """Return an access token of a session of the user's."""
+    """Return an access token for a new session of the user."""
     from accounts.models import Session
     from accounts.security.authentication import UserAccessToken
 
@@ -52,7 +52,7 @@ def token_of(user: "User") -> str:
 
 
 def past(device_ids: Sequence[int], start: datetime, end: datetime) -> int:
-    """Store a reading every 5 s of [start, end) for each device, and the buckets of them; return how many readings."""
+    """Store a reading every 5 s of [start, end) for each device, and their buckets; return the number of readings."""
     from django.db import connection
 
     from telemetry.models import RollupState, Series

@@ -1,6 +1,6 @@
-"""Homes from CSV files of `manage.py export_history --resolution 1h`, for benchmarks of the forecast; no database is needed.
+"""Homes from CSV files of `manage.py export_history --resolution 1h`, for benchmarks of the forecast, without a database.
 
-The project becomes importable by importing `_common` first.
+Import `_common` first: it makes the project importable.
 """
 
 from collections import defaultdict
@@ -16,13 +16,13 @@ from devices.shelly_models import normalised_hardware_id
 from telemetry.columns import Flag
 from telemetry.history.csv_format import Line, read_lines
 
-COVERED_S = 0.9 * 3600  # an hour that was heard for so long is known, and scaled to the whole
+COVERED_S = 0.9 * 3600  # an hour that is covered for this long is known, and scaled to the full hour
 
 
 def home_of_file(path: Path, zone: ZoneInfo, only: str | None = None) -> Home:
-    """Return the home of a file: the sum of its circuits, or of one device, in the hours that all of them know.
+    """Return the home of a file: the sum of its circuits, or of one device, in the hours known for all of them.
 
-    A circuit counts from its first line to its last. Raises FileProblem, OSError, and ValueError where no line is left.
+    A circuit counts from its first line to its last. Raises FileProblem, OSError, or ValueError if no line is left.
     """
     wanted = normalised_hardware_id(only) if only else None
     circuits: dict[tuple[str, int], list[Line]] = defaultdict(list)
@@ -47,11 +47,11 @@ def _summed(name: str, circuits: Sequence[Sequence[Line]], zone: ZoneInfo) -> Ho
 
 
 def _known(lines: Sequence[Line]) -> Array:
-    """Return the Wh of each hour of a circuit, NaN where its meter was not heard and no counter bridged the gap."""
+    """Return the Wh of each hour of a circuit, NaN where its meter was offline and no counter bridged the gap."""
     energies = np.full(_hours(lines[0].time, lines[-1].time) + 1, np.nan)
     for line in lines:
         wh, covered_s = line.values["measured_wh"] + line.values["recovered_wh"], line.values["covered_s"]
-        if line.values["flags"] & Flag.RECOVERED:  # a counter carried it across a gap: all of it is there
+        if line.values["flags"] & Flag.RECOVERED:  # a counter bridged a gap: the hour is complete
             energies[_hours(lines[0].time, line.time)] = wh
         elif covered_s >= COVERED_S:
             energies[_hours(lines[0].time, line.time)] = wh * 3600 / covered_s

@@ -1,7 +1,7 @@
-"""Simulated homes for benchmarks of the forecast: hourly Wh of a few hundred days, of kinds that behave differently.
+"""Simulated homes for benchmarks of the forecast: hourly Wh of a few hundred days, for several kinds of behaviour.
 
-They know nothing of how a forecast is made: habits are drawn by chance, days differ by one of several kinds of noise, and the air
-conditioner follows a weather that drifts. Figures are rough ones of Mexican homes.
+They are independent of the forecast's model: habits are random, days differ by one of several kinds of noise, and the air conditioner
+follows drifting weather. The figures are rough ones for Mexican homes.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,14 +20,14 @@ DAYS = 240
 
 
 class Days(NamedTuple):
-    """The days of a simulation: their dates, and numpy's chance."""
+    """The days of a simulation: their dates, and a random generator."""
 
     dates: list[date]
     rng: np.random.Generator
 
     @property
     def weekdays(self) -> NDArray[np.int64]:
-        """Return 0 for a Monday, and so on."""
+        """Return 0 for Monday to 6 for Sunday."""
         return np.array([day.weekday() for day in self.dates])
 
     def starts(self) -> list[datetime]:
@@ -36,7 +36,7 @@ class Days(NamedTuple):
 
 
 class Home(NamedTuple):
-    """A home: its kind or name, the local start of each hour, what it used (Wh), and the same where the meter was heard, else NaN."""
+    """A home: its kind or name, the local start of each hour, what it used (Wh), and what was measured (NaN: offline)."""
 
     kind: str
     starts: list[datetime]
@@ -45,7 +45,7 @@ class Home(NamedTuple):
 
 
 def homes(count: int, seed: int) -> Iterator[Home]:
-    """Yield so many homes of each kind; the same for the same seed."""
+    """Yield this many homes of each kind; the same seed gives the same homes."""
     for kind, build in KINDS.items():
         for number in range(count):
             rng = np.random.default_rng([seed, number, *kind.encode()])
@@ -66,7 +66,7 @@ def _weekly(days: Days) -> Array:
 
 
 def _flat(days: Days) -> Array:
-    """Every day like the other, but for chance."""
+    """All days are alike, except for chance."""
     return _home(days, np.ones(DAYS))
 
 
@@ -82,7 +82,7 @@ def _drifting(days: Days) -> Array:
 
 
 def _cooled(days: Days) -> Array:
-    """An air conditioner that follows a weather of its own: a season, and days that resemble the day before."""
+    """An air conditioner that follows the weather: a season, and days that resemble the day before."""
     rng = days.rng
     season = np.array([np.cos(2 * np.pi * (day.timetuple().tm_yday - 190) / 365) for day in days.dates])
     weather_c = rng.uniform(22, 27) + rng.uniform(4, 9) * season + _wandering(rng, rng.uniform(0.6, 0.9), rng.uniform(1.5, 3))
@@ -94,7 +94,7 @@ def _cooled(days: Days) -> Array:
 
 
 def _away(days: Days) -> Array:
-    """Nobody at home for days or two weeks at a time; the refrigerator goes on."""
+    """Nobody is at home for days or up to two weeks; the refrigerator keeps running."""
     rng, used = days.rng, _home(days, _some_rhythm(days))
     empty = np.zeros(DAYS, dtype=bool)
     for start in np.flatnonzero(rng.random(DAYS) < 1 / rng.uniform(40, 90)):
@@ -104,12 +104,12 @@ def _away(days: Days) -> Array:
 
 
 def _calm(days: Days) -> Array:
-    """A large base load, hardly any chance."""
+    """A large base load with hardly any randomness."""
     return 400 + 0.1 * _home(days, _some_rhythm(days))
 
 
 def _appliances(days: Days) -> Array:
-    """The house of the simulated Shelly: appliances that switch, in the heat of the north."""
+    """The simulator's house: appliances that switch on and off, in the hot north."""
     curve = Curve(str(days.rng.integers(1 << 40)), "house", ZONE)
     starts = [start.timestamp() for start in days.starts()]
     return np.array([curve.energy_wh(start, start + 3600) for start in starts]).reshape(-1, 24)
@@ -128,7 +128,7 @@ KINDS: dict[str, Callable[[Days], Array]] = {
 
 
 def _home(days: Days, factors: Array) -> Array:
-    """Return hourly Wh: a daily routine, times the factor of each day and its chance."""
+    """Return hourly Wh: a daily routine times each day's factor and randomness."""
     rng, hour = days.rng, np.arange(24)
     routine = np.full(24, rng.uniform(0.3, 1.0))
     for peak, width in ((7, 1.5), (14, 2.5), (20.5, 2.5)):
@@ -139,7 +139,7 @@ def _home(days: Days, factors: Array) -> Array:
 
 
 def _chance(days: Days) -> Array:
-    """Return what chance makes of each day, about 1: independent days, moods that last, or rare large uses."""
+    """Return each day's random factor, about 1: independent days, phases that last, or rare large uses."""
     rng, spread = days.rng, days.rng.uniform(0.08, 0.3)
     kinds = (
         lambda: np.exp(rng.normal(0, spread, DAYS)),
@@ -162,7 +162,7 @@ def _some_rhythm(days: Days) -> Array:
 
 
 def _with_gaps(used: Array, rng: np.random.Generator) -> Array:
-    """Return it with outages of some hours, now and then of days, as NaN."""
+    """Return the series with outages of some hours, and occasionally of days, as NaN."""
     seen = used.copy().ravel()
     for hour in np.flatnonzero(rng.random(seen.size) < rng.uniform(0.003, 0.015)):
         seen[hour : hour + 1 + int(rng.exponential(7))] = np.nan

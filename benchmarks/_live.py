@@ -1,4 +1,4 @@
-"""Phones that watch devices and meters that post, all in one process, so that one clock times the way between."""
+"""Phones that watch devices, and meters that post, in one process, so that one clock measures the time between."""
 
 import asyncio
 import contextlib
@@ -12,21 +12,20 @@ from websockets.asyncio.client import ClientConnection, connect
 
 CONNECTIONS = 16
 HANDSHAKES_AT_ONCE = 20
-# Power tells one reading from another, so it must be one that a meter may have.
+# Power identifies a reading, so it must be a value that a meter may send.
 MOST_W = 30_000
 
 
 class Watch:
-    """What the phones have seen of the readings that were posted."""
+    """Which posted readings the phones have received, and when."""
 
     def __init__(self) -> None:
-        """Count from nothing."""
         self.sent: dict[int, float] = {}
         self.times_ms: list[float] = []
         self.answered_ms: list[float] = []
 
     async def follow(self, live: ClientConnection) -> None:
-        """Time each frame of a reading that is being waited for."""
+        """Measure the time of each expected frame."""
         async for text in live:
             started = self.sent.pop(int(orjson.loads(text)["watts"]), None)
             if started is not None:
@@ -35,7 +34,7 @@ class Watch:
 
 @contextlib.asynccontextmanager
 async def phones(port: int, watched: Sequence[tuple[int, str]], watch: Watch) -> AsyncIterator[None]:
-    """Watch each device with its token while the block lasts; it begins when all are connected."""
+    """Watch each device with its token while the block runs; the block starts when all are connected."""
     gate = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
 
     async def one(device_id: int, token: str) -> ClientConnection:
@@ -53,7 +52,7 @@ async def phones(port: int, watched: Sequence[tuple[int, str]], watch: Watch) ->
 
 
 async def meters(port: int, devices: int, watch: Watch, *, per_second: float, seconds: float) -> int:
-    """Post readings of the devices in turn, evenly spaced; return how many when all are answered and their frames had time to come."""
+    """Post readings of the devices in turn, evenly spaced; return their number when all are answered and their frames had time to come."""
     count = round(per_second * seconds)
     start = time.perf_counter() + 0.1
 

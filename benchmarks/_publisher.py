@@ -1,4 +1,4 @@
-"""Publishes notifications of many devices at QoS 1 over one raw connection, so that the load costs little beside what is measured."""
+"""Publishes notifications of many devices at QoS 1 over one raw connection, so that the load itself costs little."""
 
 import select
 import socket
@@ -24,7 +24,7 @@ def _text(value: str) -> bytes:
 
 
 def notification(mac: str, number: int, at: float, *, full: bool = False) -> bytes:
-    """Return a PUBLISH of a change of power, or of a full status; the packet id is filled in when it is sent."""
+    """Return a PUBLISH packet with a change of power or a full status. Its packet id is always 1."""
     name = f"shellyplus1pm-{mac}"
     fields: dict[str, object] = {"id": 0, "apower": 100.0 + number % 977, "current": 0.8}
     if full:
@@ -35,7 +35,7 @@ def notification(mac: str, number: int, at: float, *, full: bool = False) -> byt
 
 
 def publish(port: int, packets: list[bytes]) -> float:
-    """Send all and return when (monotonic) the broker had acknowledged the last."""
+    """Send all packets; return the monotonic time at which the broker had acknowledged the last."""
     with socket.create_connection(("127.0.0.1", port)) as broker:
         broker.sendall(_packet(0x10, _text("MQTT") + b"\4\2\0\0" + _text("publisher")))
         assert broker.recv(4)[:1] == b"\x20"

@@ -1,7 +1,7 @@
 """How good the forecast of a cycle is: backtests on simulated homes, and on any CSV of `manage.py export_history --resolution 1h`.
 
-At chance moments of cycles of 60 days, knowing chance lengths of history, the rest of the cycle is forecast and compared with what was
-used. Errors and the interval's width are in per cent of what the rest used. The rival is the mean of the whole days so far × days.
+At random moments of 60-day cycles, with random lengths of history, the rest of the cycle is forecast and compared with what was used.
+Errors and the interval's width are in per cent of what the rest used. The reference is the mean of the complete days so far × days.
 """
 
 import argparse
@@ -24,7 +24,7 @@ HEADINGS = ("", "forecasts", "error %", "days so far %", "held %", "above %", "w
 
 
 class Case(NamedTuple):
-    """A moment, by places among the home's hours: the first that is known, the cycle's first of these, midnight, now, the end."""
+    """A moment, as indexes into the home's hours: the first known hour, the cycle's first, midnight, now, the end."""
 
     known: int
     cycle: int
@@ -36,7 +36,7 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Per cent of what the rest used: both errors, whether the interval held or more was used, its width."""
+    """In per cent of what the rest used: both errors, whether the interval held or more was used, its width."""
 
     error: float
     rival_error: float
@@ -46,15 +46,14 @@ class Outcome(NamedTuple):
 
 
 def main() -> None:
-    """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--csv", nargs="+", type=Path, metavar="FILE", help="homes to test on, instead of simulated ones")
     add("--zone", type=ZoneInfo, default="America/Mexico_City", help="time zone of the files' homes (%(default)s)")
-    add("--only", metavar="HARDWARE_ID", help="the device of the files that counts, such as the mains (all)")
+    add("--only", metavar="HARDWARE_ID", help="use only this device of the files, such as the mains (default: all)")
     add("--homes", type=int, default=30, help="simulated homes of each kind (%(default)s)")
     add("--moments", type=int, default=16, help="forecasts for each home (%(default)s)")
-    add("--seed", type=int, default=2026, help="of all chance (%(default)s)")
+    add("--seed", type=int, default=2026, help="random seed (%(default)s)")
     options = parser.parse_args()
     try:
         files = [home_of_file(path, options.zone, options.only) for path in options.csv or ()]
@@ -110,13 +109,13 @@ def _outcome(home: Home, case: Case) -> Outcome:
 
 
 def _days_so_far(home: Home, case: Case) -> float:
-    """Return the kWh of the rest if each day of the cycle is the mean of its whole days so far, as far as they are known."""
+    """Return the kWh of the rest if each day is the mean of the cycle's complete days so far."""
     mean = float(np.nanmean(home.seen_wh[case.cycle : case.today]))
     return mean * (case.end - case.today) / 1000 - _kwh(home.seen_wh[case.today : case.now], mean)
 
 
 def _kwh(wh: Array, instead: float) -> float:
-    """Return the sum in kWh; hours that are not known count as the other."""
+    """Return the sum in kWh; unknown hours count as `instead`."""
     return float(np.where(np.isfinite(wh), wh, instead).sum() / 1000)
 
 

@@ -1,7 +1,7 @@
-"""How good the estimate of hours that nobody measured is: gaps cut into cycles of simulated homes.
+"""How good the estimate of unmeasured hours is: gaps in the cycles of simulated homes.
 
-Some days of a running cycle are hidden and estimated from the days around them. Errors and the interval's width are in per cent of what
-was used. Rivals are the mean of each hour of the week, and the mean of all hours.
+Some days of a cycle are hidden and estimated from the days around them. Errors and the interval's width are in per cent of what was
+used. The references are the mean of each hour of the week and the mean of all hours.
 """
 
 import argparse
@@ -20,7 +20,7 @@ HEADINGS = ("", "gaps", "error %", "hour of week %", "mean %", "held %", "width 
 
 
 class Outcome(NamedTuple):
-    """Per cent of what the gap used: three errors, whether the interval held, its width."""
+    """In per cent of what the gap used: three errors, whether the interval held, its width."""
 
     error: float
     hour_of_week_error: float
@@ -30,11 +30,10 @@ class Outcome(NamedTuple):
 
 
 def main() -> None:
-    """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--homes", type=int, default=20, help="simulated homes of each kind (%(default)s)")
     parser.add_argument("--moments", type=int, default=10, help="gaps for each home (%(default)s)")
-    parser.add_argument("--seed", type=int, default=2026, help="of all chance (%(default)s)")
+    parser.add_argument("--seed", type=int, default=2026, help="random seed (%(default)s)")
     options = parser.parse_args()
     started = time.perf_counter()
     groups: dict[str, list[Outcome]] = defaultdict(list)
@@ -49,7 +48,7 @@ def main() -> None:
 
 
 def _outcome(home: Home, rng: np.random.Generator) -> tuple[int, Outcome]:
-    """Return the days of a chance gap in a cycle that has run for chance days, and how well it was estimated."""
+    """Return the length of a random gap in days, in a cycle of random length, and how well it was estimated."""
     before, cycle, days = (int(rng.choice(choice)) for choice in (HISTORY, CYCLE_DAYS, GAP_DAYS))
     first = int(rng.integers(before, DAYS - cycle))
     past = slice((first - before) * 24, (first + cycle) * 24)

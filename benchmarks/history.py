@@ -1,7 +1,7 @@
-"""Questions about the past over HTTP, of a home with 30 days of readings every 5 s, beside the same home with one day of them.
+"""History over HTTP for a home with 30 days of readings every 5 s, compared with the same home with one day of them.
 
-Each lies in a database of its own behind a Daphne of its own. The answers are whole 200s, asked for one by one over a connection that
-is kept alive, in turns; answers 304 to a tag that still holds are measured beside.
+Each home has its own database and its own Daphne. Complete 200 answers are requested one by one over a keep-alive connection, in turns;
+304 answers to a tag that still holds are measured as well.
 """
 
 import argparse
@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 
 
 def seed(circuits: int, days: int, *, mains: bool = False) -> tuple[str, str, int]:
-    """Make the home, in two databases; return its token, the address of the one with a day, and the readings of the other."""
+    """Create the home in two databases; return its token, the URL of the one with a day, and the number of readings in the other."""
     from django.core.management import call_command
     from django.db import connection
 
@@ -34,7 +34,7 @@ def seed(circuits: int, days: int, *, mains: bool = False) -> tuple[str, str, in
     Device.objects.filter(pk=device_ids[0]).update(is_main=mains)
     now = datetime.now(UTC).replace(microsecond=0)
     count = past(device_ids, now - DAY, now)
-    token = token_of(user)  # before the copy, for a token is one of a session
+    token = token_of(user)  # before the copy, because the token's session must be in both
     connection.close()
     small = new_database("ecowatt_bench_day", template="ecowatt_bench")
     count += past(device_ids, now - days * DAY, now - DAY)
@@ -42,7 +42,7 @@ def seed(circuits: int, days: int, *, mains: bool = False) -> tuple[str, str, in
 
 
 def ask(connection: HTTPConnection, path: str, headers: dict[str, str], expected: int = 200) -> tuple[float, str]:
-    """Return how long the answer took, in ms, and its tag."""
+    """Return the time of the answer in ms, and its tag."""
     started = time.perf_counter()
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
@@ -53,7 +53,7 @@ def ask(connection: HTTPConnection, path: str, headers: dict[str, str], expected
 
 
 def measure(ports: dict[str, int], token: str, requests: int) -> dict[tuple[str, str], list[float]]:
-    """Return the times of each question, by its name and what was asked: a database, or the large one with a tag."""
+    """Return the times by endpoint and variant: a database, or the large one with a tag."""
     headers = {"Authorization": f"Bearer {token}"}
     connections = {name: HTTPConnection("127.0.0.1", port) for name, port in ports.items()}
     times: dict[tuple[str, str], list[float]] = {(name, kind): [] for name in PATHS for kind in (*ports, "304")}
@@ -70,7 +70,7 @@ def measure(ports: dict[str, int], token: str, requests: int) -> dict[tuple[str,
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=200, help="of each question")
+    parser.add_argument("--requests", type=int, default=200, help="requests per endpoint (%(default)s)")
     parser.add_argument("--circuits", type=int, default=5)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--mains", action="store_true", help="the first circuit measures the whole house")

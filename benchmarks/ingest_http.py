@@ -1,6 +1,6 @@
-"""Readings taken in over HTTP, stored durably, beside an empty application under the same server.
+"""Readings over HTTP, stored durably, compared with an empty application under the same server.
 
-Both run in turns, several times, so that a slow minute of the machine hits both; the ratio is what counts.
+Both run in turns, several times, so that a slow minute of the machine affects both; compare the ratios.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from _common import DAPHNE, Load, load, post_request, report, server, services
 
-# So many that none of them speaks more than once a second, or a channel would have two readings for it.
+# So many that none posts more than once a second: a channel stores one reading per second.
 DEVICES = 10_000
 PATH = "/api/v1/ingest/shelly"
 SERVERS = {
@@ -21,12 +21,12 @@ SERVERS = {
 
 
 def mac(number: int) -> str:
-    """Return an invented MAC."""
+    """Return the MAC of simulated device number `number`."""
     return f"{0xA8_00_00_00_00_00 + number:012x}"
 
 
 def requests() -> Iterator[bytes]:
-    """Yield the posts of the app's own script, device after device."""
+    """Yield posts as the app's script sends them, device after device."""
     for number in itertools.count():
         switch = {
             "id": 0,
@@ -40,7 +40,7 @@ def requests() -> Iterator[bytes]:
 
 
 def register() -> None:
-    """Make the devices that will post, in a home of their own."""
+    """Create the devices that will post, in a home of their own."""
     from django.utils import timezone
 
     from accounts.models import Home
@@ -54,18 +54,18 @@ def register() -> None:
     now = timezone.now()
     devices = [Device(home=home, hardware_id=mac(number), name=f"Circuito {number}", proven_at=now) for number in range(DEVICES)]
     Device.objects.bulk_create(devices, ignore_conflicts=True)
-    redis_client().delete(LAST_FRAMES)  # what another benchmark sent over MQTT is no matter here
+    redis_client().delete(LAST_FRAMES)  # frames that another benchmark sent over MQTT must not count here
 
 
 def stored() -> int:
-    """Return how many readings the table holds."""
+    """Return the number of stored readings."""
     from telemetry.models import Reading
 
     return Reading.objects.count()
 
 
 def measure(kind: str, *, rounds: int, seconds: float, connections: int) -> tuple[list[Load], list[Load]]:
-    """Return the runs of the empty application and of ours under one process of the server, taken in turns."""
+    """Return the runs of the empty application and of ours, in turns, each under one server process."""
     empty_runs, our_runs = [], []
     with server([*SERVERS[kind], "_empty:application"]) as empty, server([*SERVERS[kind], "ecowatt.asgi:application"]) as ours:
         for one in (empty, ours):
@@ -85,7 +85,6 @@ def middle(runs: list[Load]) -> Load:
 
 
 def main() -> None:
-    """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each run")

@@ -1,7 +1,7 @@
-"""From a reading's post to its frame at a phone's socket, through a real Daphne, beside a bare hop through Redis at the same rate.
+"""The time from posting a reading to its frame at a phone, through a real Daphne, compared with a bare hop through Redis at the same rate.
 
-The way holds the HTTP request, the commit, Redis and the WebSocket. Meters and phones are one process, so one clock times it. Both
-ways are measured in turns.
+It includes the HTTP request, the commit, Redis and the WebSocket. Meters and phones are in one process, so one clock measures it. Both
+are measured in turns.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from _live import Watch, meters, phones
 
 
 async def bare(channels: int, *, per_second: float, seconds: float) -> list[float]:
-    """Publish frames evenly to the channels in turn and hear them; return how long each took, in ms."""
+    """Publish frames evenly to the channels in turn and receive them; return how long each took, in ms."""
     sent: dict[str, float] = {}
     times: list[float] = []
     async with redis.asyncio.Redis.from_url(os.environ["URL_DATABASE_REDIS"]) as client, client.pubsub() as pubsub:
@@ -47,7 +47,7 @@ async def bare(channels: int, *, per_second: float, seconds: float) -> list[floa
 async def measure(
     port: int, watched: list[tuple[int, str]], rounds: int, **load: float
 ) -> tuple[list[Watch], list[list[float]], int]:
-    """Return what each round saw, ours and bare, and how many readings were posted."""
+    """Return the times of each round, ours and bare, and how many readings were posted."""
     ours, hops, posted = [], [], 0
     warm = Watch()
     async with phones(port, watched, warm):
@@ -55,7 +55,7 @@ async def measure(
     for _ in range(rounds):
         ours.append(Watch())
         async with phones(port, watched, ours[-1]):
-            await asyncio.sleep(1.5)  # until the writer has seen that somebody watches
+            await asyncio.sleep(1.5)  # until the writer knows that somebody watches
             posted += await meters(port, len(watched), ours[-1], **load)
         hops.append(await bare(len(watched), **load))
     return ours, hops, posted
@@ -68,7 +68,7 @@ if __name__ == "__main__":
     parser.add_argument("--per-second", type=float, default=200.0, help="readings of all devices together")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each run")
     options = vars(parser.parse_args())
-    gc.disable()  # the pauses of this process are not what is measured
+    gc.disable()  # this process's own pauses must not count
     with services():
         watched = [(device_id, token_of(user)) for user, [device_id] in families(options.pop("sockets"))]
         with server([*DAPHNE, "ecowatt.asgi:application"]) as daphne:

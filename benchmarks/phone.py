@@ -1,6 +1,6 @@
-"""What the app's profile screen asks in an endless loop, over a real Daphne, beside a Django view that does nothing.
+"""What the app's profile screen polls, over a real Daphne, compared with a Django view that does nothing.
 
-One connection at a time, so that a time is that of a request alone; its CPU time is that of the web process.
+There is one connection at a time, so each time is that of a single request; CPU time is that of the web process.
 """
 
 import argparse
@@ -19,7 +19,7 @@ DEVICES = 4
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU time that a process has taken."""
+    """Return the CPU time a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -31,7 +31,7 @@ def requests(path: str, tokens: list[str]) -> Iterator[bytes]:
 
 
 def measure(daphne: Server, path: str, tokens: list[str], seconds: float) -> tuple[float, float, float]:
-    """Return p50 and p99 of the times, and the CPU time of a request, all in ms."""
+    """Return p50 and p99 of the times, and the CPU time per request, all in ms."""
     before = cpu_s(daphne.pid)
     seen = load(daphne.port, requests(path, tokens), connections=1, seconds=seconds)
     return seen.p50_ms, seen.p99_ms, (cpu_s(daphne.pid) - before) / (seen.per_second * seconds) * 1000

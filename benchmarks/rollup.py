@@ -1,6 +1,6 @@
-"""The roll-up of an hour of a thousand devices, beside a plain GROUP BY over the same readings.
+"""The roll-up of an hour of a thousand devices, compared with a plain GROUP BY over the same readings.
 
-Three figures: an hour computed from nothing, the same hour computed again when nothing changed, and one regular run of the schedule.
+Three figures: an hour from scratch, the same hour again when nothing changed, and one regular scheduled run.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def fill(devices: int, start: datetime, end: datetime) -> int:
-    """Make the readings of the hour and return how many they are."""
+    """Create the hour's readings; return their number."""
     from django.db import connection
     from django.utils import timezone
 
@@ -61,7 +61,6 @@ def plain(start: datetime, end: datetime) -> None:
 
 
 def main() -> None:
-    """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--devices", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,7 +1,7 @@
-"""Two thousand phones at one Daphne, each watching its own device that speaks every five seconds, and one that never reads.
+"""Two thousand phones on one Daphne, each watching its own device that sends every five seconds, and one phone that never reads.
 
-Counts the frames that came of those that were due, times them, and tells what the process needs; the one that never reads must be cut
-off by the server's ping while the others go on.
+Counts and times the frames that arrive, and measures the process's memory. The phone that never reads must be disconnected by the
+server's ping while the others go on.
 """
 
 import argparse
@@ -18,12 +18,12 @@ from _home import families, token_of
 from _live import Watch, meters, phones
 
 EVERY_S = 5
-# Daphne's own are 20 and 30 s, longer than this lasts.
+# Daphne's defaults, 20 and 30 s, are longer than this benchmark.
 PINGS = ["--ping-interval", "15", "--ping-timeout", "5"]
 
 
 def allow_files(count: int) -> None:
-    """Let this process and those it starts open so many files at once."""
+    """Let this process and its children open this many files at once."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard not in {resource.RLIM_INFINITY} and hard < count:
         raise SystemExit(f"this needs {count} open files; the limit is {hard} (ulimit -Hn)")
@@ -37,7 +37,7 @@ def memory_mb(pid: int) -> float:
 
 
 def deaf(port: int, device_id: int, token: str) -> socket.socket:
-    """Return a socket that shakes hands and then never reads, nor answers a ping."""
+    """Return a socket that completes the handshake and then never reads or answers a ping."""
     connection = socket.create_connection(("127.0.0.1", port))
     connection.sendall(
         f"GET /ws/live/{device_id}?token={token} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -47,7 +47,7 @@ def deaf(port: int, device_id: int, token: str) -> socket.socket:
 
 
 def ended(connection: socket.socket) -> bool:
-    """Read what has come; tell whether the server has hung up after it."""
+    """Read what has arrived; return whether the server has closed the connection."""
     connection.settimeout(1)
     with contextlib.suppress(ConnectionResetError), contextlib.closing(connection):
         try:
@@ -59,12 +59,12 @@ def ended(connection: socket.socket) -> bool:
 
 
 async def measure(port: int, pid: int, watched: list[tuple[int, str]], seconds: float) -> dict[str, float]:
-    """Connect all, post for so long, and return what was seen."""
+    """Connect all phones, post readings, and return the figures."""
     watch, empty_mb, started = Watch(), memory_mb(pid), time.perf_counter()
     async with phones(port, watched, watch):
         connected_s = time.perf_counter() - started
         silent = deaf(port, *watched[0])
-        await asyncio.sleep(2)  # until the writer has seen who is watched
+        await asyncio.sleep(2)  # until the writer knows which devices are watched
         due = await meters(port, len(watched), watch, per_second=len(watched) / EVERY_S, seconds=seconds)
         full_mb = memory_mb(pid)
         cut = await asyncio.to_thread(ended, silent)
@@ -84,10 +84,10 @@ async def measure(port: int, pid: int, watched: list[tuple[int, str]], seconds: 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sockets", type=int, default=2_000)
-    parser.add_argument("--seconds", type=float, default=25.0, help="how long the devices speak")
+    parser.add_argument("--seconds", type=float, default=25.0, help="how long the devices send (%(default)s)")
     options = parser.parse_args()
     allow_files(options.sockets + 500)
-    gc.disable()  # the pauses of this process are not what is measured
+    gc.disable()  # this process's own pauses must not count
     with services():
         watched = [(device_id, token_of(user)) for user, [device_id] in families(options.sockets)]
         with server([*DAPHNE, *PINGS, "ecowatt.asgi:application"]) as daphne:

@@ -1,7 +1,7 @@
-"""What a reading and a bucket take on disk, indexes included, and what a month of a home does.
+"""Disk space of a reading and of a bucket, indexes included, and of a home's month.
 
-The day of readings is stored in the order in which devices send them, since that shapes the index. Then its rows are laid down in other
-ways, to see what each would save.
+A day of readings is stored in the order in which devices send them, because that shapes the index. Then its rows are stored in other
+layouts, to see what each would save.
 """
 
 import argparse
@@ -15,14 +15,14 @@ TABLES = {
     "bucket of five minutes": "telemetry_bucket_5m",
     "bucket of an hour": "telemetry_bucket_1h",
 }
-# Rows of a table's partitions, or of the table itself; empty partitions are left out.
+# The rows of a table's partitions, or of the table itself, without empty partitions.
 SIZES = """
 SELECT sum(pg_table_size(oid)), sum(pg_indexes_size(oid)) FROM pg_class
 WHERE relkind = 'r' AND reltuples > 0 AND (oid = %(table)s::regclass OR oid IN (
     SELECT inhrelid FROM pg_inherits WHERE inhparent = %(table)s::regclass))
 """
 KEY = "PRIMARY KEY (device_id, channel, time)"
-# The rows, and the key they are found by.
+# The rows, and their key.
 OTHER_WAYS = {
     "sorted by its key": ("SELECT * FROM telemetry_reading ORDER BY device_id, channel, time", KEY),
     "counter an integer": (
@@ -45,7 +45,7 @@ OTHER_WAYS = {
 
 
 def bytes_of(table: str, rows: int) -> tuple[float, float, float]:
-    """Return what a row takes: table, indexes, both."""
+    """Return the bytes per row: table, indexes, both."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -56,7 +56,7 @@ def bytes_of(table: str, rows: int) -> tuple[float, float, float]:
 
 
 def other_ways(readings: int) -> list[tuple[str, float, float, float]]:
-    """Return what a reading would take if the rows were kept otherwise."""
+    """Return the bytes per reading in other layouts."""
     from django.db import connection
 
     found = []
@@ -75,7 +75,7 @@ def other_ways(readings: int) -> list[tuple[str, float, float, float]]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--circuits", type=int, default=60)
-    parser.add_argument("--home", type=int, default=3, help="circuits of the home whose month is told")
+    parser.add_argument("--home", type=int, default=3, help="circuits of the home whose month is calculated (%(default)s)")
     options = parser.parse_args()
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with services():

@@ -1,7 +1,8 @@
-"""The writer alone: readings from senders to committed rows, beside a plain COPY of the same rows into the same table.
+"""The writer alone, from samples to committed rows, compared with a plain COPY of the same rows into the same table.
 
-The readings come as in production: over MQTT thousands in a call, over HTTP one in each of many calls that share a commit. Beside each
-is a COPY of finished rows in pieces as large. All of a run in one piece is the ceiling, which nobody reaches who answers senders.
+Calls are as in production: from MQTT thousands of readings per call, from HTTP one reading in each of many calls that share a commit. Each
+is compared with a COPY of finished rows in batches of the same size. One COPY of all rows is the upper limit, which a writer that answers
+senders can't reach.
 """
 
 import argparse
@@ -22,7 +23,7 @@ Run = Callable[[list[Any]], Awaitable[None]]
 
 
 def readings(count: int) -> list[Any]:
-    """Return as many readings by MAC, device after device, all of the last seconds."""
+    """Return this many readings by MAC, device after device, all from the last seconds."""
     from telemetry.shelly.samples import Sample
 
     start = datetime.now(UTC) - timedelta(seconds=count / DEVICES / 10 + 1)
@@ -35,12 +36,12 @@ def readings(count: int) -> list[Any]:
 
 
 def pieces(these: list[Any], size: int) -> list[list[Any]]:
-    """Cut a list into pieces of that size."""
+    """Cut a list into pieces of this size."""
     return [these[at : at + size] for at in range(0, len(these), size)]
 
 
 async def together(these: list[Any], *, batch: int) -> None:
-    """Store a batch in each call, one after the other, as MQTT does."""
+    """Store one batch per call, one after the other, as MQTT does."""
     from telemetry.ingest.writer import writer
 
     for some in pieces(these, batch):
@@ -48,7 +49,7 @@ async def together(these: list[Any], *, batch: int) -> None:
 
 
 async def apart(these: list[Any], *, batch: int) -> None:
-    """Store by so many senders of a reading each at a time, as HTTP does."""
+    """Store from many senders at once, each with one reading, as HTTP does."""
     from telemetry.ingest.writer import writer
 
     for some in pieces(these, batch):
@@ -56,7 +57,7 @@ async def apart(these: list[Any], *, batch: int) -> None:
 
 
 async def copied(these: list[Any], *, batch: int, connection: psycopg.AsyncConnection[Any], keys: dict[str, int]) -> None:
-    """Store by COPY alone."""
+    """Store with COPY alone."""
     from telemetry.ingest import sql
 
     columns = sql.COPIED.without("device_id").names
@@ -71,7 +72,7 @@ async def copied(these: list[Any], *, batch: int, connection: psycopg.AsyncConne
 async def measure(
     runs: dict[str, Run], connection: psycopg.AsyncConnection[Any], rounds: int, count: int
 ) -> dict[str, list[float]]:
-    """Return the readings per second of each run in each round, all of them in turns."""
+    """Return the readings per second of each run in each round; the runs take turns."""
     speeds: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds + 1):
         for name, run in runs.items():
@@ -82,13 +83,13 @@ async def measure(
             elapsed = time.perf_counter() - started
             stored = await (await connection.execute("SELECT count(*) FROM telemetry_reading")).fetchone()
             assert stored == (count,), f"{name}: {stored} of {count} readings stored"
-            if number:  # the first round is for warming up: the writer notes channels it has not seen
+            if number:  # the first round warms up: the writer registers new channels
                 speeds[name].append(count / elapsed)
     return speeds
 
 
 async def main(*, rounds: int, readings: int, batch: int, senders: int) -> tuple[list[tuple[str, float]], dict[str, float]]:
-    """Measure; return the rows of the table and the ratios."""
+    """Return the rows of the table and the ratios."""
     from telemetry.ingest.copy import database_conninfo
     from telemetry.ingest.writer import writer
 
@@ -96,11 +97,11 @@ async def main(*, rounds: int, readings: int, batch: int, senders: int) -> tuple
         known = await connection.execute("SELECT hardware_id, id FROM devices_device")
         plain = partial(copied, connection=connection, keys=dict(await known.fetchall()))
         runs: dict[str, Run] = {
-            "COPY, all in one piece": partial(plain, batch=readings),
-            f"COPY, {batch:,} a commit": partial(plain, batch=batch),
-            f"writer, {batch:,} in a call": partial(together, batch=batch),
-            f"COPY, {senders:,} a commit": partial(plain, batch=senders),
-            f"writer, {senders:,} callers with one each": partial(apart, batch=senders),
+            "COPY, all rows at once": partial(plain, batch=readings),
+            f"COPY, {batch:,} per commit": partial(plain, batch=batch),
+            f"writer, {batch:,} per call": partial(together, batch=batch),
+            f"COPY, {senders:,} per commit": partial(plain, batch=senders),
+            f"writer, {senders:,} callers with one reading each": partial(apart, batch=senders),
         }
         speeds = await measure(runs, connection, rounds, readings)
         await writer().close()
@@ -113,9 +114,9 @@ async def main(*, rounds: int, readings: int, batch: int, senders: int) -> tuple
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--readings", type=int, default=40_000, help="readings of each run")
-    parser.add_argument("--batch", type=int, default=2_000, help="readings of a large batch, as of MQTT")
-    parser.add_argument("--senders", type=int, default=64, help="how many wait for one commit, as over HTTP")
+    parser.add_argument("--readings", type=int, default=40_000, help="readings per run (%(default)s)")
+    parser.add_argument("--batch", type=int, default=2_000, help="readings per large batch, as from MQTT")
+    parser.add_argument("--senders", type=int, default=64, help="senders that wait for one commit, as over HTTP")
     options = vars(parser.parse_args())
     with services():
         register()

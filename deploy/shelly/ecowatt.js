@@ -1,18 +1,18 @@
-// Posts what this Shelly measures to EcoWatt every ten seconds. For any Gen2 or later model with a meter; see README.md beside it.
+// Posts this Shelly's readings to EcoWatt every ten seconds. For any Gen2 or later model with a meter; see README.md in this folder.
 //
-// One request at a time, and no queue: what is not delivered is measured again at the next turn, and the device's own counter brings
-// the energy of the time between. While the server is away, or does not know the device yet, it is asked ever more rarely.
+// It sends one request at a time and queues none: the next turn measures again, and the device's own counter includes the energy in
+// between. While the server is away, or does not know the device yet, turns are skipped.
 
-let URL = "http://192.168.1.10:8000/api/v1/ingest/shelly"; // where your EcoWatt is
+let URL = "http://192.168.1.10:8000/api/v1/ingest/shelly"; // your EcoWatt server
 let EVERY_S = 10;
-let LONGEST_PAUSE = 6; // turns that are left out after failures: a minute
+let LONGEST_PAUSE = 6; // most turns skipped after failures: a minute
 
 let KINDS = ["switch", "cover", "pm1", "em1", "em1data", "em", "emdata", "light", "rgb", "rgbw", "cct"];
-let COUNT = 4; // of one kind in one device, at most
+let COUNT = 4; // most components of one kind in a device
 
 let busy = false;
-let pause = 0; // turns left out after the last failure
-let left = 0; // of these, still to come
+let pause = 0; // turns skipped after the last failure
+let left = 0; // of these, how many remain
 
 function measured() {
   let body = { sys: { mac: Shelly.getDeviceInfo().mac, unixtime: Shelly.getComponentStatus("sys").unixtime } };
