@@ -110,3 +110,56 @@ def test_what_frameworks_say_about_a_field_follows_the_language(api: APIClient) 
         "Este campo admite hasta 255 caracteres.",
         "Ensure this field has no more than 255 characters.",
     ]
+
+
+CONTRACT, DEVICES, WHAT_IF = "/api/v1/contract", "/api/v1/devices/", "/api/v1/tariffs/what-if"
+DEVICE = {"dev_hardware_id": "A8032412C3D4", "dev_name": "TV"}
+BILL = {"period_start": "2026-05-01", "period_end": "2026-07-01", "kwh": 300, "total_mxn": 500}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "sentence"),
+    [
+        ("put", CONTRACT, {"municipality": "x" * 81}, "El municipio admite hasta 80 caracteres."),
+        ("put", CONTRACT, {"iva_rate": 16}, "El IVA es una fracción de 0 a 1, como 0.16."),
+        (
+            *("put", CONTRACT, {"dap_mxn": 1.005}),
+            "La suma es un número de pesos, de 0 a 100,000, con dos decimales como máximo.",
+        ),
+        (
+            *("post", "/api/v1/fcm/register", {"fcm_token": "x" * 100, "device_name": "n" * 256}),
+            "El nombre del teléfono admite hasta 255 caracteres.",
+        ),
+        ("post", DEVICES, DEVICE | {"dev_hardware_id": "A8"}, "El ID de hardware debe tener al menos 12 caracteres."),
+        ("post", DEVICES, DEVICE | {"dev_name": ""}, "El nombre debe tener de 1 a 100 caracteres."),
+        ("post", DEVICES, DEVICE | {"dev_mqtt_prefix": "a/b/c/d"}, "El prefijo MQTT admite dos diagonales como máximo."),
+        ("post", DEVICES, DEVICE | {"is_main": "casi"}, "Debe ser verdadero o falso (true o false)."),
+        ("post", DEVICES, DEVICE | {"channels": [{"number": 40, "name": "TV"}]}, "El número de canal va de 0 a 31."),
+        ("get", "/api/v1/devices/nearby?mac=zz", None, "La MAC tiene doce dígitos hexadecimales."),
+        (
+            *("post", WHAT_IF, {"kwh": 1, "budget_mxn": 2}),
+            "Indica solo una de estas tres cosas: los kWh, un presupuesto o las horas de un dispositivo.",
+        ),
+        ("post", WHAT_IF, {"budget_mxn": 1.234}, "El presupuesto es un número de pesos, con dos decimales como máximo."),
+        (
+            *("post", "/api/v1/bills", BILL | {"total_mxn": 1.234}),
+            "El total es un número de pesos con dos decimales como máximo, que no pasa de diez millones.",
+        ),
+        (
+            *("get", "/api/v1/history/graph?from=2020-01-01&resolution=5m", None),
+            "Son demasiados puntos; acorta el periodo o elige una resolución mayor.",
+        ),
+        ("get", "/api/v1/history/graph?channel=40", None, "Este valor debe ser 31 como máximo."),
+        ("get", "/api/v1/history/graph?device_id=x", None, "Escribe un número entero."),
+        (
+            *("get", "/api/v1/history/export?from=2020-01-01&resolution=5m", None),
+            "El periodo es demasiado largo para un archivo; pide menos días.",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_limit(
+    api: APIClient, method: str, path: str, body: dict[str, object] | None, sentence: str
+) -> None:
+    answer = getattr(api, method)(path, body, format="json") if body else getattr(api, method)(path)
+    assert answer.status_code == 422
+    assert sentence in [item["msg"] for item in answer.json()["detail"]]
