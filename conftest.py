@@ -25,7 +25,8 @@ from tariffs.cfe.tariffs import SCHEMES_FILE
 from tariffs.services import prices_load, schemes_load
 from tariffs.tests.helpers import all_rates
 from telemetry.ingest.mqtt_activity import LAST_FRAMES
-from telemetry.mqtt.device_state import PREFIXES, STATUS
+from telemetry.mqtt.device_state import STATUS
+from telemetry.mqtt.topic_prefixes import PREFIXES
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -40,10 +40,10 @@ class Message(NamedTuple):
     topic: str
     payload: bytes
     at: float
-    is_retained: bool
-    packet_id: int
-    qos: int
-    connection: int
+    is_retained: bool = False
+    packet_id: int = 0
+    qos: int = 0
+    connection: int = 0
 
 
 class Connection:

@@ -20,9 +20,9 @@ from devices.registry import RegisteredDevice, fetch_devices, registry
 from devices.shelly_models import Bounds
 from telemetry.constants import SURELY_RECENT
 from telemetry.ingest import sql
+from telemetry.ingest.drop_log import DropLog
 from telemetry.ingest.late_counters import Neighbours, fitting, pair_of
 from telemetry.ingest.returned_energy import Returns, Rows, Series
-from telemetry.mqtt.drop_log import Complaints
 from telemetry.shelly.component_kinds import CHANNELS, series_number
 from telemetry.shelly.samples import Sample
 
@@ -91,7 +91,7 @@ class ReadingTable:
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._usual: dict[Series, int] = {}  # the usual kind of each channel that is known, and the kind of each other series
         self._returns = Returns()
-        self._complaints = Complaints()
+        self._drops = DropLog()
         self._database_time: tuple[datetime, float] | None = None  # and when it was that, by time.monotonic()
 
     async def store(self, batch: Batch) -> Stored:
@@ -182,7 +182,7 @@ class ReadingTable:
         ]
         kept = fitting(rows, known)
         for device_id in {one[0] for one, was in zip(kept, rows, strict=True) if one is not was}:
-            self._complaints.note(f"device {device_id}", "late counters that fit nowhere; the readings are stored without them")
+            self._drops.add(f"device {device_id}", "late counters that fit nowhere; the readings are stored without them")
         return kept
 
     def _plain(self, rows: Rows, now: datetime) -> list[tuple[Any, ...]]:

@@ -13,11 +13,10 @@ from django.conf import settings
 from common.client_addresses import client_address, household_of
 from devices.discovery import PRIVATE, UnprovenDevice
 from devices.presence.reporter import presence_reporter
-from telemetry.ingest.clock import own_second, trusted_time
 from telemetry.ingest.message_limits import MinuteLimit, seconds_left
 from telemetry.ingest.mqtt_activity import FRAMES_LATE_S, KEPT_S, mqtt_activity
 from telemetry.ingest.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
-from telemetry.shelly.samples import PayloadError, Sample
+from telemetry.shelly.samples import PayloadError, Sample, own_second, trusted_time
 from telemetry.shelly.status import is_switched_on, parse_status
 
 Event = dict[str, Any]  # of ASGI, or the scope of a request

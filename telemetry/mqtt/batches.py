@@ -1,165 +1,198 @@
 """From a batch of MQTT messages to committed readings. The broker may be answered when `commit` has returned, and not before."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from datetime import datetime
 
-import structlog
 from django.conf import settings
-from django.db import Error as DatabaseError
 from redis.asyncio import Redis
 
+from common.mqtt.connection import Message
 from devices.discovery import UnprovenDevice
 from devices.presence.reporter import presence_reporter
+from telemetry.ingest.drop_log import DropLog
 from telemetry.ingest.message_limits import MINUTE_S, MinuteLimit
-from telemetry.ingest.writer import Outcome
-from telemetry.mqtt.device_state import Memory
-from telemetry.mqtt.drop_log import Tally
+from telemetry.ingest.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
+from telemetry.mqtt.device_state import DeviceStates
 from telemetry.mqtt.status_topics import StatusTopics
-from telemetry.mqtt.store_with_retry import LONGEST_RETRY_S, RETRY_S, store_patiently
-from telemetry.mqtt.topic_prefixes import is_own, names
-from telemetry.shelly.merge import UNHEARD, Remembered
-from telemetry.shelly.merge_batch import UNREADABLE, Heard, Laid, lay, power_w, reason
-from telemetry.shelly.mqtt_messages import DEVICE_ID, Notice, parse_message, parts_of
-from telemetry.shelly.samples import PayloadError
+from telemetry.mqtt.topic_prefixes import TopicPrefixes, may_use, proven_prefixes
+from telemetry.shelly.merge import DeviceState, merge, time_of
+from telemetry.shelly.mqtt_messages import DeviceMessage, device_named_in, names_device, parse_message
+from telemetry.shelly.samples import PayloadError, Sample
 from telemetry.shelly.status import is_switched_on
 
-log = structlog.get_logger(__name__)
+RETRY_S, LONGEST_RETRY_S = 0.5, 5.0
+# PayloadError, and what nobody thought of: a message that can't be read would come again for ever, and hold up all others.
+UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 
-class Message(NamedTuple):
-    """What came on a topic, and when (Unix time)."""
+@dataclass(slots=True)
+class DeviceBatch:
+    """A device's part of a batch: its messages, its state after them, and the samples that they make, by channel and time."""
 
-    topic: str
-    payload: bytes
-    at: float
+    state: DeviceState
+    messages: list[DeviceMessage] = field(default_factory=list)
+    samples: dict[tuple[int, datetime | None], Sample] = field(default_factory=dict)
+    is_changed: bool = False
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Add samples; of two for the same moment the later one counts, with the counter that either has."""
+        for sample in samples:
+            key = (sample.channel, sample.time)
+            earlier = self.samples.get(key)
+            if earlier is not None and sample.energy_wh is None:
+                sample = sample._replace(energy_wh=earlier.energy_wh, returned_wh=earlier.returned_wh)
+            self.samples[key] = sample
+
+    @property
+    def power_w(self) -> float | None:
+        """The last power of all channels together; None without samples."""
+        last = {sample.channel: sample.power_w for sample in self.samples.values()}
+        return sum(last.values()) if last else None
 
 
-class Intake:
-    """Takes in batches for one process: the next one may be laid while one is being committed."""
+Batch = dict[str, DeviceBatch]
+
+
+class BatchProcessor:
+    """Processes the batches of one process: the next one may be merged while one is being committed."""
 
     def __init__(self, store: Redis) -> None:
-        """Keep the client for memory."""
-        self._memory = Memory(store)
+        self._states = DeviceStates(store)
+        self._prefixes = TopicPrefixes(store, self._states)
         self._status_topics = StatusTopics()
         self._limit = MinuteLimit()
-        self._last: Mapping[str, Remembered] = {}
-        self.tally = Tally()
+        self._last: Batch = {}
+        self.counts: Counter[str] = Counter()
+        self.drops = DropLog()
 
-    async def take(self, messages: Sequence[Message]) -> None:
+    async def process(self, messages: Sequence[Message]) -> None:
         """Store what the messages say, trying again for as long as the database is away; cancelled, nothing counts as stored."""
-        await self.commit(await self.lay(messages))
+        await self.commit(await self.merge(messages))
 
-    async def lay(self, messages: Sequence[Message]) -> Laid:
-        """Read the messages and lay them over what their devices said before, be it in the last batch, which may not be stored yet."""
-        self.tally.counts["messages"] += len(messages)
-        heard = await self._attributed(self._read(messages))
-        known = await self._memory.recall({one.mac for one in heard})
-        known |= {mac: one for mac, one in self._last.items() if mac in known and one.kept > known[mac].kept}
-        heard = self._status_topics.heeded([one for one in heard if self._is_own(one, known)], known)
-        laid = lay(heard, known, max_power_w=settings.TELEMETRY_MAX_POWER_W, admits=self._admits, refuse=self.tally.refuse)
-        self._last = laid.changed
-        return laid
+    async def merge(self, messages: Sequence[Message]) -> Batch:
+        """Return what the messages say by MAC, merged into their devices' states, be these of the last batch, which may not be stored."""
+        self.counts["messages"] += len(messages)
+        parsed, unknown = await self._prefixes.attributed(self._parsed(messages))
+        self.counts["of unknown prefix"] += unknown
+        states = await self._states.read({one.mac for one in parsed})
+        for mac, last in self._last.items():
+            if mac in states and last.is_changed and last.state.changed_at > states[mac].changed_at:
+                states[mac] = last.state
+        batch: Batch = {}
+        for one in self._status_topics.counted([one for one in parsed if self._is_own(one, states)], states):
+            if one.mac not in batch:
+                batch[one.mac] = DeviceBatch(states[one.mac])
+            self._add(one, batch[one.mac])
+        self._last = batch
+        return batch
 
-    def take_unproved(self) -> set[str]:
-        """Return the prefixes that were heard and that a device is said to have, since the last time: who listens there is to be asked."""
-        unproved, self._memory.unproved = self._memory.unproved, set()
-        return unproved
+    def take_unproven(self) -> set[str]:
+        """Return the prefixes that some device is said to have and that came without a proof, since the last time."""
+        unproven, self._prefixes.unproven = self._prefixes.unproven, set()
+        return unproven
 
-    async def commit(self, laid: Laid) -> None:
-        """Store the readings of a batch, and what is known after it."""
-        readings = [(mac, list(samples.values())) for mac, samples in laid.readings.items()]
-        outcomes = await store_patiently(readings, self.tally)
-        registered = {mac for mac, outcome in outcomes.items() if outcome.device is not None}
-        changed = {mac: one for mac, one in laid.changed.items() if mac in outcomes and outcomes[mac].is_stored}
-        await self._memory.keep(changed, _prefixes(laid.heard, registered))
-        _report(laid, outcomes)
+    async def commit(self, batch: Batch) -> None:
+        """Store the samples of a batch, then the states after it."""
+        outcomes = await self._stored({mac: list(device.samples.values()) for mac, device in batch.items()})
+        registered = {mac: device for mac, device in batch.items() if mac in outcomes and outcomes[mac].device is not None}
+        await self._states.write(
+            {mac: one.state for mac, one in registered.items() if one.is_changed and outcomes[mac].is_stored}
+        )
+        await self._prefixes.write(proven_prefixes(message for one in registered.values() for message in one.messages))
+        for mac, outcome in outcomes.items():
+            _report(batch[mac], outcome)
 
-    def _is_own(self, one: Heard, known: Mapping[str, Remembered]) -> bool:
-        if is_own(one.notice.speaker.prefix, one.mac, known.get(one.mac, UNHEARD), one.at):
+    def _parsed(self, messages: Sequence[Message]) -> list[DeviceMessage]:
+        found = []
+        for one in messages:
+            try:
+                found.append(parse_message(one.topic, one.payload, one.at))
+            except UNREADABLE as error:
+                self.drops.add(device_named_in(one.topic), _reason(error))
+        return found
+
+    def _is_own(self, message: DeviceMessage, states: Mapping[str, DeviceState]) -> bool:
+        if may_use(message, states[message.mac]):
             return True
-        self.tally.refuse(one.mac, "what comes under another prefix than its own is not taken for it")
+        self.drops.add(message.mac, "it came under another prefix than the device's own")
         return False
 
-    def _admits(self, mac: str, time_s: float) -> bool:
-        """Count by the message's own minute: what the broker kept for hours comes within seconds."""
-        return self._limit.admits((mac, time_s // MINUTE_S), settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE)
+    def _add(self, message: DeviceMessage, device: DeviceBatch) -> None:
+        """Merge a message into its device's part of the batch, unless it can't be true or is one too many."""
+        device.messages.append(message)
+        if not message.components:
+            return
+        time, is_own = time_of(message, device.state)
+        # By the message's own minute: what the broker kept for hours comes within seconds.
+        if not self._limit.admits((message.mac, time.timestamp() // MINUTE_S), settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE):
+            self.drops.add(message.mac, "more messages than a meter has to say")
+            return
+        try:
+            state, samples = merge(device.state, message, time, is_own=is_own, max_power_w=settings.TELEMETRY_MAX_POWER_W)
+        except UNREADABLE as error:
+            self.drops.add(message.mac, _reason(error))
+            return
+        device.is_changed |= state is not device.state
+        device.state = state
+        device.add(samples)
 
-    def _read(self, messages: Sequence[Message]) -> list[tuple[Notice, float]]:
-        notices = []
-        for topic, payload, at in messages:
+    async def _stored(self, samples: dict[str, list[Sample]]) -> dict[str, Outcome]:
+        """Return the outcome of each device after the commit, however long it takes; without those whose values the database refuses.
+
+        Over MQTT there is nobody to send away: the broker keeps what is not acknowledged.
+        """
+        pause_s = RETRY_S
+        while samples:
             try:
-                notice = parse_message(topic, payload)
-                if notice is not None:
-                    _require_own_topic(topic, notice)
-                    notices.append((notice, at))
-            except UNREADABLE as error:
-                self.tally.refuse(_named(topic), reason(error))
-        return notices
-
-    async def _attributed(self, notices: list[tuple[Notice, float]]) -> list[Heard]:
-        """Find the device behind each notice; a topic's prefix may be the owner's own."""
-        taught = {one.speaker.prefix: one.speaker.mac for one, _at in notices if one.speaker.mac and one.speaker.prefix}
-        asked = {one.speaker.prefix for one, _at in notices if one.speaker.mac is None}
-        macs = taught | await self._macs_of(asked) if asked else taught  # who proved it first comes first
-        heard = []
-        for notice, at in notices:
-            mac = notice.speaker.mac or macs.get(notice.speaker.prefix)
-            if mac is None:
-                self.tally.counts["of unknown prefix"] += 1
+                outcomes = await writer().store(samples)
+            except Refused:
+                return await self._stored_apart(samples)
+            except (DatabaseAway, Overloaded):
+                self.counts["retries"] += 1
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_RETRY_S)
             else:
-                heard.append(Heard(mac, notice, at))
-        return heard
+                self._count(samples, outcomes)
+                return outcomes
+        return {}
 
-    async def _macs_of(self, prefixes: set[str]) -> dict[str, str]:
-        pause = RETRY_S
-        while True:
-            try:
-                return await self._memory.macs_of(prefixes)
-            except DatabaseError as error:
-                log.error("prefixes not looked up, trying again", error=type(error).__name__)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_RETRY_S)
+    async def _stored_apart(self, samples: dict[str, list[Sample]]) -> dict[str, Outcome]:
+        """Store device by device, so that a value that the database refuses costs no other device's readings."""
+        if len(samples) == 1:
+            self.drops.add(next(iter(samples)), "the database refuses a value")
+            return {}
+        outcomes: dict[str, Outcome] = {}
+        for mac, some in samples.items():
+            outcomes |= await self._stored({mac: some})
+        return outcomes
 
-
-def _named(topic: str) -> str:
-    """Return the MAC in the topic's prefix, or the prefix, to count by."""
-    prefix, _rest = parts_of(topic)
-    match = DEVICE_ID.fullmatch(prefix)
-    return match["mac"].lower() if match else prefix[:100]
-
-
-def _require_own_topic(topic: str, notice: Notice) -> None:
-    """Refuse what one device says on the topic of another, be it an answer: the broker lets each write on its own alone."""
-    owner = next((match for part in topic.split("/") if (match := DEVICE_ID.fullmatch(part))), None)
-    if owner and owner["mac"].lower() != notice.speaker.mac:
-        raise PayloadError("El mensaje viene de otro dispositivo.", "src")
+    def _count(self, samples: dict[str, list[Sample]], outcomes: dict[str, Outcome]) -> None:
+        for mac, some in samples.items():
+            outcome = outcomes[mac]
+            if some and outcome.is_partial:
+                self.drops.add(mac, "a channel or a power beyond its model")
+            kind = "of inactive devices" if outcome.device else "of unknown devices"
+            self.counts["readings" if outcome.is_stored else kind] += len(some)
 
 
-def _prefixes(heard: list[Heard], registered: set[str]) -> dict[str, str]:
-    """Return the topic prefix of each registered device that named both."""
-    return {
-        mac: one.prefix
-        for _mac, notice, _at in heard
-        if (one := notice.speaker).prefix and (mac := one.mac) and mac in registered
-    }
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, PayloadError) else f"{type(error).__name__}: {error}"
 
 
-def _report(laid: Laid, outcomes: dict[str, Outcome]) -> None:
-    """Report who is alive, who may be gone, and what unproven devices sent."""
+def _report(device: DeviceBatch, outcome: Outcome) -> None:
+    """Report whether the device is alive or may be gone, and of an unproven one what it sent."""
     reporter = presence_reporter()
-    for mac, notice, at in laid.heard:
-        outcome = outcomes.get(mac)
-        if outcome is None:
-            continue
+    for message in device.messages:
         if outcome.device is not None:
-            (reporter.alive if notice.is_online else reporter.last_will)(outcome.device.device_id, at)
-        if notice.is_online and outcome.needs_proof:
-            device = _unproven(mac, notice, power_w(laid.readings[mac]))
-            reporter.unproven(device._replace(is_claimed=outcome.device is not None))
+            (reporter.alive if message.is_online else reporter.last_will)(outcome.device.device_id, message.at)
+        if message.is_online and outcome.needs_proof:
+            reporter.unproven(_unproven(message, device.power_w, is_claimed=outcome.device is not None))
 
 
-def _unproven(mac: str, notice: Notice, watts: float | None) -> UnprovenDevice:
-    has_account = settings.MQTT_DEVICE_ACCOUNTS and names(notice.speaker.prefix, mac)
-    is_on = is_switched_on(notice.components, watts)
-    return UnprovenDevice(mac, notice.speaker.model, watts, None, has_account=has_account, is_on=is_on)
+def _unproven(message: DeviceMessage, power_w: float | None, *, is_claimed: bool) -> UnprovenDevice:
+    has_account = settings.MQTT_DEVICE_ACCOUNTS and names_device(message.prefix, message.mac)
+    is_on = is_switched_on(message.components, power_w)
+    return UnprovenDevice(message.mac, message.model, power_w, None, has_account=has_account, is_on=is_on, is_claimed=is_claimed)

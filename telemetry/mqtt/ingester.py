@@ -1,4 +1,4 @@
-"""The readings' way in over MQTT: batches from the broker through the intake, acknowledged once they are committed.
+"""Readings over MQTT: messages from the broker, batch after batch, acknowledged once their readings are committed.
 
 Devices that have been silent are asked for their status.
 """
@@ -17,8 +17,7 @@ from django.db import Error as DatabaseError
 from redis.exceptions import RedisError
 
 from common.async_tasks import end
-from common.mqtt.connection import Connection, Login
-from common.mqtt.connection import Message as Received
+from common.mqtt.connection import Connection, Login, Message
 from common.redis_connections import INGEST, async_redis_client
 from devices.presence.presence import sweep
 from devices.presence.reporter import presence_reporter
@@ -26,25 +25,20 @@ from devices.presence.status_requests import to_ask
 from devices.registry import registry
 from telemetry.constants import RPC_REPLIES
 from telemetry.ingest.writer import writer
-from telemetry.mqtt.batches import Intake, Message
+from telemetry.mqtt.batches import Batch, BatchProcessor
 from telemetry.mqtt.broker_drops import compare_dropped
-from telemetry.mqtt.instance_lease import Claim
+from telemetry.mqtt.instance_lease import InstanceLease
 from telemetry.mqtt.subscriptions import DROPPED, every_subscription, subscriptions
-from telemetry.shelly.merge_batch import Laid
 
 log = structlog.get_logger(__name__)
 
-ASK_EVERY_S = 1.0
+REQUEST_EVERY_S = 1.0
 SWEEP_EVERY_S = 5.0
-TELL_EVERY_S = 60.0
+LOG_EVERY_S = 60.0
 # A process has to be gone 5 s after it was told so; what the database does not take within this stays with the broker.
 LAST_BATCH_S = 3.5
 QUIET_S = 3.0
 BROKER_S = 30.0
-
-
-class TakenOver(Exception):
-    """Another process goes by this one's number."""
 
 
 class BrokerAway(Exception):
@@ -63,48 +57,48 @@ def _login(instance: int) -> Login:
     )
 
 
-class Ingest:
-    """One ingest process."""
+class MqttIngester:
+    """One ingest process; with `drains` it subscribes to nothing and takes what the broker holds for it."""
 
     def __init__(self, instance: int, *, drains: bool = False) -> None:
-        """Connect to nothing yet."""
-        self._source = f"{RPC_REPLIES}/ingest-{instance}"
+        self._reply_topic = f"{RPC_REPLIES}/ingest-{instance}"
         self._store = async_redis_client(INGEST)
-        self._claim = Claim(self._store, instance)
-        replies = f"{self._source}/#"
+        self._lease = InstanceLease(self._store, instance)
+        replies = f"{self._reply_topic}/#"
         wanted = [] if drains else subscriptions(replies)
         self._connection = Connection(_login(instance), wanted, former=every_subscription(replies))
-        self._intake = Intake(self._store)
-        self._questions = 0
-        self._told: Counter[str] = Counter()
+        self._processor = BatchProcessor(self._store)
+        self._requests = 0
+        self._logged: Counter[str] = Counter()
 
     @property
     def is_connected(self) -> bool:
         return self._connection.is_connected
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Take messages until told to stop. Raises TakenOver where another process has this instance's number."""
+        """Take messages until told to stop. Raises LeaseLost where another process has this instance's number."""
         work = asyncio.create_task(self._work())
         connection = asyncio.create_task(self._keep_connected())
         stop = asyncio.create_task(stopping.wait())
-        chores = [
-            asyncio.create_task(_every(seconds, chore))
-            for seconds, chore in ((ASK_EVERY_S, self._ask), (SWEEP_EVERY_S, self._sweep), (TELL_EVERY_S, self._tell))
+        regular = [
+            asyncio.create_task(_every(REQUEST_EVERY_S, self._request_status)),
+            asyncio.create_task(_every(SWEEP_EVERY_S, self.sweep)),
+            asyncio.create_task(_every(LOG_EVERY_S, self._log_counts)),
         ]
         try:
             await asyncio.wait([work, connection, stop], return_when=asyncio.FIRST_COMPLETED)
             self._connection.stop_taking()
             await asyncio.wait([work], timeout=LAST_BATCH_S)
             await self._connection.close()
-            await self._tell()
+            await self._log_counts()
             for task in (work, connection):
                 if task.done():
                     task.result()
         finally:
-            await self._end([*chores, stop, work, connection])
+            await self._end([*regular, stop, work, connection])
 
     async def drain(self) -> int:
-        """Store what is queued for this instance, then end its session; return how many messages. Raises BrokerAway, TakenOver."""
+        """Store what is queued for this instance, then end its session; return how many messages. Raises BrokerAway, LeaseLost."""
         connection = asyncio.create_task(self._keep_connected())
         try:
             connected = asyncio.create_task(self._connection.wait_connected())
@@ -114,20 +108,16 @@ class Ingest:
                 raise BrokerAway
             with contextlib.suppress(TimeoutError):
                 while True:
-                    batch = await asyncio.wait_for(self._connection.take(_most()), QUIET_S)
-                    await self._commit(batch, await self._laid(batch))
+                    messages = await asyncio.wait_for(self._connection.take(_most()), QUIET_S)
+                    await self._commit(messages, await self._merged(messages))
             await self._connection.close(ends_session=True)
-            return self._intake.tally.counts["messages"]
+            return self._processor.counts["messages"]
         finally:
             await self._end([connection])
 
     async def _keep_connected(self) -> None:
-        await self._claim.make()
-        await self._connection.run(before_reconnect=self._check_claim)
-
-    async def _check_claim(self) -> None:
-        if await self._claim.is_lost():
-            raise TakenOver
+        await self._lease.take()
+        await self._connection.run(before_reconnect=self._lease.check)
 
     async def _end(self, tasks: Sequence["asyncio.Task[Any]"]) -> None:
         await end(tasks)
@@ -137,64 +127,65 @@ class Ingest:
         await self._store.aclose()
 
     async def _work(self) -> None:
-        """Take batch after batch; while one is being committed, the next one is read and laid over what is known."""
+        """Take messages and store them; while one batch is being committed, the next one is merged."""
         async with asyncio.TaskGroup() as commits:
             last = None
-            while batch := await self._connection.take(_most()):
-                laid = await self._laid(batch)
+            while messages := await self._connection.take(_most()):
+                batch = await self._merged(messages)
                 if last is not None:
                     await last
-                last = commits.create_task(self._commit(batch, laid))
+                last = commits.create_task(self._commit(messages, batch))
 
-    async def _laid(self, batch: list[Received]) -> Laid:
-        messages = []
-        for delivery in batch:
-            if delivery.topic == DROPPED:
-                await compare_dropped(self._store, delivery.payload)
-            elif not delivery.is_retained:  # what a device said before we came is no sign of life
-                messages.append(Message(delivery.topic, delivery.payload, delivery.at))
-        return await self._intake.lay(messages)
+    async def _merged(self, messages: list[Message]) -> Batch:
+        for message in messages:
+            if message.topic == DROPPED:
+                await compare_dropped(self._store, message.payload)
+        # What a device said before we came is no sign of life.
+        return await self._processor.merge([one for one in messages if one.topic != DROPPED and not one.is_retained])
 
-    async def _commit(self, batch: list[Received], laid: Laid) -> None:
-        await self._intake.commit(laid)
-        self._connection.acknowledge(batch)
+    async def _commit(self, messages: list[Message], batch: Batch) -> None:
+        await self._processor.commit(batch)
+        self._connection.acknowledge(messages)
 
-    async def _ask(self) -> None:
-        """Ask silent devices for their status, and who listens under a prefix that nobody has proved.
+    async def _request_status(self) -> None:
+        """Ask silent devices for their status, and who listens under a prefix that nobody has proven.
 
         Each answers on a topic of its own, so that none can answer for another.
         """
         if not self._connection.is_connected:
             return
-        silent = {question.topic.removesuffix("/rpc") for question in await to_ask(self._store, time.time())}
-        for prefix in silent | self._intake.take_unproved():
-            self._questions += 1
-            request = {"id": self._questions, "src": f"{self._source}/{prefix}", "method": "Shelly.GetStatus"}
+        silent = {request.topic.removesuffix("/rpc") for request in await to_ask(self._store, time.time())}
+        for prefix in silent | self._processor.take_unproven():
+            self._requests += 1
+            request = {"id": self._requests, "src": f"{self._reply_topic}/{prefix}", "method": "Shelly.GetStatus"}
             self._connection.publish(f"{prefix}/rpc", orjson.dumps(request))
 
-    async def _sweep(self) -> None:
-        if self._connection.is_connected:  # who can't be heard is not offline
+    async def sweep(self) -> None:
+        """Take silent devices for offline, while those that send could be received."""
+        if self._connection.is_connected:
             await sweep(self._store, time.time())
 
-    async def _tell(self) -> None:
+    async def _log_counts(self) -> None:
         """Log what was done since the last time, if anything."""
-        self._intake.tally.tell()
-        counts = self._intake.tally.counts + Counter(questions=self._questions, overflowed=self._connection.overflowed)
-        if fresh := counts - self._told:
+        self._processor.drops.flush()
+        counts = self._processor.counts + Counter(
+            dropped=self._processor.drops.total, status_requests=self._requests, overflowed=self._connection.overflowed
+        )
+        if fresh := counts - self._logged:
             log.info("ingested", **{name.replace(" ", "_"): count for name, count in fresh.items()})
-        self._told = counts
+        self._logged = counts
 
 
 def _most() -> int:
-    """Return the size of a batch: of what the broker hands out, a third is being committed, a third is laid, and a third comes in."""
+    """Return the size of a batch: of what the broker hands out, a third is being committed, one is merged, and one comes in."""
     return max(1, int(settings.MQTT_RECEIVE_MAXIMUM) // 3)
 
 
-async def _every(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:
+async def _every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
     """Do something again and again; Redis or the database being away is no reason to stop."""
     while True:
         await asyncio.sleep(seconds)
         try:
-            await chore()
+            await job()
         except (RedisError, DatabaseError, OSError) as error:
-            log.warning("a chore is put off", chore=chore.__name__, error=type(error).__name__)
+            log.warning("put off until the next time", job=job.__name__.strip("_"), error=type(error).__name__)

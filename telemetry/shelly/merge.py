@@ -1,83 +1,129 @@
-"""Changes laid over what a device last said, since a notification names only what changed. No Django, no clock, no I/O."""
+"""A message merged into what its device said before, since a notification names only what changed. No Django, no clock, no I/O."""
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from telemetry.shelly.mqtt_messages import DATA_COMPONENT, Notice
-from telemetry.shelly.samples import Sample
+from telemetry.shelly.missed_minutes import missed_minutes
+from telemetry.shelly.mqtt_messages import DATA_COMPONENT, DeviceMessage, names_device
+from telemetry.shelly.samples import Sample, own_second, trusted_time
 from telemetry.shelly.status import NAMES, measured_by, samples_of
 
 Components = dict[str, dict[str, Any]]
+Counters = dict[str, tuple[float, float]]
 
 # What a reading is made of; temperature, frequency and the like are left out, so they never make one.
 LIVE = re.compile(r"(?:[abc]_)?(?:apower|act_power|voltage|current)")
 COUNTER = re.compile(r"aenergy|ret_aenergy|(?:[abc]_)?total_act(?:_ret)?_energy")
-MINUTE = timedelta(minutes=1)
-# Energy is notified within 0.2 s after a full minute; a little more is allowed for a slow network of the device's own.
-AFTER_MINUTE = timedelta(seconds=2)
-# Below this a meter counts in lumps, so a minute's energy says little of the power in it.
-LEAST_STEADY_W = 20.0
+# Answers give their time in whole seconds, notifications in hundredths.
+WHOLE_SECOND_S = 1.0
+# What goes by our clock goes by the device's where that says that the message was held back: a counter's minute is up to 60 s old, and
+# the clock may be behind.
+HELD_BACK = timedelta(seconds=90)
 
 
-class Known(NamedTuple):
-    """What is remembered of a device: its components' metering fields, and the last counter of each channel with its Unix time."""
+class DeviceState(NamedTuple):
+    """What a device said last, and when; all times are Unix time, 0 for never.
 
-    components: Components
-    counters: dict[str, tuple[float, float]]
-
-
-NOTHING = Known({}, {})
-
-
-class Remembered(NamedTuple):
-    """A device's last known status and how old it is; all times are Unix time, 0 for never.
-
-    device_time: the newest on the device's own clock. kept: when it was kept. notified: when a notification with a frame last came.
-    by_arrival: the newest that a reading got from our clock, since the message had no time of its own. prefix, prefix_at: the topic prefix
-    that is the device's own, and when it was heard there.
+    components: their metering fields. counters: the last counter of each channel, as its time and Wh. device_time: the newest time by the
+    device's own clock. server_time: the newest that a sample got by ours, since the message had no time of its own. changed_at: when the
+    last message that changed this came. frame_at: when the last notification came, 0 again once status topics count. prefix, prefix_at: the
+    topic prefix that is the device's own, and when the last message came under it.
     """
 
-    known: Known = NOTHING
+    components: Components = {}
+    counters: Counters = {}
     device_time: float = 0.0
-    kept: float = 0.0
-    notified: float = 0.0
-    by_arrival: float = 0.0
-    prefix_at: float = 0.0
+    server_time: float = 0.0
+    changed_at: float = 0.0
+    frame_at: float = 0.0
     prefix: str = ""
+    prefix_at: float = 0.0
 
 
-UNHEARD = Remembered()
+NO_STATE = DeviceState()
 
 
-def lay_over(known: Known, notice: Notice, at: datetime, *, max_power_w: float) -> tuple[Known, list[Sample]]:
-    """Return what is known after the notice, and the readings that it makes at the given time. Raises PayloadError.
+def time_of(message: DeviceMessage, state: DeviceState) -> tuple[datetime, bool]:
+    """Return the time that counts for a message, and whether it is by the device's own clock.
+
+    Status topics go by our clock, and then answers do so, too: one meter has one clock.
+    """
+    arrival = datetime.fromtimestamp(message.at, UTC)
+    time = trusted_time(message.time, arrival)
+    is_own = time is message.time
+    if message.origin == "notification":
+        return time, is_own
+    is_ours = message.origin == "topic" or (state.server_time and not state.frame_at)
+    if is_own and is_ours and arrival - time <= HELD_BACK:
+        return arrival, False
+    return time, is_own
+
+
+def merge(
+    state: DeviceState, message: DeviceMessage, time: datetime, *, is_own: bool, max_power_w: float
+) -> tuple[DeviceState, list[Sample]]:
+    """Return the state after a message of that time, and its samples. Raises PayloadError.
+
+    The state stays the same object where it is newer by the device's own clock: then the message makes samples alone. There are none while
+    the device's own clock is behind samples that went by ours.
+    """
+    time_s = time.timestamp()
+    moment = own_second(time, time_s, state.device_time) if is_own else time
+    components, counters, samples = changes(state, message, moment, max_power_w=max_power_w)
+    if is_own and state.server_time and moment.timestamp() <= state.server_time:
+        samples = []
+    if is_own and time_s + (WHOLE_SECOND_S if message.is_full else 0.0) < state.device_time:
+        return state, samples
+    frame_at = {"notification": message.at, "answer": state.frame_at, "topic": 0.0}[message.origin]
+    device_time = max(time_s, state.device_time) if is_own else state.device_time
+    server_time = state.server_time if is_own else max(time_s, state.server_time)
+    prefix = _prefix_after(message, state)
+    return DeviceState(components, counters, device_time, server_time, message.at, frame_at, *prefix), samples
+
+
+def _prefix_after(message: DeviceMessage, state: DeviceState) -> tuple[str, float]:
+    """Return the device's own topic prefix, which is the first that it used, and when the last message came under it."""
+    prefix = message.prefix
+    if prefix and (prefix == state.prefix or not state.prefix or names_device(prefix, message.mac)):
+        return prefix, message.at
+    return state.prefix, state.prefix_at
+
+
+def changes(
+    state: DeviceState, message: DeviceMessage, at: datetime, *, max_power_w: float
+) -> tuple[Components, Counters, list[Sample]]:
+    """Return components and counters after the message, and the samples that it makes at the given time. Raises PayloadError.
 
     A change without power or energy makes none, and neither does one that says again what is known already: the same fact on a
     second topic. A whole status always makes one, so that a steady load is seen, and what it does not name is gone (another profile).
     What measures a channel in the whole status measures it in each change, whichever component of that number the change names.
     """
-    components = {name: one for name, one in known.components.items() if not notice.is_full or name in notice.components}
+    components = {name: one for name, one in state.components.items() if not message.is_full or name in message.components}
     touched: dict[str, bool] = {}
-    for name, fields in notice.components.items():
-        fresh = {key: value for key, value in fields.items() if _is_kept(key)}
+    for name, fields in message.components.items():
+        fresh = {key: value for key, value in fields.items() if _is_metering(key)}
         before = components.get(name, {})
         after = before | fresh
-        if fresh and (notice.is_full or after != before):
+        if fresh and (message.is_full or after != before):
             components[name] = after
             meter = _measured(name)
             touched[meter] = touched.get(meter, False) or not all(map(_is_live, fresh))
     meters = measured_by(components)
     bodies = dict(_bodies(components, touched))
     samples = [one for one in samples_of(bodies, at, max_power_w=max_power_w) if meters[one.channel] in touched]
-    counted = [one for one in samples if one.energy_wh is not None]
+    counted = {str(one.channel): one for one in samples if one.energy_wh is not None}
     if not counted:
-        return Known(components, known.counters), samples
-    missed = [filled for one in counted for filled in _missed_minutes(components[meters[one.channel]], known.counters, one)]
-    counters = {str(one.channel): (at.timestamp(), one.energy_wh) for one in counted if one.energy_wh is not None}
-    return Known(components, known.counters | counters), [*missed, *samples]
+        return components, state.counters, samples
+    missed = [
+        filled
+        for channel, one in counted.items()
+        for filled in missed_minutes(components[meters[one.channel]], state.counters.get(channel), one)
+    ]
+    counters = {channel: (at.timestamp(), one.energy_wh) for channel, one in counted.items() if one.energy_wh is not None}
+    return components, state.counters | counters, [*missed, *samples]
 
 
 @lru_cache(NAMES)
@@ -86,7 +132,7 @@ def _is_live(key: str) -> bool:
 
 
 @lru_cache(NAMES)
-def _is_kept(key: str) -> bool:
+def _is_metering(key: str) -> bool:
     return _is_live(key) or COUNTER.fullmatch(key) is not None
 
 
@@ -110,51 +156,3 @@ def _bodies(components: Components, touched: dict[str, bool]) -> Iterator[tuple[
         data = _data_of(name)
         if with_counters and data != name and data in components:
             yield data, components[data]
-
-
-def _missed_minutes(fields: dict[str, Any], counters: dict[str, tuple[float, float]], sample: Sample) -> Iterator[Sample]:
-    """Yield readings of full minutes that nobody told us of, from the meter's own memory of the last three."""
-    before = counters.get(str(sample.channel))
-    if before and sample.time:
-        yield from _minutes_between(before, sample, sample.time, _by_minute_wh(fields))
-
-
-def _by_minute_wh(fields: dict[str, Any]) -> list[float]:
-    """Return the Wh drawn in the last full minutes, newest first; empty where the device does not say, or not for both directions."""
-    since, drawn = _minutes(fields.get("aenergy"))
-    if "ret_aenergy" not in fields:
-        return [one / 1000 for one in drawn]
-    same, returned = _minutes(fields["ret_aenergy"])
-    return [(one - other) / 1000 for one, other in zip(drawn, returned, strict=False)] if same == since else []
-
-
-def _minutes(counter: object) -> tuple[object, list[float]]:
-    """Return the start of the minute under way, and the mWh of the full ones before it, newest first."""
-    values = counter.get("by_minute") if isinstance(counter, dict) else None
-    if not isinstance(counter, dict) or not isinstance(values, list):
-        return None, []
-    return counter.get("minute_ts"), [float(value) for value in values if isinstance(value, int | float)]
-
-
-def _minutes_between(before: tuple[float, float], sample: Sample, at: datetime, minutes_wh: list[float]) -> Iterator[Sample]:
-    """Yield what the counter was at full minutes between two readings, oldest first, or nothing where it does not fit the older one."""
-    edge = at.replace(second=0, microsecond=0)
-    if at - edge > AFTER_MINUTE or sample.energy_wh is None:
-        return
-    counter, found = sample.energy_wh, []
-    for used_wh in minutes_wh:
-        edge, counter = edge - MINUTE, counter - used_wh
-        if edge.timestamp() <= before[0] + 1:
-            break
-        power = used_wh * 60
-        mean = power if abs(power) >= LEAST_STEADY_W else sample.power_w
-        found.append(sample._replace(time=edge, power_w=mean, energy_wh=round(counter, 3)))
-    if found and found[-1].energy_wh is not None and found[-1].energy_wh >= before[1] - 0.01:
-        yield from reversed(found)
-
-
-def remembered(raw: dict[str, Any] | None) -> Known:
-    """Return what was kept as JSON; anything else than that counts as nothing."""
-    if not isinstance(raw, dict) or not isinstance(raw.get("components"), dict) or not isinstance(raw.get("counters"), dict):
-        return NOTHING
-    return Known(raw["components"], {channel: (pair[0], pair[1]) for channel, pair in raw["counters"].items()})

@@ -1,4 +1,4 @@
-"""MQTT messages of Shelly Gen2+ devices: topic and bytes in, one typed notice out. No Django, no clock.
+"""MQTT messages of Shelly Gen2+ devices: topic and bytes in, one typed message out. No Django, no clock.
 
 Source: the maker's description of notifications, status topics and RPC over MQTT, and frames of real devices.
 """
@@ -23,47 +23,64 @@ REPLY = re.compile(rf"{RPC_REPLIES}/[^/]*/(?P<prefix>.+?)(?:/rpc)?")
 NOTIFICATIONS = {"NotifyStatus": False, "NotifyFullStatus": True}
 
 
-class Speaker(NamedTuple):
-    """Who sent a message: its MAC (lower case) and model prefix where the message says so, else only its topic prefix."""
-
-    mac: str | None
-    model: str
-    prefix: str
-
-
-# In what something was said: a topic without a frame, a notification, or an answer to a question of ours.
+# How something was said: in a topic without a frame, in a notification, or in an answer to a request of ours.
 Origin = Literal["topic", "notification", "answer"]
 
 
-class Notice(NamedTuple):
-    """What a device said: components with the fields that it named, all of them where `is_full`. Empty for a mere sign of life.
+class DeviceMessage(NamedTuple):
+    """What a device said, and when that arrived (`at`, Unix time).
 
-    time: by the device's clock; of a status topic, which has no time, the start of the minute that its counter was in, if it says so.
+    mac: 12 hex digits in lower case, empty where only the topic's `prefix` says whose it is. model: prefix of its id, empty if unknown.
+    components: with the fields that it named, all of them where `is_full`; empty for a mere sign of life. time: by the device's clock; of a
+    status topic, which has no time, the start of the minute that its counter was in, if it says so.
     """
 
-    speaker: Speaker
-    components: dict[str, dict[str, Any]]
-    time: datetime | None
-    is_full: bool
+    mac: str
+    model: str
+    prefix: str
+    at: float
     origin: Origin
+    components: dict[str, dict[str, Any]] = {}
+    time: datetime | None = None
+    is_full: bool = False
     is_online: bool = True
 
 
-def parse_message(topic: str, payload: bytes) -> Notice | None:
+def parse_message(topic: str, payload: bytes, at: float) -> DeviceMessage:
     """Read a message of `<prefix>/events/rpc`, `<prefix>/status/<component>`, `<prefix>/online`, or an RPC answer that holds a status.
 
-    None for what carries nothing of ours (events, scripts, answers without a status). Raises PayloadError, never anything else.
+    What holds no status (events, scripts, other answers) is a sign of life. Raises PayloadError, never anything else.
     """
+    message = _message(topic, payload, at)
+    owner = next((named for part in topic.split("/") if (named := DEVICE_ID.fullmatch(part))), None)
+    if (
+        owner and owner["mac"].lower() != message.mac
+    ):  # not even an answer: the broker lets each device write on its own topics alone
+        raise PayloadError("El mensaje viene de otro dispositivo.", "src")
+    return message
+
+
+def _message(topic: str, payload: bytes, at: float) -> DeviceMessage:
     prefix, rest = parts_of(topic)
     if rest == "online":
-        is_online = payload.strip().lower() != b"false"
-        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False, origin="topic", is_online=is_online)
+        return DeviceMessage(*_of_prefix(prefix), prefix, at, "topic", is_online=payload.strip().lower() != b"false")
     body = _object(payload)
     if rest.startswith("status/"):
-        return _status(prefix, rest.removeprefix("status/"), body)
-    if "result" in body or "error" in body:
-        return _answer(prefix, body)
-    return _notification(prefix, body)
+        return _status(prefix, at, rest.removeprefix("status/"), body)
+    return _frame(prefix, at, body)
+
+
+def device_named_in(topic: str) -> str:
+    """Return the MAC in the topic's prefix, else the prefix, cut short: what to count the topic's messages by."""
+    prefix, _rest = parts_of(topic)
+    match = DEVICE_ID.fullmatch(prefix)
+    return match["mac"].lower() if match else prefix[:100]
+
+
+def names_device(prefix: str, mac: str) -> bool:
+    """Tell whether the prefix is a device id with that MAC."""
+    match = DEVICE_ID.fullmatch(prefix)
+    return match is not None and match["mac"].lower() == mac
 
 
 def parts_of(topic: str) -> tuple[str, str]:
@@ -86,23 +103,30 @@ def _object(payload: bytes) -> dict[str, Any]:
     return body
 
 
-def _speaker(source: object, prefix: str) -> Speaker:
-    """Identify by the frame's `src`: it stays the device id even when the owner set another topic prefix."""
+def _source(source: object) -> tuple[str, str]:
+    """Return MAC and model of a frame's `src`: it stays the device id even when the owner set another topic prefix."""
     match = DEVICE_ID.fullmatch(source) if isinstance(source, str) else None
     if match is None:
         raise PayloadError("El mensaje no dice de qué dispositivo viene.", "src")
-    return Speaker(match["mac"].lower(), match["model"].lower(), prefix)
+    return match["mac"].lower(), match["model"].lower()
 
 
-def _speaker_of_prefix(prefix: str) -> Speaker:
+def _of_prefix(prefix: str) -> tuple[str, str]:
+    """Return MAC and model that a topic's prefix names, both empty where it names none."""
     match = DEVICE_ID.fullmatch(prefix)
-    return Speaker(match["mac"].lower(), match["model"].lower(), prefix) if match else Speaker(None, "", prefix)
+    return (match["mac"].lower(), match["model"].lower()) if match else ("", "")
 
 
-def _status(prefix: str, component: str, body: dict[str, Any]) -> Notice | None:
-    if not _is_metered(component):
-        return Notice(_speaker_of_prefix(prefix), {}, None, is_full=False, origin="topic")
-    return Notice(_speaker_of_prefix(prefix), {component: body}, _minute_of(body), is_full=False, origin="topic")
+def _status(prefix: str, at: float, component: str, body: dict[str, Any]) -> DeviceMessage:
+    is_metered = _is_metered(component)
+    return DeviceMessage(
+        *_of_prefix(prefix),
+        prefix,
+        at,
+        "topic",
+        {component: body} if is_metered else {},
+        _minute_of(body) if is_metered else None,
+    )
 
 
 def _minute_of(body: dict[str, Any]) -> datetime | None:
@@ -110,22 +134,29 @@ def _minute_of(body: dict[str, Any]) -> datetime | None:
     return device_time(counter.get("minute_ts")) if isinstance(counter, dict) else None
 
 
-def _notification(prefix: str, body: dict[str, Any]) -> Notice:
-    speaker = _speaker(body.get("src"), prefix)
+def _frame(prefix: str, at: float, body: dict[str, Any]) -> DeviceMessage:
+    """Read a notification, or an answer to our request for the whole status; any other frame is a sign of life."""
+    mac, model = _source(body.get("src"))
+    is_answer = "result" in body or "error" in body
+    origin: Origin = "answer" if is_answer else "notification"
+    fields, time, is_full = _answered(body.get("result")) if is_answer else _notified(body)
+    return DeviceMessage(mac, model, prefix, at, origin, _metered(fields), device_time(time), is_full)
+
+
+def _notified(body: dict[str, Any]) -> tuple[dict[str, Any], object, bool]:
+    """Return the components that a notification names, the device's time, and whether they are all of them."""
     is_full = NOTIFICATIONS.get(str(body.get("method")))
     params = body.get("params")
     if is_full is None or not isinstance(params, dict):
-        return Notice(speaker, {}, None, is_full=False, origin="notification")
-    return Notice(speaker, _metered(params), device_time(params.get("ts")), is_full=is_full, origin="notification")
+        return {}, None, False
+    return params, params.get("ts"), is_full
 
 
-def _answer(prefix: str, body: dict[str, Any]) -> Notice:
-    """Read an answer to our question for the whole status; any other answer is a sign of life."""
-    speaker = _speaker(body.get("src"), prefix)
-    result = body.get("result")
+def _answered(result: object) -> tuple[dict[str, Any], object, bool]:
+    """Return the same of the result of an answer."""
     if not isinstance(result, dict) or not isinstance(system := result.get("sys"), dict):
-        return Notice(speaker, {}, None, is_full=False, origin="answer")
-    return Notice(speaker, _metered(result), device_time(system.get("unixtime")), is_full=True, origin="answer")
+        return {}, None, False
+    return result, system.get("unixtime"), True
 
 
 @lru_cache(1024)

@@ -11,14 +11,15 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from telemetry.mqtt.ingester import BrokerAway, Ingest, TakenOver
+from telemetry.mqtt.ingester import BrokerAway, MqttIngester
+from telemetry.mqtt.instance_lease import LeaseLost
 
-# A process has to be gone 5 s after it was told so, and Ingest takes less than four of them.
+# A process has to be gone 5 s after it was told so, and MqttIngester takes less than four of them.
 LEAVE_S = 1.0
 
 
 class Command(BaseCommand):
-    """The loop is telemetry.mqtt.ingester.Ingest."""
+    """The loop is telemetry.mqtt.ingester.MqttIngester."""
 
     help = (
         "Take in what Shelly devices send over MQTT. Several processes share the load (MQTT_SHARED), each with a number of its own "
@@ -27,7 +28,6 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--instance", type=int, default=1, metavar="N", help="this process's number (%(default)s)")
         which.add_argument(
@@ -45,9 +45,9 @@ class Command(BaseCommand):
             if options["drain"] is None:
                 asyncio.run(_run(options["instance"]))
             else:
-                count = asyncio.run(Ingest(options["drain"], drains=True).drain())
+                count = asyncio.run(MqttIngester(options["drain"], drains=True).drain())
                 self.stdout.write(f"{count} messages stored; the session of process {options['drain']} is ended")
-        except TakenOver:
+        except LeaseLost:
             number = options["instance"] if options["drain"] is None else options["drain"]
             raise CommandError(f"another ingest process has the number {number}: give each its own --instance.") from None
         except BrokerAway:
@@ -58,7 +58,7 @@ async def _run(instance: int) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await Ingest(instance).run(stopping)
+    await MqttIngester(instance).run(stopping)
     _leave_soon()
 
 

@@ -16,7 +16,7 @@ from devices.services import device_register, device_update
 from ecowatt.asgi import application
 from telemetry.ingest.message_limits import MinuteLimit
 from telemetry.models import Reading
-from telemetry.mqtt.batches import Intake
+from telemetry.mqtt.batches import BatchProcessor
 from telemetry.tests.mqtt.test_batches import message
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -116,11 +116,11 @@ async def test_a_model_carries_so_much(
 async def test_over_mqtt_the_others_are_stored_and_the_rest_is_counted(shelly: httpx.AsyncClient, home: Home) -> None:
     await register(home, "shellypro1pm")
     store = Redis.from_url("redis://127.0.0.1:1/0")
-    intake = Intake(store)
+    processor = BatchProcessor(store)
     params = {"ts": datetime.now(UTC).timestamp(), "switch:0": {"apower": 5.0}, "switch:8": {"apower": 5.0}}
     name = f"shellypro1pm-{MAC}"
-    await intake.take([message(f"{name}/events/rpc", {"src": name, "method": "NotifyFullStatus", "params": params})])
-    assert (await stored_channels(), intake.tally.counts["dropped"]) == ([0], 1)
+    await processor.process([message(f"{name}/events/rpc", {"src": name, "method": "NotifyFullStatus", "params": params})])
+    assert (await stored_channels(), processor.drops.total) == ([0], 1)
     await store.aclose()
 
 
@@ -135,10 +135,10 @@ async def test_a_channel_has_one_reading_a_second_by_a_devices_clock(shelly: htt
 
 async def test_two_facts_of_one_second_are_both_kept_over_mqtt(shelly: httpx.AsyncClient, meter: Device) -> None:
     store = Redis.from_url("redis://127.0.0.1:1/0")
-    intake, second, name = Intake(store), int(datetime.now(UTC).timestamp()) - 30, f"shellyplus1pm-{MAC}"
+    processor, second, name = BatchProcessor(store), int(datetime.now(UTC).timestamp()) - 30, f"shellyplus1pm-{MAC}"
     for fraction, power in ((0.11, 5.0), (0.52, 60.0), (0.52, 60.0), (0.93, 70.0)):
         params = {"ts": second + fraction, "switch:0": {"apower": power}}
-        await intake.take([message(f"{name}/events/rpc", {"src": name, "method": "NotifyStatus", "params": params})])
+        await processor.process([message(f"{name}/events/rpc", {"src": name, "method": "NotifyStatus", "params": params})])
     found = await sync_to_async(lambda: list(Reading.objects.order_by("time").values_list("time", "power_w")))()
     assert [(at.timestamp(), power) for at, power in found] == [(second, 5.0), (second + 1, 60.0)]
     await store.aclose()
@@ -175,11 +175,11 @@ async def test_over_mqtt_messages_are_limited_by_the_minute_they_speak_of(
 ) -> None:
     settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE = 3
     store = Redis.from_url("redis://127.0.0.1:1/0")
-    intake, name = Intake(store), f"shellyplus1pm-{MAC}"
+    processor, name = BatchProcessor(store), f"shellyplus1pm-{MAC}"
     start = int(datetime.now(UTC).timestamp()) // 60 * 60 - 3600
     for seconds in [0, 1, 2, 3, 4, *range(60, 1200, 60)]:  # a flood, and an hour that the broker kept
         params = {"ts": start + seconds, "switch:0": {"apower": 5.0 + seconds}}
-        await intake.take([message(f"{name}/events/rpc", {"src": name, "method": "NotifyStatus", "params": params})])
+        await processor.process([message(f"{name}/events/rpc", {"src": name, "method": "NotifyStatus", "params": params})])
     assert await sync_to_async(Reading.objects.count)() == 3 + 19
-    assert intake.tally.counts["dropped"] == 2
+    assert processor.drops.total == 2
     await store.aclose()

@@ -13,10 +13,11 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from redis.asyncio import Redis
 
+from common.mqtt.connection import Message
 from devices.models import Device
 from ecowatt.asgi import application
 from telemetry.models import FiveMinutes, Reading
-from telemetry.mqtt.batches import Intake, Message
+from telemetry.mqtt.batches import BatchProcessor
 from telemetry.rollup import run as rollups
 from telemetry.tests.conftest import close_ingest
 
@@ -101,62 +102,65 @@ async def test_a_clock_that_is_wrong_invents_nothing_on_two_topics(
     store: Redis, meter: Device, behind_s: float, first: str
 ) -> None:
     began = NOW - timedelta(minutes=10)
-    device, processes = Meter(began, behind_s), itertools.cycle([Intake(store), Intake(store), Intake(store)])
+    device, processes = (
+        Meter(began, behind_s),
+        itertools.cycle([BatchProcessor(store), BatchProcessor(store), BatchProcessor(store)]),
+    )
     for at in times(began, began + timedelta(seconds=198), 6):
         pair = [device.status(at), device.frame(at + timedelta(seconds=1))]  # the counter has moved on meanwhile
         for message in pair if first == "status" else reversed(pair):
-            await next(processes).take([message])
+            await next(processes).process([message])
     assert await used_wh() == pytest.approx(165.0, abs=1.0)
 
 
 async def test_a_backlog_lands_where_it_belongs_on_two_topics(store: Redis, meter: Device) -> None:
     began = (NOW - timedelta(hours=3)).replace(minute=0, second=0)
     device = Meter(began)
-    await Intake(store).take([device.frame(began)])
+    await BatchProcessor(store).process([device.frame(began)])
     away = times(began + timedelta(minutes=1), began + timedelta(hours=2), 60)
     backlog = [message for at in away for message in (device.status(at, NOW), device.frame(at, NOW))]
-    again = Intake(store)  # a process that was started anew
+    again = BatchProcessor(store)  # a process that was started anew
     for number in range(0, len(backlog), 7):  # a batch may end between the two
-        await again.take(backlog[number : number + 7])
+        await again.process(backlog[number : number + 7])
     assert await by_bucket() == [*[250] * 24, 0]
 
 
 async def test_a_backlog_of_status_topics_alone_goes_by_the_counters_minutes(store: Redis, meter: Device) -> None:
     began = (NOW - timedelta(hours=2)).replace(minute=0, second=0)
-    device, intake = Meter(began), Intake(store)
-    await intake.take([device.status(at, NOW) for at in times(began, began + timedelta(hours=1), 60)])
+    device, processor = Meter(began), BatchProcessor(store)
+    await processor.process([device.status(at, NOW) for at in times(began, began + timedelta(hours=1), 60)])
     assert await by_bucket() == [*[250] * 12, 0]
 
 
 async def test_status_topics_alone_go_by_our_clock_and_answers_with_them(store: Redis, meter: Device) -> None:
     began = NOW - timedelta(minutes=5)
-    device, intake = Meter(began, 30.0), Intake(store)
+    device, processor = Meter(began, 30.0), BatchProcessor(store)
     for at in times(began, began + timedelta(seconds=198), 6):
-        await intake.take([device.status(at)])
+        await processor.process([device.status(at)])
         if (at - began).seconds % 4 == 0:
-            await intake.take([device.answer(at + timedelta(seconds=3))])
+            await processor.process([device.answer(at + timedelta(seconds=3))])
     assert (await reading_times())[0] >= began
     assert await used_wh() == pytest.approx(165.0, abs=0.1)
 
 
 async def test_frames_that_begin_after_status_topics_take_over_without_a_step_back(store: Redis, meter: Device) -> None:
     began = NOW - timedelta(minutes=10)
-    device, intake = Meter(began, 30.0), Intake(store)
+    device, processor = Meter(began, 30.0), BatchProcessor(store)
     for at in times(began, began + timedelta(seconds=60), 6):
-        await intake.take([device.status(at)])
+        await processor.process([device.status(at)])
     for at in times(began + timedelta(seconds=66), began + timedelta(seconds=198), 6):
-        await intake.take([device.status(at)])
-        await intake.take([device.frame(at)])
+        await processor.process([device.status(at)])
+        await processor.process([device.frame(at)])
     assert await used_wh() == pytest.approx(165.0, abs=0.1)
 
 
 async def test_status_topics_count_again_some_time_after_the_frames_were_switched_off(store: Redis, meter: Device) -> None:
     began = NOW - timedelta(minutes=10)
-    device, intake = Meter(began, 30.0), Intake(store)
+    device, processor = Meter(began, 30.0), BatchProcessor(store)
     for at in times(began, began + timedelta(seconds=60), 6):
-        await intake.take([device.frame(at)])
+        await processor.process([device.frame(at)])
     for at in times(began + timedelta(seconds=66), began + timedelta(seconds=300), 6):
-        await intake.take([device.status(at)])
+        await processor.process([device.status(at)])
     assert len(await reading_times()) > 30
     assert await used_wh() == pytest.approx(250.0, abs=0.1)
 
@@ -166,10 +170,10 @@ async def test_what_a_script_posts_beside_frames_is_no_second_reading(
     store: Redis, meter: Device, shelly: httpx.AsyncClient, counts: bool
 ) -> None:
     began = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=198)
-    device, intake = Meter(began, 30.0), Intake(store)
-    await intake.take([device.frame(began, datetime.now(UTC))])
+    device, processor = Meter(began, 30.0), BatchProcessor(store)
+    await processor.process([device.frame(began, datetime.now(UTC))])
     for at in times(began, began + timedelta(seconds=198), 6):
-        await intake.take([device.frame(at, datetime.now(UTC))])
+        await processor.process([device.frame(at, datetime.now(UTC))])
         switch = device.switch(at)
         if not counts:
             del switch["aenergy"]
@@ -183,8 +187,8 @@ async def test_what_is_posted_with_the_devices_own_clock_counts_beside_frames(
     store: Redis, meter: Device, shelly: httpx.AsyncClient
 ) -> None:
     began = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=198)
-    device, intake = Meter(began, 30.0), Intake(store)
-    await intake.take([device.frame(began, datetime.now(UTC))])
+    device, processor = Meter(began, 30.0), BatchProcessor(store)
+    await processor.process([device.frame(began, datetime.now(UTC))])
     for at in times(began, began + timedelta(seconds=198), 6):
         system = {"mac": MAC.upper(), "unixtime": int((at - timedelta(seconds=30)).timestamp())}
         await shelly.post(PATH, json={"switch:0": device.switch(at), "sys": system})
@@ -196,11 +200,11 @@ async def test_a_script_counts_without_its_counter_while_frames_are_only_late(
     store: Redis, meter: Device, shelly: httpx.AsyncClient
 ) -> None:
     began = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
-    device, intake = Meter(began, 30.0), Intake(store)
-    await intake.take([device.frame(began)])
+    device, processor = Meter(began, 30.0), BatchProcessor(store)
+    await processor.process([device.frame(began)])
     now = datetime.now(UTC).replace(microsecond=0)
     await shelly.post(PATH, json={"switch:0": device.switch(now), "sys": {"mac": MAC.upper()}})
-    await intake.take([device.frame(at, now) for at in times(began, began + timedelta(minutes=21), 60)])
+    await processor.process([device.frame(at, now) for at in times(began, began + timedelta(minutes=21), 60)])
     stored = await sync_to_async(lambda: list(Reading.objects.order_by("time").values_list("energy_wh", flat=True)))()
     assert stored.count(None) == 1
     assert await used_wh() == pytest.approx(1050.0, abs=0.1)

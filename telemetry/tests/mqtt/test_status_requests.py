@@ -108,13 +108,13 @@ def broker(settings: Settings) -> Iterator[int]:
 
 
 @pytest.fixture
-async def ingest(broker: int, meter: Device, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[mqtt.Ingest]:
-    """An ingest in this process, so that its clock can be put forward, with chores that come round quickly."""
-    monkeypatch.setattr(mqtt, "ASK_EVERY_S", 0.1)
+async def ingest(broker: int, meter: Device, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[mqtt.MqttIngester]:
+    """An ingest in this process, so that its clock can be put forward, whose regular jobs come quickly."""
+    monkeypatch.setattr(mqtt, "REQUEST_EVERY_S", 0.1)
     monkeypatch.setattr(mqtt, "SWEEP_EVERY_S", 0.1)
     async with redis.asyncio.Redis.from_url(configured.REDIS_URL) as store:
         await store.delete(*KEYS, PREFIX_OF)
-        one, stopping = mqtt.Ingest(90), asyncio.Event()
+        one, stopping = mqtt.MqttIngester(90), asyncio.Event()
         running = asyncio.create_task(one.run(stopping))
         await until(lambda: one.is_connected)
         yield one
@@ -153,7 +153,9 @@ async def connected(port: int, prefix: str = PREFIX, *, answers: bool = False) -
     return shelly
 
 
-async def test_a_late_last_will_is_asked_about_and_the_answer_is_stored(ingest: mqtt.Ingest, broker: int, clock: Clock) -> None:
+async def test_a_late_last_will_is_asked_about_and_the_answer_is_stored(
+    ingest: mqtt.MqttIngester, broker: int, clock: Clock
+) -> None:
     old, new = await connected(broker), await connected(broker, answers=True)
     await asyncio.to_thread(old.say, 60.0)
     await asyncio.to_thread(old.die)
@@ -164,12 +166,12 @@ async def test_a_late_last_will_is_asked_about_and_the_answer_is_stored(ingest: 
     later = clock.time()
     await until(lambda: last_seen() > later)
     clock.forward(40)
-    await ingest._sweep()
+    await ingest.sweep()
     assert await sync_to_async(is_online)()
     await asyncio.to_thread(new.leave)
 
 
-async def test_who_does_not_answer_is_offline_after_90_seconds(ingest: mqtt.Ingest, broker: int, clock: Clock) -> None:
+async def test_who_does_not_answer_is_offline_after_90_seconds(ingest: mqtt.MqttIngester, broker: int, clock: Clock) -> None:
     old, new = await connected(broker), await connected(broker)
     await asyncio.to_thread(old.say, 60.0)
     await asyncio.to_thread(old.die)
@@ -177,7 +179,7 @@ async def test_who_does_not_answer_is_offline_after_90_seconds(ingest: mqtt.Inge
     clock.forward(70)
     await until(lambda: len(new.questions) == 2)
     clock.forward(15)
-    await ingest._sweep()
+    await ingest.sweep()
     assert await sync_to_async(is_online)()
     clock.forward(5)
     await until(lambda: not is_online())
@@ -185,7 +187,7 @@ async def test_who_does_not_answer_is_offline_after_90_seconds(ingest: mqtt.Inge
 
 
 async def test_a_device_of_another_model_than_was_said_here_is_asked_where_it_listens(
-    ingest: mqtt.Ingest, broker: int, meter: Device
+    ingest: mqtt.MqttIngester, broker: int, meter: Device
 ) -> None:
     assert meter.mqtt_prefix != PRO
     old, new = await connected(broker, PRO), await connected(broker, PRO)

@@ -1,4 +1,4 @@
-"""MQTT messages of real devices, and readings made of changes laid over what is known."""
+"""MQTT messages of real devices, and readings made of changes merged into what their devices said before."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.shelly.component_kinds import Kind
-from telemetry.shelly.merge import NOTHING, Known, lay_over
-from telemetry.shelly.mqtt_messages import Notice, parse_message
+from telemetry.shelly.merge import NO_STATE, DeviceState, changes
+from telemetry.shelly.mqtt_messages import DeviceMessage, parse_message
 from telemetry.shelly.samples import PayloadError, Sample
 
 FRAMES = Path(__file__).parent / "frames"
@@ -22,52 +22,50 @@ def frame(name: str) -> Any:
     return orjson.loads((FRAMES / f"{name}.json").read_bytes())
 
 
-def parsed(name: str) -> Notice:
+def parsed(name: str) -> DeviceMessage:
     message = frame(name)
-    notice = parse_message(message["topic"], orjson.dumps(message["payload"]))
-    assert notice is not None
-    return notice
+    return parse_message(message["topic"], orjson.dumps(message["payload"]), AT.timestamp())
 
 
-def said(topic: str, payload: object) -> Notice:
-    notice = parse_message(topic, orjson.dumps(payload))
-    assert notice is not None
-    return notice
+def said(topic: str, payload: object) -> DeviceMessage:
+    return parse_message(topic, orjson.dumps(payload), AT.timestamp())
 
 
-def laid(known: Known, notice: Notice, at: datetime = AT) -> tuple[Known, list[Sample]]:
-    return lay_over(known, notice, at, max_power_w=30_000)
+def merged(state: DeviceState, message: DeviceMessage, at: datetime = AT) -> tuple[DeviceState, list[Sample]]:
+    components, counters, samples = changes(state, message, at, max_power_w=30_000)
+    return state._replace(components=components, counters=counters), samples
 
 
 def test_a_change_of_power_is_read_with_its_time_and_speaker() -> None:
-    notice = parsed("mqtt_events_rpc-1pm_mini_gen3-notifystatus_power_fw2")
-    assert notice.speaker == ("543204a16f86", "shelly1pmminig3", "shelly1pmminig3-543204a16f86")
-    assert notice.components == {"switch:0": {"apower": 11.5, "current": 0.071}}
-    assert notice.time == datetime.fromtimestamp(1788945292.88, UTC)
-    assert not notice.is_full
+    message = parsed("mqtt_events_rpc-1pm_mini_gen3-notifystatus_power_fw2")
+    assert (message.mac, message.model, message.prefix) == ("543204a16f86", "shelly1pmminig3", "shelly1pmminig3-543204a16f86")
+    assert message.components == {"switch:0": {"apower": 11.5, "current": 0.071}}
+    assert message.time == datetime.fromtimestamp(1788945292.88, UTC)
+    assert not message.is_full
 
 
 def test_a_device_is_known_by_its_src_when_its_prefix_is_the_owners_own() -> None:
-    notice = parsed("mqtt_events_rpc-plus2pm-notifystatus_minute_custom_prefix")
-    assert (notice.speaker.mac, notice.speaker.prefix) == ("3ce90e933d1d", "shellyplus2pm-garage")
-    assert parsed("mqtt_status-plus2pm-switch0").speaker == (None, "", "shellyplus2pm-garage")
+    message = parsed("mqtt_events_rpc-plus2pm-notifystatus_minute_custom_prefix")
+    assert (message.mac, message.prefix) == ("3ce90e933d1d", "shellyplus2pm-garage")
+    status = parsed("mqtt_status-plus2pm-switch0")
+    assert (status.mac, status.model, status.prefix) == ("", "", "shellyplus2pm-garage")
 
 
 @pytest.mark.parametrize("prefix", ["x", "casa/cocina", "casa/planta baja/cocina", "a/status/b", "casa//cocina"])
 def test_a_prefix_may_have_slashes(prefix: str) -> None:
-    assert said(f"{prefix}/status/switch:0", FULL).speaker == (None, "", prefix)
-    assert said(f"{prefix}/events/rpc", {"src": "shellyplus1pm-a8032412c3d4", "method": "NotifyStatus"}).speaker.prefix == prefix
-    last_will = parse_message(f"{prefix}/online", b"false")
-    assert last_will is not None
-    assert (last_will.speaker.prefix, last_will.is_online) == (prefix, False)
+    status = said(f"{prefix}/status/switch:0", FULL)
+    assert (status.mac, status.model, status.prefix) == ("", "", prefix)
+    assert said(f"{prefix}/events/rpc", {"src": "shellyplus1pm-a8032412c3d4", "method": "NotifyStatus"}).prefix == prefix
+    last_will = parse_message(f"{prefix}/online", b"false", 0.0)
+    assert (last_will.prefix, last_will.is_online) == (prefix, False)
 
 
 def test_a_full_status_makes_a_reading_of_each_channel() -> None:
-    notice = parsed("mqtt_events_rpc-plus_plug_s-notifyfullstatus")
-    assert notice.is_full
-    known, (sample,) = laid(NOTHING, notice)
+    message = parsed("mqtt_events_rpc-plus_plug_s-notifyfullstatus")
+    assert message.is_full
+    state, (sample,) = merged(NO_STATE, message)
     assert (sample.power_w, sample.voltage_v, sample.energy_wh) == (0.0, 229.1, 30473.355)
-    assert laid(known, notice)[1] == [sample]
+    assert merged(state, message)[1] == [sample]
 
 
 @pytest.mark.parametrize(
@@ -75,28 +73,26 @@ def test_a_full_status_makes_a_reading_of_each_channel() -> None:
     ["mqtt_events_rpc-plus1pm_mini-notifystatus_mqtt_connected"],
 )
 def test_what_says_nothing_of_power_or_energy_is_a_sign_of_life(name: str) -> None:
-    notice = parsed(name)
-    assert notice.speaker.mac == "348518139687"
-    assert laid(NOTHING, notice) == (NOTHING, [])
+    message = parsed(name)
+    assert message.mac == "348518139687"
+    assert merged(NO_STATE, message) == (NO_STATE, [])
 
 
 def test_a_frame_whose_src_is_no_device_id_is_refused() -> None:
     message = frame("mqtt_events_rpc-plus1pm-notifyevent_single_push")
     with pytest.raises(PayloadError):
-        parse_message(message["topic"], orjson.dumps(message["payload"]))
+        parse_message(message["topic"], orjson.dumps(message["payload"]), 0.0)
 
 
 def test_the_last_will_says_offline() -> None:
-    notice = parse_message("shellyplus1pm-a8032412c3d4/online", b"false")
-    assert notice is not None
-    assert (notice.speaker.mac, notice.is_online) == ("a8032412c3d4", False)
+    message = parse_message("shellyplus1pm-a8032412c3d4/online", b"false", 0.0)
+    assert (message.mac, message.is_online) == ("a8032412c3d4", False)
 
 
 def test_an_error_is_a_sign_of_life_and_a_status_answer_a_full_status() -> None:
     error = frame("plus2pm-rpc_error_401")
-    notice = parse_message("ecowatt/backend/rpc_response/5/rpc", orjson.dumps(error))
-    assert notice is not None
-    assert (notice.speaker.mac, notice.components) == ("485519e1c307", {})
+    message = parse_message("ecowatt/backend/rpc_response/5/rpc", orjson.dumps(error), 0.0)
+    assert (message.mac, message.components) == ("485519e1c307", {})
     result = {"switch:0": {"apower": 5.0}, "sys": {"mac": "A8032412C3D4", "unixtime": 1795420800}, "wifi": {}}
     full = said("x/rpc", {"id": 1, "src": "shellyplus1pm-a8032412c3d4", "dst": "x", "result": result})
     assert full.is_full
@@ -104,8 +100,8 @@ def test_an_error_is_a_sign_of_life_and_a_status_answer_a_full_status() -> None:
 
 
 def test_a_three_phase_status_makes_a_reading_of_each_phase() -> None:
-    notice = said("shellypro3em-a8032412c3d4/status/em:0", frame("pro3em-em0_status_change"))
-    _known, samples = laid(NOTHING, notice)
+    message = said("shellypro3em-a8032412c3d4/status/em:0", frame("pro3em-em0_status_change"))
+    _state, samples = merged(NO_STATE, message)
     assert [(one.channel, one.power_w, one.voltage_v) for one in samples] == [
         (0, 2403.7, 233.3),
         (1, 409.1, 236.7),
@@ -117,36 +113,38 @@ SWITCH = "shellyplus1pm-a8032412c3d4/status/switch:0"
 FULL = {"id": 0, "output": True, "apower": 60.0, "voltage": 127.0, "current": 0.5, "aenergy": {"total": 100.0}}
 
 
-def changed(method: str = "NotifyStatus", **components: Any) -> Notice:
+def changed(method: str = "NotifyStatus", **components: Any) -> DeviceMessage:
     params = {"ts": AT.timestamp(), **components}
     return said("p/events/rpc", {"src": "shellyplus1pm-a8032412c3d4", "method": method, "params": params})
 
 
-def whole(**components: Any) -> Notice:
+def whole(**components: Any) -> DeviceMessage:
     return changed("NotifyFullStatus", **components)
 
 
-def notify(**fields: Any) -> Notice:
+def notify(**fields: Any) -> DeviceMessage:
     return changed(**{"switch:0": fields})
 
 
 def test_a_partial_change_leaves_the_rest_as_last_known_and_repeats_no_counter() -> None:
-    known, _ = laid(NOTHING, said(SWITCH, FULL))
-    known, (sample,) = laid(known, notify(apower=90.0))
+    state, _ = merged(NO_STATE, said(SWITCH, FULL))
+    state, (sample,) = merged(state, notify(apower=90.0))
     assert sample == (0, AT, 90.0, 127.0, 0.5, None, None, Kind.SWITCH)
-    _, (sample,) = laid(known, notify(aenergy={"total": 101.5}))
+    _, (sample,) = merged(state, notify(aenergy={"total": 101.5}))
     assert sample == (0, AT, 90.0, 127.0, 0.5, 101.5, None, Kind.SWITCH)
 
 
 def test_energy_drawn_is_reckoned_with_the_returned_energy_known_last() -> None:
     returned = {"ret_aenergy": {"total": 40.0, "by_minute": [0.0], "minute_ts": 1}}
-    known, (sample,) = laid(NOTHING, said(SWITCH, FULL | returned))
+    state, (sample,) = merged(NO_STATE, said(SWITCH, FULL | returned))
     assert (sample.energy_wh, sample.returned_wh) == (60.0, 40.0)
-    known, (sample,) = laid(known, energy(101.5, [500.0, 500.0, 500.0]))  # returned energy of other minutes says nothing of these
+    state, (sample,) = merged(
+        state, energy(101.5, [500.0, 500.0, 500.0])
+    )  # returned energy of other minutes says nothing of these
     assert (sample.energy_wh, sample.returned_wh) == (61.5, 40.0)
-    known, (sample,) = laid(known, said(SWITCH, FULL | {"aenergy": {"total": 102.0}}))
+    state, (sample,) = merged(state, said(SWITCH, FULL | {"aenergy": {"total": 102.0}}))
     assert (sample.energy_wh, sample.returned_wh) == (62.0, 40.0)
-    known, (sample,) = laid(known, whole(**{"switch:0": FULL | {"aenergy": {"total": 103.0}}}))
+    state, (sample,) = merged(state, whole(**{"switch:0": FULL | {"aenergy": {"total": 103.0}}}))
     assert (sample.energy_wh, sample.returned_wh) == (63.0, 40.0)
 
 
@@ -157,62 +155,62 @@ METER_DATA = {"total_act_energy": 5000.0, "total_act_ret_energy": 0.0}
 def test_a_relay_beside_a_meter_of_its_number_makes_no_reading_of_its_own() -> None:
     relay = FULL | {"apower": 0.0}
     status = {"em1:0": METER, "em1data:0": METER_DATA, "switch:0": relay, "em1:1": METER | {"act_power": 9.0}, "switch:2": relay}
-    known, samples = laid(NOTHING, whole(**status))
+    state, samples = merged(NO_STATE, whole(**status))
     assert [(one.channel, one.power_w) for one in samples] == [(0, 800.0), (1, 9.0), (2, 0.0)]
-    known, samples = laid(known, notify(apower=3.0, aenergy={"total": 101.0, "by_minute": [1.0, 1.0, 1.0]}))
+    state, samples = merged(state, notify(apower=3.0, aenergy={"total": 101.0, "by_minute": [1.0, 1.0, 1.0]}))
     assert samples == []
-    known, samples = laid(
-        known, changed(**{"em1:0": {"act_power": 700.0}, "switch:0": {"apower": 4.0}, "switch:2": {"apower": 5.0}})
+    state, samples = merged(
+        state, changed(**{"em1:0": {"act_power": 700.0}, "switch:0": {"apower": 4.0}, "switch:2": {"apower": 5.0}})
     )
     assert [(one.channel, one.power_w) for one in samples] == [(0, 700.0), (2, 5.0)]
     minute = changed(**{"em1data:0": {"total_act_energy": 5001.0}, "switch:0": {"aenergy": {"total": 102.0}}})
-    assert [(one.channel, one.power_w, one.energy_wh) for one in laid(known, minute)[1]] == [(0, 700.0, 5001.0)]
+    assert [(one.channel, one.power_w, one.energy_wh) for one in merged(state, minute)[1]] == [(0, 700.0, 5001.0)]
 
 
 def test_a_relay_counts_where_the_meter_of_its_number_fails() -> None:
-    known, _ = laid(NOTHING, whole(**{"em1:0": METER, "switch:0": FULL}))
-    known, samples = laid(known, changed(**{"em1:0": {"act_power": None}}))
+    state, _ = merged(NO_STATE, whole(**{"em1:0": METER, "switch:0": FULL}))
+    state, samples = merged(state, changed(**{"em1:0": {"act_power": None}}))
     assert samples == []
-    known, (sample,) = laid(known, notify(apower=61.0))
+    state, (sample,) = merged(state, notify(apower=61.0))
     assert (sample.channel, sample.power_w) == (0, 61.0)
 
 
 def test_what_a_whole_status_does_not_name_is_gone() -> None:
-    known, _ = laid(NOTHING, whole(**{"switch:0": FULL, "switch:1": FULL}))
-    known, (sample,) = laid(known, whole(**{"cover:0": FULL | {"apower": 70.0}}))
-    assert set(known.components) == {"cover:0"}
-    _, (sample,) = laid(known, changed(**{"cover:0": {"apower": 80.0}}))
+    state, _ = merged(NO_STATE, whole(**{"switch:0": FULL, "switch:1": FULL}))
+    state, (sample,) = merged(state, whole(**{"cover:0": FULL | {"apower": 70.0}}))
+    assert set(state.components) == {"cover:0"}
+    _, (sample,) = merged(state, changed(**{"cover:0": {"apower": 80.0}}))
     assert sample.power_w == 80.0
 
 
 def test_the_same_fact_on_a_second_topic_makes_no_reading() -> None:
-    known, _ = laid(NOTHING, said(SWITCH, FULL))
-    known, samples = laid(known, notify(apower=90.0))
+    state, _ = merged(NO_STATE, said(SWITCH, FULL))
+    state, samples = merged(state, notify(apower=90.0))
     assert len(samples) == 1
-    assert laid(known, said(SWITCH, FULL | {"apower": 90.0, "temperature": {"tC": 50}})) == (known, [])
+    assert merged(state, said(SWITCH, FULL | {"apower": 90.0, "temperature": {"tC": 50}})) == (state, [])
 
 
 def test_energy_without_a_known_power_makes_no_reading() -> None:
-    known, samples = laid(NOTHING, notify(aenergy={"total": 101.5}))
+    state, samples = merged(NO_STATE, notify(aenergy={"total": 101.5}))
     assert samples == []
-    _, (sample,) = laid(known, notify(apower=5.0))
+    _, (sample,) = merged(state, notify(apower=5.0))
     assert sample.energy_wh is None
 
 
 def test_energy_of_a_data_component_goes_with_the_power_of_its_meter() -> None:
-    known, _ = laid(NOTHING, said("p-a8032412c3d4/status/em1:1", {"act_power": 230.0, "voltage": 127.0}))
-    _, (sample,) = laid(known, said("p-a8032412c3d4/status/em1data:1", {"total_act_energy": 55.5, "total_act_ret_energy": 2.0}))
+    state, _ = merged(NO_STATE, said("p-a8032412c3d4/status/em1:1", {"act_power": 230.0, "voltage": 127.0}))
+    _, (sample,) = merged(state, said("p-a8032412c3d4/status/em1data:1", {"total_act_energy": 55.5, "total_act_ret_energy": 2.0}))
     assert sample == (1, AT, 230.0, 127.0, None, 55.5, 2.0, Kind.EM1)
 
 
-def energy(total: float, minutes: list[float], **more: Any) -> Notice:
+def energy(total: float, minutes: list[float], **more: Any) -> DeviceMessage:
     return notify(aenergy={"total": total, "by_minute": minutes, "minute_ts": int(AT.timestamp())}, **more)
 
 
 def test_missed_minutes_come_from_the_devices_own_memory() -> None:
     start = AT - timedelta(minutes=3)
-    known, _ = laid(NOTHING, said(SWITCH, FULL), start)
-    _, samples = laid(known, energy(106.0, [1000.0, 2000.0, 3000.0]))
+    state, _ = merged(NO_STATE, said(SWITCH, FULL), start)
+    _, samples = merged(state, energy(106.0, [1000.0, 2000.0, 3000.0]))
     assert [(one.time, one.energy_wh, one.power_w) for one in samples] == [
         (AT.replace(microsecond=0) - timedelta(minutes=2), 103.0, 120.0),
         (AT.replace(microsecond=0) - timedelta(minutes=1), 105.0, 60.0),
@@ -231,13 +229,13 @@ def test_missed_minutes_come_from_the_devices_own_memory() -> None:
     ],
 )
 def test_a_memory_that_does_not_fit_fills_nothing(age: timedelta, total: float, minutes: list[Any], at: datetime) -> None:
-    known, _ = laid(NOTHING, said(SWITCH, FULL), AT - age)
-    assert len(laid(known, energy(total, minutes), at)[1]) == 1
+    state, _ = merged(NO_STATE, said(SWITCH, FULL), AT - age)
+    assert len(merged(state, energy(total, minutes), at)[1]) == 1
 
 
 def test_lumps_of_a_small_load_are_not_made_into_power() -> None:
-    known, _ = laid(NOTHING, said(SWITCH, FULL | {"apower": 4.4}), AT - timedelta(minutes=3))
-    _, samples = laid(known, energy(100.213, [0.0, 0.0, 213.298]))
+    state, _ = merged(NO_STATE, said(SWITCH, FULL | {"apower": 4.4}), AT - timedelta(minutes=3))
+    _, samples = merged(state, energy(100.213, [0.0, 0.0, 213.298]))
     assert [one.power_w for one in samples] == [4.4, 4.4, 4.4]
 
 
@@ -247,9 +245,9 @@ topics = st.sampled_from(
 
 
 @given(topic=topics, payload=st.binary(max_size=60))
-def test_any_bytes_give_a_notice_or_a_payload_error(topic: str, payload: bytes) -> None:
+def test_any_bytes_give_a_message_or_a_payload_error(topic: str, payload: bytes) -> None:
     try:
-        parse_message(topic, payload)
+        parse_message(topic, payload, 0.0)
     except PayloadError:
         return
 
@@ -268,13 +266,13 @@ components = st.dictionaries(
 
 
 @given(components=components, full=st.booleans())
-def test_any_notice_can_be_laid_over_any_other(components: dict[str, dict[str, Any]], full: bool) -> None:
-    known = NOTHING
+def test_any_message_can_be_merged_into_any_other(components: dict[str, dict[str, Any]], full: bool) -> None:
+    state = NO_STATE
     for flag in (full, False):
         method = "NotifyFullStatus" if flag else "NotifyStatus"
         body = {"src": "shellyplus1pm-a8032412c3d4", "method": method, "params": {"ts": 1, **components}}
         try:
-            known, samples = laid(known, said("p/events/rpc", body))
+            state, samples = merged(state, said("p/events/rpc", body))
         except (PayloadError, orjson.JSONEncodeError):
             return
         assert all(sample.time is not None for sample in samples)
