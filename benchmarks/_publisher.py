@@ -23,15 +23,15 @@ def _text(value: str) -> bytes:
     return struct.pack("!H", len(value)) + value.encode()
 
 
-def notification(mac: str, number: int, at: float, *, full: bool = False) -> bytes:
-    """Return a PUBLISH packet with a change of power or a full status. Its packet id is always 1."""
+def notification(mac: str, number: int, at: float, *, full: bool = False, under: str = "") -> bytes:
+    """Return a PUBLISH of a change of power, or of a full status, on the device's topic or on that below another one."""
     name = f"shellyplus1pm-{mac}"
     fields: dict[str, object] = {"id": 0, "apower": 100.0 + number % 977, "current": 0.8}
     if full:
         fields |= {"voltage": 127.3, "aenergy": {"total": 1000.0 + number, "by_minute": [0.0, 0.0, 0.0], "minute_ts": int(at)}}
     method = "NotifyFullStatus" if full else "NotifyStatus"
     body = {"src": name, "dst": f"{name}/events", "method": method, "params": {"ts": round(at, 4), "switch:0": fields}}
-    return _packet(0x32, _text(f"{name}/events/rpc") + b"\0\1" + orjson.dumps(body))
+    return _packet(0x32, _text(f"{under}{name}/events/rpc") + b"\0\1" + orjson.dumps(body))
 
 
 def publish(port: int, packets: list[bytes]) -> float:

@@ -1,10 +1,6 @@
 """A connection with an MQTT broker that is kept up for as long as it takes, on the event loop.
 
-connection = Connection(Login(host=..., port=..., client_id=...), [Subscription("+/events/rpc")])
-running = asyncio.create_task(connection.run())
-while messages := await connection.take(1_000):
-...  # store them
-connection.acknowledge(messages)
+Whoever uses it starts `run` as a task, takes messages and acknowledges them once what they say is stored.
 """
 
 import asyncio
@@ -19,7 +15,7 @@ import structlog
 from paho.mqtt.client import Client
 
 from common.mqtt.event_loop_client import EventLoopClient
-from common.mqtt.packet_reader import FastEventLoopClient, PahoOnPacketSocket, is_verified
+from common.mqtt.packet_reader import client_class
 from common.mqtt.protocol import NO_SHARED_SUBSCRIPTIONS, PATIENCE_S, UNSUPPORTED_VERSION, V3, Login, Protocol, Subscription, Will
 
 log = structlog.get_logger(__name__)
@@ -59,7 +55,7 @@ class Connection:
         self._subscriptions = subscriptions
         self._former = tuple(former)
         self._protocol = Protocol(login)
-        self._is_fast = is_verified()
+        self._client_class = client_class()
         self._client: EventLoopClient | None = None
         self._number = 0
         self._last_asked: int | None = None
@@ -158,11 +154,12 @@ class Connection:
         self._number += 1
         self._ended.clear()
         self._is_refused = False
-        client_class, paho_class = (FastEventLoopClient, PahoOnPacketSocket) if self._is_fast else (EventLoopClient, Client)
-        paho = self._protocol.new_paho(paho_class, is_clean=is_clean)
+        paho = self._protocol.new_paho(self._client_class.paho_class, is_clean=is_clean)
         paho.on_connect = self._on_connect
         paho.on_subscribe = self._on_subscribe
-        self._client = client_class(paho, on_message=self._on_message, on_end=self._ended.set, is_full=lambda: self._is_full)
+        self._client = self._client_class(
+            paho, on_message=self._on_message, on_end=self._ended.set, is_full=lambda: self._is_full
+        )
         await self._client.open(self._login.host, self._login.port, KEEPALIVE_S, **self._protocol.connect_arguments())
 
     async def _serve(self) -> bool:

@@ -20,6 +20,8 @@ OnMessage = Callable[[str, bytes, int, int, bool], None]
 class EventLoopClient:
     """Reads and writes for one paho client, which has `manual_ack` and is used for one connection."""
 
+    paho_class = Client
+
     def __init__(self, paho: Client, *, on_message: OnMessage, on_end: Callable[[], None], is_full: Callable[[], bool]) -> None:
         """`on_end` is called, perhaps more than once, when the connection is over; reading pauses when `is_full`."""
         self.paho = paho

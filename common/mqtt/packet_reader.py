@@ -30,14 +30,6 @@ MOST_UNSENT = 1024 * 1024
 CLOSING_S = 1.0
 
 
-def is_verified() -> bool:
-    """Tell whether the fast reader may be used with the paho that is installed; log it where it may not."""
-    if paho.mqtt.__version__ == VERIFIED_PAHO:
-        return True
-    log.warning("messages are read by paho alone, which is slower", paho=paho.mqtt.__version__, verified=VERIFIED_PAHO)
-    return False
-
-
 class PacketSocket:
     """A socket for paho that reads and writes many packets at once, and from which paho gets only those that it is handed, whole."""
 
@@ -137,6 +129,7 @@ class PahoOnPacketSocket(Client):
 class FastEventLoopClient(EventLoopClient):
     """Reads plain messages by itself and leaves other packets to paho; many acknowledgements are sent as one piece."""
 
+    paho_class = PahoOnPacketSocket
     paho: PahoOnPacketSocket
 
     def write(self) -> None:
@@ -190,6 +183,14 @@ class FastEventLoopClient(EventLoopClient):
         packet_id = int.from_bytes(packet[start : start + 2], "big") if qos else 0
         self._on_message(topic, packet[end:], packet_id, qos, bool(packet[0] & 1))
         return True
+
+
+def client_class() -> type[EventLoopClient]:
+    """Return the fast client where it is verified for the paho that is installed, else paho's alone, and log that."""
+    if paho.mqtt.__version__ == VERIFIED_PAHO:
+        return FastEventLoopClient
+    log.warning("messages are read by paho alone, which is slower", paho=paho.mqtt.__version__, verified=VERIFIED_PAHO)
+    return EventLoopClient
 
 
 def _end_of_packet(received: bytes, at: int) -> tuple[int, int] | None:
