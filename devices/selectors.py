@@ -161,11 +161,13 @@ def evidence_of(*, home_id: int, macs: Sequence[str]) -> dict[str, Evidence]:
 def proofs_for(*, home_id: int, macs: Sequence[str], address: str | None) -> dict[str, Proof]:
     """Return what shows that the devices are the home's, by MAC, without those of which nothing does; empty where Redis is away."""
     try:
-        found = evidence_of(home_id=home_id, macs=macs)
+        seen = seen_among(redis_client(), macs, now=time.time())
+        asked = challenges_of(redis_client(), home_id=home_id, macs=list(seen))  # nothing proves what nobody saw
     except RedisError as error:
         log.warning("proofs not read: Redis is away", error=type(error).__name__)
         return {}
-    return {mac: proof for mac, one in found.items() if (proof := one.proof(address))}
+    found = {mac: proof_of(device, address=address, challenge=asked.get(mac)) for mac, device in seen.items()}
+    return {mac: proof for mac, proof in found.items() if proof}
 
 
 def unclaimed_for(*, mac: str | None, address: str | None) -> list[UnprovenDevice]:

@@ -1,12 +1,12 @@
 """Homes and who belongs to them."""
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.db import models
-from django.db.models import prefetch_related_objects
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.constants import MEXICAN_TIME_ZONES
@@ -51,11 +51,15 @@ class Home(models.Model):
         """The date that it is in the home's zone."""
         return timezone.localdate(timezone=ZoneInfo(self.time_zone))
 
-    @property
+    @cached_property
     def contract_versions(self) -> "list[Contract]":
-        """The home's supply contract as it was over time, the oldest version first (1 query, once)."""
-        prefetch_related_objects([self], "contracts")
+        """The home's supply contract as it was over time, the oldest version first (1 query, until the home is read anew)."""
         return list(self.contracts.all())
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        """Read the home anew, and forget its contract."""
+        self.__dict__.pop("contract_versions", None)
+        super().refresh_from_db(*args, **kwargs)
 
     @property
     def contract(self) -> "Contract":

@@ -23,6 +23,11 @@ class Session(models.Model):
     def __str__(self) -> str:
         return f"{self.user} ({self.created_at:%Y-%m-%d %H:%M})"
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether nobody has ended it and its user may log in, as `SessionQuerySet.usable` asks the database."""
+        return self.revoked_at is None and self.user.is_active
+
 
 class RefreshToken(models.Model):
     """One link of a session's chain; only the SHA-256 of the token is kept."""
