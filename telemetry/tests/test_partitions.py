@@ -83,11 +83,17 @@ def at_once(work: Callable[[], T], pool: ThreadPoolExecutor) -> "Future[T]":
     return pool.submit(run)
 
 
+WAITING = """
+SELECT count(DISTINCT pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+WHERE datname = current_database() AND NOT granted
+"""
+
+
 def await_waiting(count: int) -> None:
     """Wait until so many sessions wait for a lock."""
     for _ in range(400):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+            cursor.execute(WAITING)
             if cursor.fetchone()[0] == count:
                 return
         time.sleep(0.02)

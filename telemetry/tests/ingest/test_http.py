@@ -226,7 +226,8 @@ async def test_the_writer_goes_on_after_its_connection_was_cut(shelly: httpx.Asy
     admin = await psycopg.AsyncConnection.connect(database_conninfo(), autocommit=True)
     async with admin:
         cut = await admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE (datname, application_name) = (current_database(), %s)"
+            " AND pid <> pg_backend_pid()",
             [APPLICATION_NAME],
         )
         assert cut.rowcount == 1
