@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 
 def main() -> None:
-    """Run a management command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecowatt.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

@@ -1,4 +1,4 @@
-"""The admin's clock."""
+"""The zone of times in the admin."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo

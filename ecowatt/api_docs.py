@@ -1,4 +1,4 @@
-"""Paths of the API's own description."""
+"""The OpenAPI schema and Swagger UI."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +15,7 @@ POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' d
 
 
 def documented_paths(endpoints: Iterable[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """Name each path the one way that the app uses."""
+    """Give each path as the mobile app spells it."""
     return [(name if name in COLLECTIONS else name.rstrip("/"), regex, method, view) for name, regex, method, view in endpoints]
 
 
@@ -26,7 +26,6 @@ class DocsView(SpectacularSwaggerSplitView):
 
     @extend_schema(exclude=True)
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Answer the page, or the script that starts it."""
         response: HttpResponse = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
         response["Content-Security-Policy"] = POLICY
         return response

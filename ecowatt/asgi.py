@@ -1,4 +1,4 @@
-"""The ASGI application: Django for everything but the readings' way in and the live sockets."""
+"""The ASGI application: Django for everything but the ingest endpoint and the live sockets."""
 
 import gc
 import os
@@ -36,7 +36,6 @@ sockets = URLRouter([re_path(r"^ws/live/(?P<device_id>[0-9]{1,18})/?$", LiveCons
 
 
 async def application(scope: Event, receive: Receive, send: Send) -> None:
-    """Hand each connection to whom it belongs."""
     if scope["type"] == "http":
         handler = shelly_endpoint if scope["path"] in INGEST_PATHS else django_application
         await handler(scope, receive, send)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ OPTIONAL = {"mail by Brevo": "BREVO_API_KEY"}
 
 @signals.setup_logging.connect
 def _keep_our_logging(**kwargs: Any) -> None:
-    """Leave logging as the settings made it."""
+    """Celery leaves logging as the settings made it where somebody listens to this signal."""
 
 
 @signals.worker_ready.connect

@@ -36,20 +36,18 @@ SENTENCES = {
 }
 
 
-class Drain:
-    """Whether the client takes what it is sent, as a producer of Twisted: it is closed while more than 64 KiB wait for the network."""
+class Backpressure:
+    """Twisted's producer interface: no more may be sent while over 64 KiB wait for the client to read."""
 
     def __init__(self) -> None:
-        self.is_open = asyncio.Event()
-        self.is_open.set()
+        self.may_send = asyncio.Event()
+        self.may_send.set()
 
     def pauseProducing(self) -> None:  # noqa: N802
-        """Close it."""
-        self.is_open.clear()
+        self.may_send.clear()
 
     def resumeProducing(self) -> None:  # noqa: N802
-        """Open it."""
-        self.is_open.set()
+        self.may_send.set()
 
     stopProducing = resumeProducing  # noqa: N815 – whoever waits has nothing left to wait for
 
@@ -62,7 +60,7 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]
         self._until = time.monotonic() + settings.WEB_REQUEST_SECONDS
         self._received_bytes = 0
         self._is_whole = self._is_refused = False
-        self._drain = Drain()
+        self._backpressure = Backpressure()
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802
         """Take the announced length of the body, None for one in chunks."""
@@ -73,7 +71,7 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]
             super().gotLength(length)
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
-        """Keep a piece of the body, or let it go where the body is refused."""
+        """Keep a piece of the body, or drop it where the body is refused."""
         self._received_bytes += len(data)
         if not self._is_refused and self._received_bytes > settings.WEB_BODY_LIMIT_BYTES:
             self._refuse(TOO_LARGE)
@@ -83,7 +81,6 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]
             self.transport.abortConnection()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
-        """Go on with a whole request, unless it is refused already."""
         self._is_whole = True
         if self._is_refused:
             self.loseConnection()
@@ -91,37 +88,35 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]
             super().requestReceived(command, path, version)
 
     def handle_reply(self, message: dict[str, Any]) -> None:
-        """Write a piece of the answer; of one in several pieces the client's reading is watched."""
+        """Write a part of the answer. Twisted tells `_backpressure` how fast the client reads an answer of several parts."""
         if message.get("more_body") and self.channel is not None and not self.finished and self.producer is None:
-            self.registerProducer(self._drain, True)
+            self.registerProducer(self._backpressure, True)
         super().handle_reply(message)
 
     async def drained(self) -> None:
-        """Wait until the client has read on. Hang up on one that does not for so long as a request may take to arrive."""
-        if not self._drain.is_open.is_set():
+        """Wait until the client has read on; close the connection of one that does not within WEB_REQUEST_SECONDS."""
+        if not self._backpressure.may_send.is_set():
             try:
-                await asyncio.wait_for(self._drain.is_open.wait(), settings.WEB_REQUEST_SECONDS)
+                await asyncio.wait_for(self._backpressure.may_send.wait(), settings.WEB_REQUEST_SECONDS)
             except TimeoutError:
                 self.transport.abortConnection()
 
     def finish(self) -> None:
-        """End the answer."""
         if self.producer is not None:
             self.unregisterProducer()
         super().finish()
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
-        """Let go of who waits for the client."""
-        self._drain.is_open.set()
+        self._backpressure.may_send.set()
         super().connectionLost(reason)
 
     def process(self) -> Any:
-        """Hand the request over, without the header by which a client would move the site to another path."""
+        """Drop the header by which a client would mount the site at another path."""
         self.requestHeaders.removeHeader(b"Daphne-Root-Path")
         return super().process()
 
     def check_timeouts(self) -> None:
-        """Hang up on a request that takes too long to arrive; Daphne asks every two seconds, and minds the time of answers itself."""
+        """Close a request that takes too long to arrive. Daphne calls this every two seconds and limits answers itself."""
         if self._is_whole:
             super().check_timeouts()
         elif time.monotonic() > self._until:
@@ -148,7 +143,6 @@ class HTTPFactory(daphne.http_protocol.HTTPFactory):  # type: ignore[misc]
     """Makes the protocol of each connection, with requests of ours."""
 
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
-        """Return the protocol of a new connection."""
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = Request
         return protocol
@@ -158,7 +152,7 @@ _reply = daphne.server.Server.handle_reply
 
 
 async def reply(server: Any, protocol: Any, message: dict[str, Any]) -> None:
-    """Hand a piece of an answer over, and return when the client can take another: who makes the pieces waits for that."""
+    """Send a part of an answer, and return when the client can take another: whoever makes the parts waits for that."""
     await _reply(server, protocol, message)
     if isinstance(protocol, Request):
         await protocol.drained()

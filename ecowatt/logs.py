@@ -7,7 +7,7 @@ import structlog
 
 FORMS = ("console", "json")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-# They tell every task of a schedule that runs every few seconds; failures come as warnings and errors.
+# They log every task of a schedule that runs every few seconds; failures come as warnings and errors.
 CHATTY = ("celery.beat", "celery.worker.strategy", "celery.app.trace", "httpx")
 
 

@@ -1,6 +1,6 @@
-"""The character that PostgreSQL's texts can't hold, where no form looks at the words: in the URLs of the admin, and in cookies.
+"""Refuses NUL, which PostgreSQL's texts can't hold, where no form validates: in the query of the admin's URLs, and in cookies.
 
-A cookie may spell it in digits, and the session's is a key that is looked for.
+A cookie may spell it in digits, and the session cookie is looked up in the database.
 """
 
 from collections.abc import Callable

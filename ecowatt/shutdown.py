@@ -1,7 +1,7 @@
-"""What a web process does when it is told to stop: every application hears of it, and has a moment to say goodbye.
+"""What a web process does when it is asked to stop: every application is cancelled, and has a moment to close its sockets.
 
-Daphne's own way stops at the first connection that has no application, as a socket's request has in its first second, and then nobody
-hears. It also waits for as long as any application takes, and its threads. Verified with Daphne 4.2.3 on Twisted 26.10.
+Daphne's own way stops at the first connection that has no application, as a socket's request has in its first second, and then no
+application is cancelled. It also waits for as long as any application takes, and its threads. Verified with Daphne 4.2.3 on Twisted 26.10.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 # A phone comes back three times within six seconds; the next process needs some of them to start.
-FAREWELL_S = 1.0
+CLOSE_S = 1.0
 # What was said last is still to be written: afterwards the event loop is over.
 WRITE_S = 0.2
 
@@ -32,9 +32,8 @@ async def _cancelled(connections: Any) -> None:
     for task in running:
         task.cancel()
     if running:
-        _done, stuck = await asyncio.wait(running, timeout=FAREWELL_S)
+        _done, stuck = await asyncio.wait(running, timeout=CLOSE_S)
         await asyncio.sleep(WRITE_S)
-        if (
-            stuck
-        ):  # in threads that wait for the database: Python would wait for them, and the database takes back what they began
+        # In threads that wait for the database: Python would wait for them; the database rolls back what they began.
+        if stuck:
             reactor.addSystemEventTrigger("after", "shutdown", os._exit, 0)  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def logins_make(folder: Path = LOCAL) -> Logins:
 
 
 def demo_lacks_history() -> bool:
-    """Tell whether the demo home's devices, if it has any, have never had a bucket: it is new, or its history was interrupted."""
+    """Return whether the demo home's devices, if it has any, have never had a bucket: it is new, or its history was interrupted."""
     devices = Device.with_retired.filter(home__memberships__user__email__iexact=DEMO_EMAIL)
     return not Hour.objects.filter(device_id__in=list(devices.values_list("id", flat=True))).exists()
 

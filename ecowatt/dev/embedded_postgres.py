@@ -42,7 +42,7 @@ WHERE t.typowner = %(owner)s::regrole AND t.typtype IN ('d', 'e', 'r') AND t.typ
 
 
 def is_root() -> bool:
-    """Tell whether PostgreSQL needs another account than ours."""
+    """Return whether PostgreSQL needs another account than ours."""
     return os.geteuid() == 0
 
 

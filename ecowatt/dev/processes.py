@@ -23,7 +23,6 @@ class Followed(Process):  # type: ignore[misc]
     """A process whose keeper dies with the command; the process itself follows its keeper (see `with_parent`)."""
 
     def run(self, events: Any = None, ignore_signals: bool = False) -> None:
-        """Run in the keeper that honcho has forked off."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -47,7 +46,7 @@ class Processes(Manager):  # type: ignore[misc]
         self.add_process(name, line, env=os.environ | environment)
 
     def run(self) -> bool:
-        """Run until a signal or the end of one; tell whether it ended as it should."""
+        """Run until a signal comes or one process ends; return whether it ended as it should."""
         try:
             self._loop_until_hangup()
         finally:

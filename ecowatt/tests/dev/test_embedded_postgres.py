@@ -79,8 +79,8 @@ def test_another_account_comes_in_as_nobody(running: EmbeddedServices, folder: P
 
 
 @as_root
-def test_the_server_runs_as_an_account_of_its_own_that_can_do_nothing_else(running: EmbeddedServices) -> None:
-    (pid,) = (process.pid for name, process, _signal in running._processes if name == POSTGRES)
+def test_the_server_runs_as_an_account_of_its_own_that_can_do_nothing_else(running: EmbeddedServices, folder: Path) -> None:
+    pid = (folder / "postgres" / "postmaster.pid").read_text().split()[0]
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     assert {int(status[name].strip(), 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
     assert set(status["Uid"].split()) == set(status["Gid"].split()) == {str(ACCOUNT)}

@@ -121,7 +121,7 @@ def test_an_address_that_nobody_can_listen_on_names_its_settings(folder: Path) -
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_that_python_drops_in_a_destructor_is_heeded_before_anything_starts() -> None:
+def test_an_interrupt_that_python_drops_in_a_destructor_is_noted_before_anything_starts() -> None:
     command = Command()
 
     class Interrupted:
@@ -130,4 +130,4 @@ def test_an_interrupt_that_python_drops_in_a_destructor_is_heeded_before_anythin
 
     Interrupted()  # ends here, and what it raises is printed and forgotten
     with pytest.raises(KeyboardInterrupt):
-        command.heed_interrupt()
+        command.raise_if_interrupted()

@@ -71,12 +71,12 @@ class Command(BaseCommand):
             self._say("stopped")
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Stop what is under way, and remember it: what is raised in the midst of a destructor is lost."""
+        """Stop what is under way, and note it: what is raised in the midst of a destructor is lost."""
         self._is_interrupted = True
         raise KeyboardInterrupt
 
-    def heed_interrupt(self) -> None:
-        """Stop here if it was interrupted. Raises KeyboardInterrupt."""
+    def raise_if_interrupted(self) -> None:
+        """Raises KeyboardInterrupt."""
         if self._is_interrupted:
             raise KeyboardInterrupt
 
@@ -101,7 +101,7 @@ class Command(BaseCommand):
         for name, command in _processes().items():
             processes.add(name, command, QUIET)
         connection.close()  # the processes are forked off; none may share our connection
-        self.heed_interrupt()
+        self.raise_if_interrupted()
         over = threading.Event()
         watch = threading.Thread(target=self._announce, args=(logins, started, over), daemon=True)
         watch.start()
