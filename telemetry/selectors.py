@@ -128,8 +128,11 @@ def history(roles: Sequence[Role], window: Window, channel: int | None = None) -
     """Return each step of the window with what the circuits did in it, or None where there is no data (1 query)."""
     buckets, parameters = counted_buckets(roles, window.resolution, window.start, window.end)
     statement = sql.HISTORY.format(counted=buckets, step=sql.HISTORY_STEPS[window.resolution])
+    steps = list(window.steps())
+    days = steps if window.resolution == "1d" else []
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters | {"zone": window.zone.key, "channel": channel})
-        found = {start.astimezone(UTC): Step(*values) for start, *values in cursor.fetchall()}
+        cursor.execute(statement, parameters | {"days": days, "channel": channel})
+        rows = cursor.fetchall()
     # By UTC: a local time that comes twice, as in autumn, equals no time of another zone.
-    return [(step, found.get(step.astimezone(UTC))) for step in window.steps()]
+    found = {(days[step - 1] if days else step).astimezone(UTC): Step(*values) for step, *values in rows}
+    return [(step, found.get(step.astimezone(UTC))) for step in steps]

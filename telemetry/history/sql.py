@@ -26,12 +26,12 @@ MAINS_OR_CIRCUITS = f"""(
             min({KNOWN_S}) FILTER (WHERE is_main) + 90 >= 0.9 * max({KNOWN_S}) FILTER (WHERE NOT is_main) AND {{complete}}, false
         ) AS is_main
         FROM role r JOIN telemetry_bucket_1h b ON b.device_id = r.device_id AND b.start >= r.since AND b.start < r.until
-        WHERE b.start >= date_trunc('hour', %(start)s::timestamptz, 'UTC') AND b.start < %(end)s
+        WHERE b.start >= date_bin('1 hour', %(start)s::timestamptz, 'epoch') AND b.start < %(end)s
         GROUP BY b.start
     )
     SELECT b.*, r.is_main
     FROM role r JOIN {{table}} b ON b.device_id = r.device_id AND b.start >= r.since AND b.start < r.until
-    JOIN hour ON hour.start = date_trunc('hour', b.start, 'UTC') AND hour.is_main = r.is_main
+    JOIN hour ON hour.start = date_bin('1 hour', b.start, 'epoch') AND hour.is_main = r.is_main
     WHERE b.start >= %(start)s AND b.start < %(end)s
 ) counted"""
 
@@ -43,7 +43,7 @@ ALL_MAINS_ARE_THERE = """(
 )"""
 
 # History by step. {counted} are the buckets that count (home_total.py), {step} is the SQL of a bucket's step.
-# Parameters by name beside those of {counted}: zone, channel (or null). A circuit's power, voltage and current are its means over the time
+# Parameters by name beside those of {counted}: channel (or null). A circuit's power, voltage and current are its means over the time
 # that is covered; circuits add up but for voltage. In a day some hours may be the mains' and some the circuits': each side has the weight
 # of its hours.
 HISTORY = """
@@ -66,7 +66,8 @@ SELECT step, sum(drawn_wh) AS drawn_wh, sum(returned_wh) AS returned_wh, sum(cov
     sum(current_a * hours) / sum(hours) FILTER (WHERE current_a IS NOT NULL) AS current_a
 FROM side GROUP BY step
 """
-HISTORY_STEPS = {"5m": "start", "1h": "start", "1d": "date_trunc('day', start, %(zone)s)"}
+# The start of a step, or the number of a day, counted from one: that costs half of date_trunc in a zone. Parameter: days (their starts).
+HISTORY_STEPS = {"5m": "start", "1h": "start", "1d": "width_bucket(start, %(days)s::timestamptz[])"}
 
 # What drew how much between consecutive edges (span), for how many seconds that is known, and in how many hours such a thing counted: the
 # mains or circuits. Parameter beside those of {counted}: edges (rising).
