@@ -21,14 +21,13 @@ admin.site.unregister(Device)
 
 @admin.register(Device)
 class MeteringDeviceAdmin(DeviceAdmin):
-    """Devices, which say before they are deleted how much energy their home would lose."""
+    """Devices; the page that confirms a deletion begins with the energy that the home would lose."""
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
-        """Say first what is lost."""
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        return [*self._losses(objs), *deleted], counts, lacking, protected
+        return [*self._lost_energy(objs), *deleted], counts, lacking, protected
 
-    def _losses(self, devices: Iterable[Device]) -> list[str]:
+    def _lost_energy(self, devices: Iterable[Device]) -> list[str]:
         chosen = list(devices)
         found = device_totals([device.pk for device in chosen])
         return [
@@ -59,10 +58,8 @@ class DiscardedSpanAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("hogar"))
     def home(self, span: DiscardedSpan) -> str:
-        """Return whose readings they were."""
         return str(span.device.home)
 
     @admin.display(description="kWh", ordering="energy_wh")
     def kwh(self, span: DiscardedSpan) -> str:
-        """Return what the home's totals lost."""
         return str(number_format(span.energy_wh / 1000, 3))

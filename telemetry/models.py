@@ -8,7 +8,7 @@ from devices.models import Device
 
 
 class Reading(models.Model):
-    """What a channel said at one time. Partitioned by day; storing the same one twice is harmless."""
+    """What a channel measured at one time. Partitioned by day; storing the same one twice is harmless."""
 
     pk = models.CompositePrimaryKey("device_id", "channel", "time")
     time = models.DateTimeField()
@@ -66,7 +66,7 @@ class Hour(Bucket):
 class Series(models.Model):
     """A channel that has ever been read, and the first and last of its rolled-up readings that carried a counter.
 
-    What another kind of component says of the channel is a series of its own, under a number above all channels (component_kinds.py).
+    What another kind of component measures on the channel is a series of its own, under a number above all channels (component_kinds.py).
     """
 
     pk = models.CompositePrimaryKey("device_id", "channel")
@@ -75,7 +75,9 @@ class Series(models.Model):
     counter_first = models.DateTimeField(null=True)
     counter_last = models.DateTimeField(null=True)
     fell = models.DateTimeField(null=True)  # the last of these counters that was lower than the one before it
-    kind = models.SmallIntegerField(db_default=0)  # of the channel's usual component, or of the other one; see kinds.Kind
+    kind = models.SmallIntegerField(
+        db_default=0
+    )  # of the channel's usual component, or of the other one; see component_kinds.Kind
 
     class Meta:
         verbose_name_plural = "series"

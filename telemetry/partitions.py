@@ -1,4 +1,4 @@
-"""Partitions of readings (a day each) and five-minute buckets (a month each): made ahead, dropped when their time is over."""
+"""Partitions of readings (a day each) and five-minute buckets (a month each): made ahead of time, dropped after the retention."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -80,7 +80,7 @@ def existing(table: str) -> list[str]:
 
 
 def partitions_maintain(now: datetime) -> tuple[list[str], list[str]]:
-    """Make the partitions that are wanted and drop those whose time is over; return the names of both. Safe to run twice at once."""
+    """Make the partitions that are wanted and drop those beyond the retention; return the names of both. Safe to run twice at once."""
     made: list[str] = []
     dropped: list[str] = []
     for plan in plans():
@@ -125,7 +125,7 @@ def _lock(key: int) -> None:
 
 
 def _make(plan: Plan, partition: Partition) -> None:
-    """Make a partition and move into it what the default partition caught of its range."""
+    """Make a partition and move into it what the default partition holds of its range."""
     name, parent, default, column = (
         sql.Identifier(text) for text in (partition.name, plan.table, f"{plan.table}_default", plan.column)
     )

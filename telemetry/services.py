@@ -18,7 +18,7 @@ from telemetry.partitions import horizon
 from telemetry.rollup import bucket_sql, discard_sql
 from telemetry.rollup import sql as rollup_sql
 from telemetry.rollup.database import query_about
-from telemetry.rollup.run import rebuild, take_turn
+from telemetry.rollup.run import lock_buckets, rebuild
 from telemetry.rollup.stale_buckets import MICROSECOND, ChangedReadings, bucket_start
 from telemetry.shelly.component_kinds import CHANNELS
 from telemetry.shelly.samples import Sample
@@ -29,7 +29,7 @@ STORE_BATCH = 5_000
 def readings_store(readings: Iterable[tuple[int, Sample]]) -> int:
     """Store samples, each with a time, under device ids; return how many were new.
 
-    Any time is taken as it is, unlike on the way in from devices; times before the retention are dropped by the next upkeep.
+    Any time is taken as it is, unlike a device's own; readings from before the retention are dropped by the next maintenance.
     """
     rest = iter(readings)
     new = 0
@@ -42,13 +42,13 @@ def readings_store(readings: Iterable[tuple[int, Sample]]) -> int:
 
 @transaction.atomic
 def readings_discard(*, device: Device, user: User, start: datetime, end: datetime) -> DiscardedSpan:
-    """Discard what a device measured in [start, end), made whole five minutes, and keep who did it.
+    """Discard what a device measured in [start, end), made whole five minutes, and record who did it.
 
     Where only hours are left, they go whole. The counter's movement across the span is not counted either.
     """
     start, end = bucket_start(start), _ceiling(end, BUCKET)
     span = {"device_id": device.pk, "start": start, "end": end, "from_hour": hour_of(start), "to_hour": _ceiling(end, HOUR)}
-    take_turn()
+    lock_buckets()
     before_wh = _energy_wh(span)
     readings, five_minutes = (_run(statement, span) for statement in (discard_sql.READINGS, discard_sql.FIVE_MINUTES))
     edges = [
@@ -104,7 +104,7 @@ def rollup_rebuild(
 def rollup_changes(
     *, device_ids: Sequence[int] | None = None, start: datetime | None = None, end: datetime | None = None
 ) -> list[ChangedReadings]:
-    """Return [start, end) of each channel, cut into days at most, to be rebuilt; nothing from before the readings' time."""
+    """Return [start, end) of each channel, cut into days at most, to be rebuilt; nothing from before the oldest readings."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         now = cursor.fetchone()[0]
@@ -118,7 +118,7 @@ def rollup_changes(
 
 
 def rollup_changes_rebuild(*, changes: Sequence[ChangedReadings]) -> Iterator[tuple[int, int]]:
-    """Recompute the buckets of the changes from readings, as `rollups.rebuild` does; what rests on readings that are gone stays."""
+    """Recompute the buckets of the changes from readings, as `rollup.run.rebuild` does; buckets whose readings are gone stay."""
     return rebuild(changes, frozen=_frozen(horizon(timezone.now())))
 
 

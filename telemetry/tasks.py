@@ -16,5 +16,5 @@ def rollup() -> None:
 
 @shared_task(autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5)
 def partitions_maintain() -> None:
-    """Make the partitions of the next days and drop those whose time is over."""
+    """Make the partitions of the next days and drop those beyond the retention."""
     partitions.partitions_maintain(timezone.now())

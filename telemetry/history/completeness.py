@@ -8,7 +8,7 @@ class CircuitUse(NamedTuple):
     """What a circuit drew in a span of time, and the share of the span for which that is known.
 
     Where the mains count in some hours and circuits in others, the share is that of the hours in which such a thing counts, and `weight`
-    tells how much of the span that is, divided among those that count at once.
+    is how much of the span that is, divided among those that count at once.
     """
 
     energy_wh: float

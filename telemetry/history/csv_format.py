@@ -37,20 +37,20 @@ def columns(resolution: str) -> list[str]:
 
 
 def former_columns() -> list[str]:
-    """Return the header of readings from before their kind was told."""
+    """Return the header of readings in exports that were made before these had the kind."""
     return columns("raw")[:-1]
 
 
 def read_lines(file: Iterable[str], now: datetime) -> Iterator[tuple[str, Line]]:
     """Yield the resolution (always the same) and each line. Raises FileProblem at the first that is wrong or repeats another."""
     reader = csv.reader(file, strict=True)
-    resolution, seen = "", _Seen()
+    resolution, seen = "", _SeenBuckets()
     try:
         header = _header(next(reader, []))
         while row := _filled(reader):
             resolution = resolution or _resolution(header, row[0])
             line = _line(row, header, resolution, now)
-            if resolution != "raw" and seen.before(line, WIDTHS[resolution]):
+            if resolution != "raw" and seen.add(line, WIDTHS[resolution]):
                 raise FileProblem("there is a line for this device, channel and start already.")
             yield resolution, line
     except UnicodeDecodeError as error:
@@ -189,14 +189,14 @@ def _parsers(resolution: str) -> dict[str, Parser]:
     return READING_PARSERS if resolution == "raw" else BUCKET_PARSERS
 
 
-class _Seen:
-    """Which buckets a file has had, a bit each."""
+class _SeenBuckets:
+    """Which buckets a file has had, one bit for each."""
 
     def __init__(self) -> None:
         self._blocks: dict[tuple[str, int, int], int] = {}
 
-    def before(self, line: Line, width: timedelta) -> bool:
-        """Return whether the line's bucket was there, and remember it."""
+    def add(self, line: Line, width: timedelta) -> bool:
+        """Add the line's bucket and return whether it was there before."""
         block, bit = divmod(int(line.time.timestamp() // width.total_seconds()), BLOCK)
         key = (line.hardware_id, line.channel, block)
         bits = self._blocks.get(key, 0)

@@ -1,4 +1,4 @@
-"""The past as CSV, a page at a time: it takes the same memory however long the file becomes.
+"""History as CSV, a page at a time, so in constant memory.
 
 Lines go by hardware id, channel, kind of component and time, and nothing in them belongs to this installation alone, so that a file
 that is imported elsewhere comes out of there as the same bytes.
@@ -40,7 +40,7 @@ class Circuit(NamedTuple):
 
 
 def circuits_of(devices: QuerySet[Device], channel: int | None = None) -> list[Circuit]:
-    """Return the channels of the devices that have a past, each kind of component by itself, in the order of the file (2 queries)."""
+    """Return the channels that were ever measured, each kind of component by itself, in the order of the file (2 queries)."""
     names = dict(devices.values_list("id", "hardware_id"))
     series = Series.objects.filter(device_id__in=names).values_list("device_id", "channel", "kind")
     circuits = [

@@ -1,4 +1,4 @@
-"""The CSV of another installation into this one: what is measured here stays, and doing it twice changes nothing."""
+"""Import of another installation's CSV: what was measured here stays, and doing it twice changes nothing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,12 +29,12 @@ Progress = Callable[[int], None]
 
 @dataclass
 class Imported:
-    """What became of a file's lines, and which devices were registered for it (hardware ids)."""
+    """How many of a file's lines were stored, and which devices were registered for it (hardware ids)."""
 
     lines: int = 0
     added: int = 0
     replaced: int = 0  # imported before, with other values
-    kept: int = 0  # of what is here: measured, or imported before with the same values
+    unchanged: int = 0  # stored here as measured, or imported before with the same values
     expired: int = 0  # readings older than readings are kept
     registered: list[str] = field(default_factory=list)
 
@@ -43,7 +43,6 @@ class ImportFile:
     """A file that has been read through and found good. Raises FileProblem or OSError where it is not."""
 
     def __init__(self, path: Path, now: datetime) -> None:
-        """Check every line; keep what they are and whom they name."""
         self.path, self.now = path, now
         self.resolution, self.lines = "raw", 0
         self.hardware_ids: set[str] = set()
@@ -91,7 +90,7 @@ def _import(file: ImportFile, home: Home, register: bool, progress: Progress) ->
 
 
 def _devices(file: ImportFile, home: Home, register: bool) -> tuple[dict[str, int], list[str]]:
-    """Return the device ids by hardware id, and whom it registered for that. Raises FileProblem."""
+    """Return the device ids by hardware id, and the hardware ids that it registered. Raises FileProblem."""
     known = dict(Device.with_retired.filter(home=home, hardware_id__in=file.hardware_ids).values_list("hardware_id", "id"))
     missing = sorted(file.hardware_ids - known.keys())
     if missing and not register:
@@ -117,14 +116,14 @@ def _readings(file: ImportFile, chunk: Sequence[Line], ids: Mapping[str, int], d
     live = [line for line in chunk if line.time >= oldest]
     new = readings_store((ids[line.hardware_id], Sample(line.channel, line.time, **line.values)) for line in live)
     done.added += new
-    done.kept += len(live) - new
+    done.unchanged += len(live) - new
     done.expired += len(chunk) - len(live)
 
 
 def _buckets(file: ImportFile, chunk: Sequence[Line], ids: Mapping[str, int], done: Imported) -> None:
     keys = [(ids[line.hardware_id], line.channel, line.time) for line in chunk]
     rows = [(*key, *(line.values[name] for name in BUCKET_VALUES.names)) for key, line in zip(keys, chunk, strict=True)]
-    rollups.take_turn()
+    rollups.lock_buckets()
     with connection.cursor() as cursor:
         cursor.execute(csv_sql.IMPORTS[file.resolution], [list(column) for column in zip(*rows, strict=True)])
         measured, imported, *written = cursor.fetchone()
@@ -134,4 +133,4 @@ def _buckets(file: ImportFile, chunk: Sequence[Line], ids: Mapping[str, int], do
     added = len(chunk) - measured - imported
     done.added += added
     done.replaced += len(starts) - added
-    done.kept += len(chunk) - len(starts)
+    done.unchanged += len(chunk) - len(starts)

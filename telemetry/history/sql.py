@@ -2,8 +2,8 @@
 
 from telemetry.columns import Flag
 
-# The seconds of an hour for which its energy is known: those covered, but all of one in which a counter told what a gap used (by its flag,
-# which old hours don't have, or its energy).
+# The seconds of an hour for which its energy is known: those covered, but all of one in which a counter gave the energy of a gap. That is
+# known by the flag, which old hours don't have, or by the energy itself.
 KNOWN_S = f"(CASE WHEN flags & {Flag.RECOVERED} <> 0 OR recovered_wh <> 0 THEN 3600 ELSE least(covered_s, 3600) END)::float8"
 
 # Each stands in a FROM. {table} is a bucket table. Parameters by name: device_ids, start, end, and those below.
@@ -11,9 +11,9 @@ CIRCUITS = """(
     SELECT *, false AS is_main FROM {table} WHERE device_id = ANY(%(device_ids)s) AND start >= %(start)s AND start < %(end)s
 ) counted"""
 
-# Parameters beside them: mains (bool[]), since, until of the roles that the devices have. An hour is the mains' if what they tell of it
-# covers nine tenths of what any circuit tells of it; a reading may be 90 s behind in the hour that is running. Where there is one of them
-# alone, it counts. What is decided for an hour holds for its five minutes, so that they add up to it.
+# Parameters beside them: mains (bool[]), since, until of the roles that the devices have. An hour is the mains' if their known time is
+# nine tenths of that of any circuit; a reading may be 90 s behind in the running hour. Where only mains or only circuits have a bucket,
+# these count. What is decided for an hour holds for its five minutes, so that they add up to it.
 MAINS_OR_CIRCUITS = f"""(
     WITH role AS MATERIALIZED (
         SELECT * FROM unnest(%(device_ids)s::int[], %(mains)s::bool[], %(since)s::timestamptz[], %(until)s::timestamptz[])
@@ -35,8 +35,8 @@ MAINS_OR_CIRCUITS = f"""(
     WHERE b.start >= %(start)s AND b.start < %(end)s
 ) counted"""
 
-# Of several mains (one for each phase or service) each that has been heard of by then, and is not retired, must be there. Without this
-# condition nothing asks when they were first heard of.
+# Of several mains (one for each phase or service) each that has sent readings by then, and is not retired, must have a bucket. Without
+# this condition their first bucket is not looked up.
 ALL_MAINS_ARE_THERE = """(
     count(DISTINCT b.device_id) FILTER (WHERE is_main)
         = (SELECT count(*) FROM mains m WHERE b.start >= m.first AND b.start >= m.since AND b.start < m.until)
@@ -87,8 +87,9 @@ SELECT width_bucket(start, %(edges)s::timestamptz[]) - 1 AS span, sum({energy}) 
 """
 
 # The Wh that circuits used in each hour, the share (0 to 1) of the home's usual use for which that is known, and the Wh that they
-# returned. Each circuit counts by its mean power, for the seconds covered, or for all of an hour in which a counter told what a gap used;
-# from when it is first heard of until its device is retired, or is silent for longer than a bill. In an hour of the mains these alone do.
+# returned. Each circuit counts by its mean power, for the seconds covered, or for all of an hour in which a counter gave the energy of a
+# gap; from its first bucket until its device is retired, or is silent for longer than a billing period. In an hour of the mains only these
+# count.
 HOME_HOURS = f"""
 WITH bucket AS (
     SELECT device_id, channel, is_main, start, measured_wh + recovered_wh AS wh, returned_wh, {KNOWN_S} / 3600 AS known FROM {{counted}}

@@ -33,7 +33,7 @@ from telemetry.rollup.stale_buckets import (
 )
 
 RUN_LOCK = 0x45_57_02  # one regular roll-up at a time
-# Late readings wait for those of now: a run gives them so much time, and a transaction takes so many hours of series.
+# Current readings come first: a run spends so long on late ones, and a transaction takes so many hours of series of them.
 LATE_BUDGET_S = 2.0
 LATE_HOURS_A_TRANSACTION = 200
 # A transaction takes changes of so many channels, and of so much time in all: readings are held in memory while it lasts.
@@ -46,23 +46,23 @@ def rollup() -> int:
 
     Late readings may have to wait for the next run. Where another roll-up is under way it returns 0 at once.
     """
-    with _only_one() as alone:
-        if not alone:
+    with _run_lock() as is_alone:
+        if not is_alone:
             return 0
         now = _database_now()
         ((newest,),) = query(rollup_sql.LAST_LATE_SPAN, [])
-        changes = [ChangedReadings(*row) for row in query(rollup_sql.RECENT_CHANGES, [_mark(now)])]
+        changes = [ChangedReadings(*row) for row in query(rollup_sql.RECENT_CHANGES, [_changed_since(now)])]
         done = sum(ranges for _changes, ranges in rebuild(changes))
         RollupState.objects.update_or_create(id=1, defaults={"through": now})
-        return done + _late(now, newest)
+        return done + _rollup_late(now, newest)
 
 
 def rebuild(changes: Sequence[ChangedReadings], frozen: Mapping[Series, datetime] | None = None) -> Iterator[tuple[int, int]]:
-    """Recompute the buckets of the changes, some a transaction; yield after each how many changes and ranges of buckets it dealt with.
+    """Recompute the buckets of the changes, several in a transaction; yield after each how many changes and ranges it dealt with.
 
-    Buckets of a channel before its `frozen` time stay as they are. Between two transactions others get their turn, and the caller may stop.
+    Buckets of a channel before its `frozen` time stay as they are. Between two transactions others may write, and the caller may stop.
     """
-    for some in _portions(changes):
+    for some in _batches(changes):
         with transaction.atomic():
             ranges = recompute(some, _database_now(), frozen)
         yield len(some), ranges
@@ -72,7 +72,7 @@ def recompute(changes: Sequence[ChangedReadings], now: datetime, frozen: Mapping
     """Recompute the buckets that the changes touch; return how many ranges they were. Needs a transaction."""
     if not changes:
         return 0
-    take_turn()
+    lock_buckets()
     stale, needed = _ranges(changes, Horizon(horizon(now), frozen or {}))
     needed = without_discarded(needed, _discarded(needed))
     if needed:
@@ -104,13 +104,13 @@ def _discarded(needed: Sequence[NeededReadings]) -> dict[int, list[Gap]]:
     return found
 
 
-def take_turn() -> None:
-    """Wait until nobody else writes buckets; they are the caller's until its transaction ends."""
+def lock_buckets() -> None:
+    """Wait until no other transaction writes buckets, and keep others from it until this one ends."""
     query(rollup_sql.SESSION, [WORK_LOCK])
 
 
 def recompute_imported_hours(starts: Sequence[tuple[int, int, datetime]]) -> None:
-    """Recompute the hours of imported five-minute buckets, given as device, channel and start. Needs a transaction and its turn."""
+    """Recompute the hours of imported five-minute buckets, given as device, channel and start. Needs a transaction with `lock_buckets`."""
     hours = {(device_id, channel, start.replace(minute=0)) for device_id, channel, start in starts}
     ranges = [(device_id, channel, hour, hour + timedelta(hours=1)) for device_id, channel, hour in hours]
     query_about(bucket_sql.UPSERT_IMPORTED_HOURS, ranges)
@@ -120,8 +120,8 @@ def _rules() -> Rules:
     return Rules(settings.TELEMETRY_POWER_GAP_SECONDS, settings.TELEMETRY_COUNTER_GAP_SECONDS, settings.TELEMETRY_MAX_POWER_W)
 
 
-def _late(now: datetime, newest: int) -> int:
-    """Recompute around readings that came late, while there is time; a note goes only with the transaction that deals with it."""
+def _rollup_late(now: datetime, newest: int) -> int:
+    """Recompute around readings that came late for LATE_BUDGET_S; a late span is deleted in the transaction that deals with it."""
     done, until = 0, monotonic() + LATE_BUDGET_S
     while True:
         with transaction.atomic():
@@ -133,14 +133,14 @@ def _late(now: datetime, newest: int) -> int:
             return done
 
 
-def _mark(now: datetime) -> datetime:
-    """Return the time after which a reading may be new: before it, every new one is in the notes of late spans."""
+def _changed_since(now: datetime) -> datetime:
+    """Return the time after which a reading may be new; every new one from before it lies in a late span."""
     state = RollupState.objects.first()
     return max(state.through - LATE_AFTER - ROLLUP_MARGIN, horizon(now)) if state else horizon(now)
 
 
-def _portions(changes: Sequence[ChangedReadings]) -> Iterator[list[ChangedReadings]]:
-    """Cut the changes into what one transaction takes."""
+def _batches(changes: Sequence[ChangedReadings]) -> Iterator[list[ChangedReadings]]:
+    """Yield the changes in parts of what one transaction takes."""
     some: list[ChangedReadings] = []
     length = timedelta()
     for change in changes:
@@ -154,12 +154,12 @@ def _portions(changes: Sequence[ChangedReadings]) -> Iterator[list[ChangedReadin
 
 
 @contextmanager
-def _only_one() -> Iterator[bool]:
-    ((alone,),) = query("SELECT pg_try_advisory_lock(%s)", [RUN_LOCK])
+def _run_lock() -> Iterator[bool]:
+    ((is_locked,),) = query("SELECT pg_try_advisory_lock(%s)", [RUN_LOCK])
     try:
-        yield alone
+        yield is_locked
     finally:
-        if alone:
+        if is_locked:
             query("SELECT pg_advisory_unlock(%s)", [RUN_LOCK])
 
 

@@ -1,8 +1,4 @@
-"""The SQL of the roll-up: what changed, and which readings it takes to compute it. Buckets are written in bucket_sql.py.
-
-Energy follows the rules of docs/telemetry.md: by counter where there is one, else by trapezoid over short gaps. Each interval between two
-readings is cut at bucket edges in proportion to time, so the buckets' sum is the counter's movement whatever the order of arrival.
-"""
+"""The SQL of the roll-up: what changed, and which readings it takes to compute it. Buckets are written in bucket_sql.py."""
 
 from telemetry.columns import READING, READING_VALUES, Column, Columns
 from telemetry.shelly.component_kinds import CHANNELS
@@ -22,11 +18,11 @@ SELECT s.device_id, s.channel, c.from_time, c.to_time FROM telemetry_series s CR
 ) c WHERE c.from_time IS NOT NULL
 """
 
-# The newest note of late readings. Those that come while a run is under way wait for the next one.
+# The newest late span. Those that are stored during a run wait for the next one.
 LAST_LATE_SPAN = "SELECT coalesce(max(id), 0) FROM telemetry_latespan"
 
-# Takes notes up to that one, all those of an hour of a series together, the oldest first but the devices in turns: whoever has many waits
-# for whoever has few. Parameters: its number, how many hours to take, its number.
+# Takes late spans up to that one, all those of an hour of a series together, the oldest first but the devices in turns: a device with many
+# does not delay one with few. Parameters: its id, how many hours to take, its id.
 TAKE_LATE_SPANS = """
 WITH waiting AS (
     SELECT device_id, channel, date_bin('1 hour', from_time, 'epoch') AS hour, min(id) AS first

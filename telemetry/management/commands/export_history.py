@@ -35,16 +35,12 @@ examples:
 
 
 class Command(BaseCommand):
-    """Arguments, and the loop around export.csv_pages."""
-
     help = "Write a home's readings (raw) or buckets (5m, 1h, 1d) as CSV."
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
-        """Keep the line breaks of the explanation."""
         return super().create_parser(prog_name, subcommand, epilog=DETAILS, formatter_class=HelpFormatter, **options)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         whose = parser.add_mutually_exclusive_group(required=True)
         whose.add_argument("--home", type=int, metavar="ID", help="the home's id, as the admin shows it")
         whose.add_argument("--email", metavar="E", help="a user whose home it is")
@@ -55,7 +51,7 @@ class Command(BaseCommand):
         add("--output", required=True, metavar="FILE", help="where to write it; - for the standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Write the file. Raises CommandError for bad input, a file that can't be written and where it was stopped."""
+        """Write the file. Raises CommandError for bad input, for a file that can't be written and after a signal."""
         home = home_of(options["email"]) if options["email"] else Home.objects.filter(pk=options["home"]).first()
         if home is None:
             raise CommandError(f"There is no home {options['home']}.")
@@ -71,7 +67,7 @@ class Command(BaseCommand):
 
     def _save(self, pages: Iterable[str], path: Path) -> int:
         part = path.with_name(f"{path.name}.part")
-        with _removed(part):
+        with _temporary(part):
             with part.open("w", encoding="utf-8", newline="") as file:
                 lines = self._write(pages, file)
             part.replace(path)
@@ -91,8 +87,7 @@ class Command(BaseCommand):
 
 
 @contextlib.contextmanager
-def _removed(part: Path) -> Iterator[None]:
-    """Leave no half a file behind."""
+def _temporary(part: Path) -> Iterator[None]:
     try:
         yield
     finally:

@@ -36,27 +36,23 @@ examples:
 
 
 class Stopped(Exception):
-    """Somebody wants this to end."""
+    """SIGTERM or Ctrl-C came; raised after a whole chunk."""
 
 
 class Command(BaseCommand):
-    """Arguments, and the call of imports.history_import."""
-
     help = "Store the history that another installation has exported as CSV."
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
-        """Keep the line breaks of the explanation."""
         return super().create_parser(prog_name, subcommand, epilog=DETAILS, formatter_class=HelpFormatter, **options)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         parser.add_argument("file", type=Path, metavar="FILE", help="the CSV")
         parser.add_argument("--email", required=True, metavar="E", help="a user into whose home it goes")
         parser.add_argument("--register", action="store_true", help="register the devices that the home does not have")
         parser.add_argument("--dry-run", action="store_true", help="check and count, and change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Check, store and say what was done. Raises CommandError for bad input and where it was stopped."""
+        """Check, store and report. Raises CommandError for bad input and after a signal."""
         home = home_of(options["email"])
         try:
             file = ImportFile(options["file"], timezone.now())
@@ -67,7 +63,7 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']}: {error.strerror}.") from error
         if file.resolution == "raw" and done.added and not options["dry_run"]:
             rollups.rollup()
-        self._tell(file, home, done, dry_run=options["dry_run"])
+        self._report(file, home, done, dry_run=options["dry_run"])
 
     def _import(self, file: ImportFile, home: Home, *, register: bool, dry_run: bool) -> Imported:
         progress = Progress(file.lines, "lines", sys.stderr if sys.stderr.isatty() else self.stdout)  # type: ignore[arg-type]
@@ -85,11 +81,11 @@ class Command(BaseCommand):
             finally:
                 progress.close()
 
-    def _tell(self, file: ImportFile, home: Home, done: Imported, *, dry_run: bool) -> None:
+    def _report(self, file: ImportFile, home: Home, done: Imported, *, dry_run: bool) -> None:
         would = "would be " if dry_run else ""
         for hardware_id in done.registered:
             self.stdout.write(f"{hardware_id.upper()} {would}registered in {home}")
         self.stdout.write(f"{done.lines} lines of {file.resolution}: {done.added} {would}added, {done.replaced} {would}replaced,")
-        self.stdout.write(f"{done.kept} {would}kept as they are here")
+        self.stdout.write(f"{done.unchanged} {would}kept as they are here")
         if done.expired:
             self.stdout.write(f"{done.expired} readings left out: they are older than readings are kept")

@@ -35,25 +35,21 @@ examples:
 
 
 class Command(BaseCommand):
-    """Arguments, and the loop around services.rollup_changes_rebuild."""
-
     help = "Compute the buckets of energy anew from the stored readings."
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
-        """Keep the line breaks of the explanation."""
         return super().create_parser(prog_name, subcommand, epilog=DETAILS, formatter_class=HelpFormatter, **options)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         add = parser.add_argument
         add("--device", nargs="+", action="extend", metavar="ID", help="only these devices, by id or MAC; may be repeated")
         add("--from", dest="since", type=moment, metavar="TIME", help="start (as far back as readings go)")
         add("--to", dest="until", type=moment, metavar="TIME", help="end (now)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Rebuild a day of a channel after the other. Raises CommandError for bad input and where it was stopped."""
+        """Rebuild one day of a channel after the other. Raises CommandError for bad input and after a signal."""
         now = timezone.now()
-        start, end = self._span(options, now)
+        start, end = self._time_range(options, now)
         devices = None if options["device"] is None else [one for text in options["device"] for one in _device_ids(text)]
         changes = rollup_changes(device_ids=devices, start=start, end=end)
         if not changes:
@@ -61,7 +57,7 @@ class Command(BaseCommand):
             return
         self._rebuild(changes)
 
-    def _span(self, options: dict[str, Any], now: datetime) -> tuple[datetime, datetime]:
+    def _time_range(self, options: dict[str, Any], now: datetime) -> tuple[datetime, datetime]:
         utc = ZoneInfo("UTC")
         oldest = horizon(now)
         end = min(instant(options["until"] or now, utc, end=True), now)
@@ -79,17 +75,17 @@ class Command(BaseCommand):
         first, last = (time.astimezone(UTC) for time in (changes[0].from_time, changes[-1].to_time))
         self.stdout.write(f"{channels} channels, from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC")
         progress = Progress(len(changes), "days of a channel", sys.stderr if sys.stderr.isatty() else self.stdout)  # type: ignore[arg-type]
-        spans = 0
+        ranges = 0
         with stop_on_signals() as stop:
             for done, some in rollup_changes_rebuild(changes=changes):
-                spans += some
+                ranges += some
                 progress(done)
                 if stop.is_set():
                     break
         progress.close()
         if progress.done < len(changes):
             raise CommandError(f"Stopped after {progress.done} of {len(changes)}; give the command again to do the rest.")
-        self.stdout.write(f"Done: computed {spans} spans of buckets anew.")
+        self.stdout.write(f"Done: computed {ranges} ranges of buckets anew.")
 
 
 def _device_ids(text: str) -> list[int]:
