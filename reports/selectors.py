@@ -14,7 +14,7 @@ from tariffs.cfe.cycles import Cycle
 from tariffs.exceptions import PricesMissing
 from tariffs.outlook.cycle_outlook import Outlook, SoFar
 from tariffs.selectors.cycles import local_date
-from tariffs.selectors.outlook import Measured, measured_of, outlook_from
+from tariffs.selectors.outlook import RunningCycle, outlook_of_cycle, running_cycle
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 class Summary(NamedTuple):
     """The running cycle of a home; dates are local, the end inclusive, money is pesos with IVA, street lighting and discounts.
 
-    The kWh are the best estimate of what was used, `so_far` says what of it was measured. The cost is the bill that CFE would print if
+    The kWh are the best estimate of what was used, `so_far` says what of it was running. The cost is the bill that CFE would print if
     the meter were read now. Without a bill nothing is said of its certainty or of where
     the cycle leads: where nothing is measured yet the cost is 0, and where the operator has not loaded the prices it is None.
     """
@@ -77,25 +77,25 @@ def _cost_without_bill(kwh: Decimal) -> Decimal | None:
     return None if kwh else Decimal(0)
 
 
-def _outlook_of(measured: Measured) -> Outlook | None:
+def _outlook_of(running: RunningCycle) -> Outlook | None:
     """Return where the cycle leads; None where nothing is known to be used, or prices are missing: the kWh are shown without."""
-    if round(measured.so_far.kwh.expected * 1000) <= 0:
+    if round(running.so_far.kwh.expected * 1000) <= 0:
         return None
     try:
-        return outlook_from(measured)
+        return outlook_of_cycle(running)
     except PricesMissing:
-        log.warning("dashboard without cost: prices are not loaded", tariff=measured.contract.tariff)
+        log.warning("dashboard without cost: prices are not loaded", tariff=running.contract.tariff)
         return None
 
 
 def dashboard_summary(home: Home, now: datetime) -> Summary:
     """Return the summary of the cycle that the home is in (at most 10 queries). Raises NoContract."""
-    measured = measured_of(home, now)
+    running = running_cycle(home, now)
     return summary_of(
         home,
-        cycle=measured.cycle,
+        cycle=running.cycle,
         today=local_date(home, now),
-        so_far=measured.so_far,
-        outlook=_outlook_of(measured),
+        so_far=running.so_far,
+        outlook=_outlook_of(running),
         recommendation=latest_recommendation(home),
     )

@@ -6,7 +6,7 @@ from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 from django.db import ProgrammingError
 
-from tariffs.selectors.cycles import mexican_today, price_gaps
+from tariffs.selectors.prices import mexican_today, price_gaps
 
 LOAD = "Load them with `manage.py load_cfe_prices FILE`, or import them in the administration."
 

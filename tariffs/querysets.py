@@ -10,8 +10,7 @@ from django.db.models import OuterRef, Q, Subquery
 from tariffs.cfe.price_changes import KEY, key_of
 from tariffs.cfe.prices import Rate
 from tariffs.cfe.schemes import SchemeTerms
-from tariffs.cfe.seasons import Summer
-from tariffs.cfe.tariffs import NATIONAL, Provenance, Season, Tier
+from tariffs.cfe.tariffs import NATIONAL, Provenance, Season, Summer, Tier
 
 if TYPE_CHECKING:
     from tariffs.models import Price, Scheme

@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 from django.db import OperationalError
 
-from tariffs.selectors.cycles import mexican_today, price_gaps
+from tariffs.selectors.prices import mexican_today, price_gaps
 
 log = structlog.get_logger(__name__)
 

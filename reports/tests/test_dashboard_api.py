@@ -10,7 +10,7 @@ from analysis.models import Recommendation
 from conftest import client_of
 from devices.models import Device
 from tariffs.cfe.bill import kwh_to_bill
-from tariffs.selectors.cycles import bill_for, current_cycle, cycle_bounds, local_date
+from tariffs.selectors.cycles import bill_for, cycle_bounds, cycle_on, local_date
 from tariffs.tests.homes import used_hourly
 from telemetry.history.window import HOUR, hour_of
 from telemetry.rollup.run import rollup
@@ -81,16 +81,16 @@ def test_readings_of_every_circuit_become_kwh_and_pesos(
     now = timezone.now()
     Contract.objects.filter(home=home).update(billing_day=local_date(home, now - timedelta(days=6)).day)
     home.refresh_from_db()
-    first = cycle_bounds(home, current_cycle(home, now))[0]
+    first = cycle_bounds(home, cycle_on(home, local_date(home, now)))[0]
     assert now - first < timedelta(days=7)
     meters = [Device.objects.create(home=home, hardware_id=f"a8032412c3d{number}", name="Circuito") for number in range(3)]
     used = [(first, 1_000.0), (now - timedelta(seconds=1), 51_900.0)]
     readings_store((meter.pk, Sample(0, at, 100.0, 127.0, 1.0, counter, None)) for meter in meters for at, counter in used)
     rollup()
-    with django_assert_num_queries(12):  # and prices, what bills there are, the habits' hours and the year's three
+    with django_assert_num_queries(11):  # and prices, what bills there are, the habits' hours and the year's two
         body = api.get(URL).json()
     assert body["kwh_consumed_cycle"] == pytest.approx(3 * 50.9, abs=0.01)
-    bill = bill_for(home.contract, current_cycle(home, now), 153)
+    bill = bill_for(home.contract, cycle_on(home, local_date(home, now)), 153)
     assert body["estimated_cost_mxn"] == float(bill.period_total) > 0
     assert body["cost_certainty"] == bill.certainty
     assert (body["kwh_measured_cycle"], body["hours_known"]) == (body["kwh_consumed_cycle"], body["hours_passed"])
@@ -108,7 +108,7 @@ def test_hours_that_nobody_measured_are_in_the_kwh_and_the_pesos(api: APIClient,
     assert body["kwh_consumed_cycle"] == pytest.approx(body["hours_passed"], rel=0.05)
     assert body["kwh_measured_cycle"] < 50
     assert body["estimated_cost_mxn"] == float(
-        bill_for(home.contract, current_cycle(home, hour), kwh_to_bill(body["kwh_consumed_cycle"])).grand_total
+        bill_for(home.contract, cycle_on(home, local_date(home, hour)), kwh_to_bill(body["kwh_consumed_cycle"])).grand_total
     )
     assert body["cost_certainty"] == "estimate"
     assert body["outlook"]["now"]["reasons"][0].startswith("Faltan mediciones")

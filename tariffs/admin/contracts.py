@@ -21,8 +21,8 @@ from accounts.models import Contract, Home
 from accounts.services import home_zone_follow
 from accounts.services.contracts import TERMS
 from common.ids import row_id
+from tariffs.admin.bill_preview import BillPreviewForm, bill_preview, cycle_fields
 from tariffs.admin.history import HistoryAdmin
-from tariffs.admin.what_if import WhatIfForm, cycle_fields, would_bill
 
 AT_MOST = 20  # contracts on one page, each with its own prices and kWh
 
@@ -120,8 +120,8 @@ class ContractAdmin(ExportMixin, HistoryAdmin):
             raise PermissionDenied
         keys = [row_id(key) for key in request.GET.getlist("pk")[:AT_MOST]]
         contracts = list(self.get_queryset(request).filter(pk__in=keys).select_related("home"))
-        form = WhatIfForm(request.GET if "start" in request.GET else cycle_fields(contracts))
-        bills = [would_bill(contract, **form.cleaned_data) for contract in contracts] if form.is_valid() else []
+        form = BillPreviewForm(request.GET if "start" in request.GET else cycle_fields(contracts))
+        bills = [bill_preview(contract, **form.cleaned_data) for contract in contracts] if form.is_valid() else []
         context = {
             **self.admin_site.each_context(request),
             "title": _("¿Qué facturaría?"),
@@ -130,7 +130,7 @@ class ContractAdmin(ExportMixin, HistoryAdmin):
             "bills": bills,
             "contracts": contracts,
         }
-        return TemplateResponse(request, "tariffs/admin/what_if.html", context)
+        return TemplateResponse(request, "tariffs/admin/bill_preview.html", context)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, list[Any]]:
         """Keep a home's last contract: without one its pages and bills fail. Homes themselves are deleted with theirs."""

@@ -16,7 +16,7 @@ def in_words(field: "Field[Any, Any]", value: Any) -> Any:
     return "–" if value in (None, "") else dict(field.flatchoices).get(value, value)
 
 
-class Change(HistoricalRecordContextHelper):
+class FieldChange(HistoricalRecordContextHelper):
     """Old and new values in the words of the form."""
 
     def prepare_delta_change_value(self, change: Any, value: Any) -> Any:
@@ -27,8 +27,8 @@ class Change(HistoricalRecordContextHelper):
 class HistoryAdmin(SimpleHistoryAdmin, ModelAdmin):
     """A model with a page of its history. A version is brought back by those who may change the row."""
 
-    def get_historical_record_context_helper(self, request: HttpRequest, historical_record: Any) -> Change:
-        return Change(self.model, historical_record)
+    def get_historical_record_context_helper(self, request: HttpRequest, historical_record: Any) -> FieldChange:
+        return FieldChange(self.model, historical_record)
 
     def set_history_delta_changes(
         self, request: HttpRequest, historical_records: Any, foreign_keys_are_objs: bool = True

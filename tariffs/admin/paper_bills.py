@@ -5,7 +5,7 @@ from unfold.admin import ModelAdmin
 
 from tariffs.admin.confirmation import ConfirmationForm, ConfirmationMixin
 from tariffs.models import PaperBill
-from tariffs.selectors.paper_plausibility import paper_bill_warnings
+from tariffs.selectors.paper_bills import paper_bill_warnings
 
 
 class PaperBillForm(ConfirmationForm):

@@ -18,8 +18,7 @@ from common.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 from tariffs import services
 from tariffs.cfe.tariffs import MAX_DAYS, MAX_KWH, MAX_MXN
 from tariffs.models import PaperBill
-from tariffs.selectors.cycles import paper_bill_get, paper_bills_of
-from tariffs.selectors.paper_plausibility import paper_bill_warnings
+from tariffs.selectors.paper_bills import paper_bill_get, paper_bill_warnings, paper_bills_of
 
 
 def _day(missing: Any, **options: Any) -> DayField:

@@ -12,15 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Contract
 from accounts.security.authentication import caller
 from common.schema import NEEDS_LOGIN, answer, refusals
 from common.views import conditional
 from tariffs.cfe.bill import CERTAINTIES
-from tariffs.cfe.dac import DAYS_A_MONTH, LEAST_MONTHS
-from tariffs.cfe.net_metering import LEAST_RETURNED_KWH
 from tariffs.cfe.tariffs import TIER_NAMES, Tier
 from tariffs.outlook.cycle_outlook import Ahead, DacOutlook, Generation, NextTier, Outlook
+from tariffs.outlook.dac import DAYS_A_MONTH, LEAST_MONTHS
 from tariffs.outlook.forecast import LEAST_DAYS
 from tariffs.rendering import reasons
 from tariffs.selectors.outlook import outlook_of
@@ -151,7 +149,7 @@ class OutlookSerializer(serializers.Serializer[Any]):
 def outlook_json(outlook: Outlook) -> dict[str, Any]:
     """Return an outlook in the form of OutlookSerializer."""
     now = outlook.now
-    tier, so_far, is_bounded = now.standing.tier, now.so_far, now.so_far.missing is not None
+    tier, so_far, is_bounded = now.position.tier, now.so_far, now.so_far.missing is not None
     return {
         "cycle": {"start": outlook.cycle.start, "end": outlook.cycle.last_day, "days_left": round(outlook.days_left, 2)},
         "now": {
@@ -164,9 +162,9 @@ def outlook_json(outlook: Outlook) -> dict[str, Any]:
             "hours_known": round(so_far.hours_known, 1),
             "tier": tier,
             "level_name": TIER_NAMES[tier],
-            "kwh_left_in_tier": now.standing.kwh_left,
+            "kwh_left_in_tier": now.position.kwh_left,
             "next_kwh_mxn": now.next_kwh_mxn,
-            "price_mxn_per_kwh": round(now.standing.price_mxn_per_kwh, 4),
+            "price_mxn_per_kwh": round(now.position.price_mxn_per_kwh, 4),
             "cost_mxn": now.cost_mxn.expected,
             "cost_low_mxn": now.cost_mxn.low,
             "cost_high_mxn": now.cost_mxn.high if is_bounded else None,
@@ -179,13 +177,11 @@ def outlook_json(outlook: Outlook) -> dict[str, Any]:
         "forecast_note": None if outlook.days_known is None else _note(outlook.days_known),
         "next_tier": outlook.next_tier and _next_tier(outlook.next_tier),
         "dac": outlook.dac and _dac(outlook.dac, outlook),
-        "generation": _generation(outlook.generation),
+        "generation": outlook.generation and _generation(outlook.generation),
     }
 
 
-def _generation(found: Generation) -> dict[str, Any] | None:
-    if found.scheme == Contract.Generation.NONE and found.returned_kwh < LEAST_RETURNED_KWH:
-        return None
+def _generation(found: Generation) -> dict[str, Any]:
     kwh = {name: round(value, 3) for name, value in found._asdict().items() if name != "scheme"}
     return {"scheme": found.scheme, **kwh}
 
@@ -222,7 +218,7 @@ def _next_tier(tier: NextTier) -> dict[str, Any]:
 
 
 def _dac(found: DacOutlook, outlook: Outlook) -> dict[str, Any]:
-    dac, crossing = found.dac, found.dac.crossing
+    dac, crossing = found.projection, found.projection.crossing
     stay, expected = dac.kwh_per_day_to_stay_below, crossing and crossing.expected
     return {
         "is_in_dac": found.is_in,
@@ -246,7 +242,7 @@ def _dac(found: DacOutlook, outlook: Outlook) -> dict[str, Any]:
 
 def dac_note(found: DacOutlook) -> str | None:
     """Return why there is no date of DAC, or what may keep it from coming true."""
-    dac, crossing = found.dac, found.dac.crossing
+    dac, crossing = found.projection, found.projection.crossing
     if dac.average_at_end is None:
         text = _("Para una fecha de DAC hacen falta %(least)d meses de consumo conocido; por ahora hay %(months)d.")
         return text % {"least": LEAST_MONTHS, "months": dac.months_known}

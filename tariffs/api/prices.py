@@ -20,7 +20,7 @@ from tariffs.cfe.prices import Rate
 from tariffs.cfe.schemes import SchemeTerms
 from tariffs.cfe.tariffs import TIER_NAMES, Provenance, Season, Tier
 from tariffs.models import Scheme
-from tariffs.selectors.cycles import mexican_today, prices_of
+from tariffs.selectors.prices import mexican_today, prices_of
 
 WRONG_DATE = _("La fecha se escribe AAAA-MM-DD.")
 CACHE_S = 3600  # prices change once a month

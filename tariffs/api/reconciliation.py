@@ -17,7 +17,7 @@ from tariffs.api.bills import NO_HOME, NOT_THERE, BillSerializer
 from tariffs.cfe.bill import CERTAINTIES, Certainty
 from tariffs.paper.reconciliation import MeasuredBy
 from tariffs.rendering import reasons
-from tariffs.selectors.cycles import contract_of_bill, paper_bill_get, reconciliation_of, suggestions_for
+from tariffs.selectors.paper_bills import explained_bill, paper_bill_get
 
 
 def _number(decimal_places: int, **options: Any) -> serializers.DecimalField:
@@ -142,10 +142,11 @@ class ReconciliationView(APIView):
     def get(self, request: Request, bill_id: str) -> Response:
         """Return the bill's differences and their parts."""
         bill = paper_bill_get(home=caller(request).home, bill_id=bill_id)
-        found = reconciliation_of(bill)
+        explained = explained_bill(bill)
+        found = explained.reconciliation
         body = found._asdict() | {
             "bill": bill,
-            "contract": contract_of_bill(bill),
+            "contract": explained.contract,
             "calculated": found.bill,
             "difference_kwh": found.difference_kwh,
             "difference_mxn": found.difference_mxn,
@@ -153,6 +154,6 @@ class ReconciliationView(APIView):
             if found.bill.certainty == Certainty.ESTIMATE
             else None,
             "reasons": reasons(found.bill),
-            "suggestions": suggestions_for(bill, found),
+            "suggestions": explained.suggestions,
         }
         return Response(ReconciliationSerializer(body).data)

@@ -22,8 +22,9 @@ from devices.selectors import device_of_home
 from devices.shelly_models import MAX_CHANNEL
 from tariffs.cfe.bill import to_cents
 from tariffs.cfe.tariffs import MAX_KWH
+from tariffs.outlook.what_if import ComparedBill, Comparison, DeviceHours, WhatIf
 from tariffs.rendering import bill_json
-from tariffs.selectors.what_if import Change, Comparison, DeviceHours, Side, compare
+from tariffs.selectors.what_if import compare
 
 TERMS = tuple(TermsSerializer().fields)
 
@@ -165,8 +166,8 @@ class WhatIfView(APIView):
         asked = validated(WhatIfSerializer, request)
         home = caller(request).home
         terms = {name: asked[name] for name in TERMS if name in asked}
-        change = Change(terms, asked.get("kwh"), asked.get("budget_mxn"), _device_hours(home, asked.get("device")))
-        comparison = compare(home, timezone.now(), change, asked.get("base_kwh"))
+        what_if = WhatIf(terms, asked.get("kwh"), asked.get("budget_mxn"), _device_hours(home, asked.get("device")))
+        comparison = compare(home, timezone.now(), what_if, asked.get("base_kwh"))
         return Response(ComparisonSerializer(_json(comparison, asked.get("device"))).data)
 
 
@@ -188,7 +189,7 @@ def _note(device: dict[str, Any] | None, saved: float | None) -> str | None:
 
 
 def _json(comparison: Comparison, device: dict[str, Any] | None) -> dict[str, Any]:
-    base, other, saved = comparison
+    base, other, saved, _device = comparison
     return {
         "base": _side(base),
         "other": _side(other),
@@ -198,7 +199,7 @@ def _json(comparison: Comparison, device: dict[str, Any] | None) -> dict[str, An
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
+def _side(side: ComparedBill) -> dict[str, Any]:
     return {
         "period_start": side.cycle.start,
         "period_end": side.cycle.last_day,

@@ -12,12 +12,11 @@ from typing import NamedTuple, Self
 from tariffs.cfe.bill import ESTIMATES, IVA, ZERO, Bill, Doubt, Line, Terms, to_cents
 from tariffs.cfe.prices import PriceBook, Rate
 from tariffs.cfe.schemes import SchemeTerms
-from tariffs.cfe.seasons import Summer
-from tariffs.cfe.sections import Section, section_of, sections_of
-from tariffs.cfe.tariffs import MAX_KWH, Provenance, Season, Tier
+from tariffs.cfe.seasons import Section, section_of, sections_of
+from tariffs.cfe.tariffs import MAX_KWH, Provenance, Season, Summer, Tier
 
 
-class Standing(NamedTuple):
+class TierPosition(NamedTuple):
     """Where a use stands: the tier of the next kWh, the kWh left in it and the tier after it (None: it has no end).
 
     In a mixed bill a kWh is shared by both seasons: the tier is the one that ends first. The price is that of the next kWh with tax,
@@ -130,7 +129,7 @@ class Biller:
             most *= 2
         return max(bisect_right(range(min(most, MAX_KWH + 1)), amount_mxn, key=lambda kwh: self.bill(kwh).grand_total) - 1, 0)
 
-    def standing(self, kwh: int) -> Standing:
+    def position(self, kwh: int) -> TierPosition:
         """Return where a use stands: the kWh left are those until any season's price changes."""
         found = [section.tiers_from(used) for section, used in zip(self._sections, self._split(kwh), strict=True)]
         ends = [(self._end_of(index, rates[0], kwh), index) for index, rates in enumerate(found) if len(rates) > 1]
@@ -138,7 +137,7 @@ class Biller:
         price = sum((rates[0].price_mxn_per_kwh * each.months for rates, each in zip(found, self._sections, strict=True)), ZERO)
         factor = 1 + self.terms.iva_rate + self.terms.lighting.share - self.terms.discount.share
         after = None if end is None else found[index][1].tier
-        return Standing(found[index][0].tier, None if end is None else end - kwh, after, price * factor / self._days)
+        return TierPosition(found[index][0].tier, None if end is None else end - kwh, after, price * factor / self._days)
 
     def _end_of(self, index: int, rate: Rate, kwh: int) -> int:
         """Return the most kWh, from so many on, that leave a section in a tier which has an end."""

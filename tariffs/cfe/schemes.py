@@ -5,8 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 from tariffs.cfe.prices import TIER_ORDER, Rate
-from tariffs.cfe.seasons import Summer
-from tariffs.cfe.tariffs import Season, Tier
+from tariffs.cfe.tariffs import Season, Summer, Tier
 
 
 class SchemeTerms(NamedTuple):

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from accounts.cfe_tariffs import LOCALITY_TARIFFS
 
@@ -29,6 +30,13 @@ class Season(StrEnum):
     ALL_YEAR = "todo_el_ano"
     SUMMER = "verano"
     NOT_SUMMER = "fuera_verano"
+
+
+class Summer(NamedTuple):
+    """The months that a tariff counts as summer, from `first_month` (1–12) on, over the new year where they reach it."""
+
+    first_month: int
+    months: int = 6
 
 
 class Tier(StrEnum):

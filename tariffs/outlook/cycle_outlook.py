@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tariffs.cfe.bill import Bill, Doubt, kwh_to_bill
-from tariffs.cfe.billing import Biller, Standing
+from tariffs.cfe.billing import Biller, TierPosition
 from tariffs.cfe.cycles import Cycle
-from tariffs.cfe.dac import Dac
 from tariffs.cfe.tariffs import Tier
+from tariffs.outlook.dac import DacProjection
 from tariffs.outlook.forecast import NOTHING, Crossing, Estimate, Forecast, TooLittle, crossing
 from tariffs.outlook.past_periods import NEGLIGIBLE_SHARE
 
@@ -71,7 +71,7 @@ class Now(NamedTuple):
     """The cycle so far. The costs are of the energy used, and of the bill that would come if nothing more were used (its minimum)."""
 
     so_far: SoFar
-    standing: Standing
+    position: TierPosition
     next_kwh_mxn: Decimal
     cost_mxn: Cost
     bill: Bill
@@ -106,7 +106,7 @@ class DacOutlook(NamedTuple):
     """
 
     is_in: bool
-    dac: Dac
+    projection: DacProjection
     added_mxn: Decimal | None
 
 
@@ -135,7 +135,7 @@ class Outlook(NamedTuple):
     days_known: float | None
     next_tier: NextTier | None
     dac: DacOutlook | None
-    generation: Generation
+    generation: Generation | None  # where nothing is returned
 
 
 def now_of(biller: Biller, so_far: SoFar, doubts: Sequence[Doubt] = ()) -> Now:
@@ -143,7 +143,7 @@ def now_of(biller: Biller, so_far: SoFar, doubts: Sequence[Doubt] = ()) -> Now:
     whole, low, high = (kwh_to_bill(kwh) for kwh in so_far.kwh)
     cost = Cost(*(biller.bill(kwh, is_whole=False).grand_total if kwh else Decimal(0) for kwh in (whole, low, high)))
     return Now(
-        so_far, biller.standing(whole), biller.next_kwh_mxn(whole), cost, biller.bill(whole).doubted(*doubts, *so_far.doubts)
+        so_far, biller.position(whole), biller.next_kwh_mxn(whole), cost, biller.bill(whole).doubted(*doubts, *so_far.doubts)
     )
 
 
@@ -165,12 +165,12 @@ def next_tier_of(now: Now, rest: Forecast | TooLittle, days_left: float) -> Next
 
     It begins with the energy that is billed as one kWh more than its limit, and is avoided by what ends at the limit.
     """
-    standing = now.standing
-    if standing.kwh_left is None or standing.next_tier is None:
+    position = now.position
+    if position.kwh_left is None or position.next_tier is None:
         return None
-    limit = kwh_to_bill(now.kwh) + standing.kwh_left
+    limit = kwh_to_bill(now.kwh) + position.kwh_left
     found = None if isinstance(rest, TooLittle) else crossing(rest, limit + 0.5 - now.so_far.base_kwh)
-    return NextTier(standing.next_tier, limit, found, per_day(limit - now.kwh, days_left))
+    return NextTier(position.next_tier, limit, found, per_day(limit - now.kwh, days_left))
 
 
 def per_day(kwh: float, days_left: float) -> float | None:

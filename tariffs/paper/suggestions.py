@@ -26,7 +26,7 @@ class Suggestion(NamedTuple):
 
 
 def suggestions(
-    cycle: Cycle, *, kwh: int, paid_mxn: Decimal, tariff: str, terms: Terms, books: Mapping[str, PriceBook]
+    cycle: Cycle, *, kwh: int, paid_mxn: Decimal, tariff: str, terms: Terms, price_books: Mapping[str, PriceBook]
 ) -> list[Suggestion]:
     """Return other contracts whose bill is less than a peso from what was paid: at most 3, those with the fewest changes first.
 
@@ -41,7 +41,7 @@ def suggestions(
         )
         return (other.tariff != tariff) + months + (summer != 0), abs(summer)
 
-    fitting = [(other, bill) for other, bill in _others(cycle, kwh, terms, books) if abs(bill.grand_total - paid_mxn) < 1]
+    fitting = [(other, bill) for other, bill in _others(cycle, kwh, terms, price_books) if abs(bill.grand_total - paid_mxn) < 1]
     found: dict[object, Suggestion] = {}
     for other, bill in sorted(fitting, key=lambda pair: changes(pair[0])):
         found.setdefault((other.tariff, bill.lines), other)
@@ -50,10 +50,10 @@ def suggestions(
     return list(found.values())[:MOST]
 
 
-def _others(cycle: Cycle, kwh: int, terms: Terms, books: Mapping[str, PriceBook]) -> Iterator[tuple[Suggestion, Bill]]:
+def _others(cycle: Cycle, kwh: int, terms: Terms, price_books: Mapping[str, PriceBook]) -> Iterator[tuple[Suggestion, Bill]]:
     months = [months for months, day_counts in DAY_COUNTS.items() if cycle.day_count in day_counts]
-    for tariff, billing_months, summer_start in product(books, months, SUMMER_STARTS):
+    for tariff, billing_months, summer_start in product(price_books, months, SUMMER_STARTS):
         tried = terms._replace(billing_months=billing_months, summer_start_month=summer_start)
         with suppress(NoPrices):
-            bill = Biller.of_period(*cycle, terms=tried, prices=books[tariff]).bill(kwh)
+            bill = Biller.of_period(*cycle, terms=tried, prices=price_books[tariff]).bill(kwh)
             yield Suggestion(tariff, tried, bill.grand_total), bill

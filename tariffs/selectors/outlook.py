@@ -1,7 +1,9 @@
-"""A home's outlook, gathered from its hours, its contract, the prices and its past bills."""
+"""Every query of a home's outlook: its running cycle, the prices of its bill, and the billing periods before it."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -17,14 +19,14 @@ from devices.selectors import roles_of
 from tariffs.cfe.bill import Doubt, kwh_to_bill
 from tariffs.cfe.billing import Biller
 from tariffs.cfe.cycles import Cycle
-from tariffs.cfe.dac import MONTHS, YEAR, standing, usual_kwh
-from tariffs.cfe.net_metering import LEAST_RETURNED_KWH, Exchange, Returned, generation_doubts, net_rest, net_so_far, netted
+from tariffs.cfe.net_metering import Exchange, netted
 from tariffs.outlook.cycle_outlook import Ahead, DacOutlook, Generation, Outlook, SoFar, ahead_of, next_tier_of, now_of
-from tariffs.outlook.forecast import HISTORY_DAYS, Forecast, TooLittle, forecast
-from tariffs.outlook.past_periods import PeriodUse
+from tariffs.outlook.dac import MONTHS, YEAR, project_dac, usual_kwh
+from tariffs.outlook.forecast import HISTORY_DAYS, Estimate, Forecast, TooLittle, forecast
+from tariffs.outlook.past_periods import HABIT_DAYS, PastPeriod, Source, net_of_returned, past_period, periods_before
+from tariffs.outlook.returned_energy import LEAST_RETURNED_KWH, Returned, generation_doubts, net_rest, net_so_far
 from tariffs.selectors.cycles import billers_for, contract_of_cycle, cycle_bounds, cycle_of, cycle_on, local_date
-from tariffs.selectors.past_use import kwh_of_last_year
-from telemetry.history.home_total import home_hours
+from telemetry.history.home_total import home_days, home_hours
 from telemetry.history.window import HOUR, Window, hour_of
 from telemetry.selectors import energy_wh, returned_wh
 
@@ -33,7 +35,7 @@ KEPT_S = 900
 DAYS_BEFORE = 28  # habits are looked for so long before a cycle, even if nothing is known since
 
 
-class Habits(NamedTuple):
+class CycleForecast(NamedTuple):
     """What a cycle lacks and will use from its running hour on, and how many of its hours so far are known.
 
     Of energy returned to the grid, the kWh in whole hours of the cycle; where the contract nets it, also what is to come of it, and the
@@ -47,10 +49,10 @@ class Habits(NamedTuple):
     credit_kwh: float
 
 
-NO_HABITS = Habits(TooLittle(0.0), 0.0, 0.0, TooLittle(0.0), 0.0)
+NOTHING_KNOWN = CycleForecast(TooLittle(0.0), 0.0, 0.0, TooLittle(0.0), 0.0)
 
 
-class Measured(NamedTuple):
+class RunningCycle(NamedTuple):
     """What a home has used in its running cycle [start, end), whose running hour began at `hour`, and what is to come.
 
     `roles` are those of what measures it. Where the contract nets what is returned to the grid, `billed` and `billed_rest` are
@@ -80,13 +82,21 @@ class Measured(NamedTuple):
 
     @property
     def billed_rest(self) -> Forecast | TooLittle:
-        """What CFE will bill of what is not measured."""
+        """What CFE will bill of what is not running."""
         return net_rest(self.rest, self.returned.rest) if self.is_netted else self.rest
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """Why a bill of this home is not exact, whatever is measured."""
+        """Why a bill of this home is not exact, whatever is running."""
         return generation_doubts(self.contract.generation, self.returned.kwh)
+
+    @property
+    def generation(self) -> Generation | None:
+        """What the home drew and returned; None where it returns nothing, by contract and meters."""
+        scheme, returned = self.contract.generation, self.returned
+        if scheme == Contract.Generation.NONE and returned.kwh < LEAST_RETURNED_KWH:
+            return None
+        return Generation(scheme, self.so_far.kwh.expected, returned.kwh, returned.credit_kwh)
 
     @property
     def days_left(self) -> float:
@@ -94,7 +104,7 @@ class Measured(NamedTuple):
         return (self.end - self.hour) / DAY
 
 
-def measured_of(home: Home, now: datetime) -> Measured:
+def running_cycle(home: Home, now: datetime) -> RunningCycle:
     """Return what a home has used (at most 4 queries, 7 where what it returns is netted). Raises NoContract."""
     today, hour = local_date(home, now), hour_of(now)
     cycle = cycle_on(home, today)
@@ -104,17 +114,17 @@ def measured_of(home: Home, now: datetime) -> Measured:
     base_wh, running_wh = energy_wh(roles, start, hour, hour + HOUR)
     # Late readings fill hours whose energy is in the estimate until then: what was measured is in the key, so that none counts twice.
     key = key_of("tariffs:habits", home.time_zone, roles, start, hour, end, round(base_wh), contract.generation)
-    habits = kept(key, KEPT_S, lambda: _habits(home, roles, start, hour, end)) if roles else NO_HABITS
-    estimate = None if isinstance(habits.rest, TooLittle) else habits.rest.missing
-    so_far = SoFar(base_wh / 1000, running_wh / 1000, (hour - start) // HOUR, habits.hours_known, estimate)
-    returned_kwh, running_kwh = habits.returned_kwh, 0.0
+    found = kept(key, KEPT_S, lambda: _forecast(home, roles, start, hour, end)) if roles else NOTHING_KNOWN
+    estimate = None if isinstance(found.rest, TooLittle) else found.rest.missing
+    so_far = SoFar(base_wh / 1000, running_wh / 1000, (hour - start) // HOUR, found.hours_known, estimate)
+    returned_kwh, running_kwh = found.returned_kwh, 0.0
     if contract.generation == Contract.Generation.NET_METERING:
         returned_kwh, running_kwh = (wh / 1000 for wh in returned_wh(roles, start, hour, hour + HOUR))
-    returned = Returned(returned_kwh, running_kwh, habits.returned_rest, habits.credit_kwh)
-    return Measured(home, roles, contract, cycle, start, hour, end, so_far, habits.rest, returned)
+    returned = Returned(returned_kwh, running_kwh, found.returned_rest, found.credit_kwh)
+    return RunningCycle(home, roles, contract, cycle, start, hour, end, so_far, found.rest, returned)
 
 
-def _habits(home: Home, roles: list[Role], start: datetime, hour: datetime, end: datetime) -> Habits:
+def _forecast(home: Home, roles: list[Role], start: datetime, hour: datetime, end: datetime) -> CycleForecast:
     """Return what the home's last weeks say of its cycle (1 query, 3 where what it returns is netted)."""
     zone, passed = ZoneInfo(home.time_zone), (hour - start) // HOUR
     past = home_hours(roles, min(hour - HISTORY_DAYS * DAY, start - DAYS_BEFORE * DAY), hour, zone)
@@ -124,9 +134,9 @@ def _habits(home: Home, roles: list[Role], start: datetime, hour: datetime, end:
     returned_kwh, hours_known = sum(given[since:]) / 1000, sum(known[since:])
     cycle_start = start.astimezone(zone).date()
     if home.contract_on(cycle_start).generation != Contract.Generation.NET_METERING:
-        return Habits(rest, hours_known, returned_kwh, TooLittle(0.0), 0.0)
+        return CycleForecast(rest, hours_known, returned_kwh, TooLittle(0.0), 0.0)
     returned_rest = forecast(starts, given, coming, known=known, since=since)
-    return Habits(rest, hours_known, returned_kwh, returned_rest, _credit_kwh(home, roles, cycle_start))
+    return CycleForecast(rest, hours_known, returned_kwh, returned_rest, _credit_kwh(home, roles, cycle_start))
 
 
 def _credit_kwh(home: Home, roles: list[Role], until: date) -> float:
@@ -161,26 +171,24 @@ def generation_proposed(contract: Contract) -> dict[str, str]:
 
 def outlook_of(home: Home, now: datetime) -> Outlook:
     """Return where the running cycle of a home stands and leads (at most 9 queries). Raises PricesMissing, NoContract."""
-    return outlook_from(measured_of(home, now))
+    return outlook_of_cycle(running_cycle(home, now))
 
 
-def outlook_from(measured: Measured) -> Outlook:
+def outlook_of_cycle(running: RunningCycle) -> Outlook:
     """Return where a cycle leads (2 queries, 5 where nothing is kept). Raises PricesMissing."""
-    contract, cycle, rest = measured.contract, measured.cycle, measured.billed_rest
+    contract, cycle, rest = running.contract, running.cycle, running.billed_rest
     billers = billers_for(contract, cycle, {contract.tariff, DAC, base_tariff(contract)} - {""})
     biller = billers[contract.tariff]
-    now, ahead = now_of(biller, measured.billed, measured.doubts), ahead_of(biller, measured.billed, rest, measured.doubts)
+    now, ahead = now_of(biller, running.billed, running.doubts), ahead_of(biller, running.billed, rest, running.doubts)
     return Outlook(
         cycle=cycle,
-        days_left=measured.days_left,
+        days_left=running.days_left,
         now=now,
         ahead=ahead,
         days_known=rest.days if isinstance(rest, TooLittle) else None,
-        next_tier=next_tier_of(now, rest, measured.days_left),
-        dac=_dac(measured, ahead, billers),
-        generation=Generation(
-            contract.generation, measured.so_far.kwh.expected, measured.returned.kwh, measured.returned.credit_kwh
-        ),
+        next_tier=next_tier_of(now, rest, running.days_left),
+        dac=_dac(running, ahead, billers),
+        generation=running.generation,
     )
 
 
@@ -189,35 +197,24 @@ def base_tariff(contract: Contract) -> str:
     return contract.base_tariff if contract.tariff == DAC else contract.tariff
 
 
-def _dac(measured: Measured, ahead: Ahead | None, billers: dict[str, Biller]) -> DacOutlook | None:
+def _dac(running: RunningCycle, ahead: Ahead | None, billers: dict[str, Biller]) -> DacOutlook | None:
     """Return where the home stands towards DAC, or None where its locality's tariff or its use is unknown."""
-    contract, cycle, kwh = measured.contract, measured.cycle, measured.billed.kwh.expected
-    tariff, past = base_tariff(contract), _last_year(measured)
+    contract, cycle, kwh = running.contract, running.cycle, running.billed.kwh.expected
+    tariff, past = base_tariff(contract), year_before(running)
     if not tariff or not (ahead or past):
         return None
     expected = ahead.kwh if ahead else usual_kwh(past, cycle, kwh)
-    found = standing(
+    projection = project_dac(
         tariff=tariff,
         is_in=contract.tariff == DAC,
         past=past,
         so_far_kwh=kwh,
         cycle_kwh=expected,
         cycles=_cycles(cycle, contract),
-        days_left=measured.days_left,
+        days_left=running.days_left,
         not_before=contract.supply_start and contract.supply_start + YEAR,
     )
-    return DacOutlook(contract.tariff == DAC, found, _added_mxn(billers, tariff, expected.expected))
-
-
-def _last_year(measured: Measured) -> list[PeriodUse]:
-    """Return the uses before the cycle, kept for KEPT_S: only readings that come late change what was measured (1–4 queries)."""
-    home, start = measured.home, measured.cycle.start
-    papers = home.paper_bills.aggregate(Count("id"), Max("id"), Sum("kwh"))
-    named = attrgetter("valid_from", "billing_day", "billing_months", "last_reading", "generation")
-    readings = [named(each) for each in home.contract_versions]
-    key = key_of("tariffs:periods", home.pk, home.time_zone, measured.roles, start, papers, readings)
-    found: list[PeriodUse] = kept(key, KEPT_S, lambda: kwh_of_last_year(home, start))
-    return found
+    return DacOutlook(contract.tariff == DAC, projection, _added_mxn(billers, tariff, expected.expected))
 
 
 def _added_mxn(billers: dict[str, Biller], tariff: str, kwh: float) -> Decimal | None:
@@ -233,3 +230,49 @@ def _cycles(cycle: Cycle, contract: Contract) -> list[Cycle]:
     while len(cycles) < MONTHS // contract.billing_months:
         cycles.append(cycle_of(contract, cycles[-1].end))
     return cycles
+
+
+def year_before(running: RunningCycle) -> list[PastPeriod]:
+    """Return the 12 months of billing periods before the running cycle (1–4 queries).
+
+    They are kept for KEPT_S: only readings that come late change what was measured.
+    """
+    home, start = running.home, running.cycle.start
+    papers = home.paper_bills.aggregate(Count("id"), Max("id"), Sum("kwh"))
+    named = attrgetter("valid_from", "billing_day", "billing_months", "last_reading", "generation")
+    readings = [named(each) for each in home.contract_versions]
+    key = key_of("tariffs:periods", home.pk, home.time_zone, running.roles, start, papers, readings)
+    found: list[PastPeriod] = kept(key, KEPT_S, lambda: past_periods(home, running.roles, start))
+    return found
+
+
+def past_periods(home: Home, roles: Sequence[Role], until: date) -> list[PastPeriod]:
+    """Return the 12 months of billing periods that ended by a local date, the newest first (at most 3 queries).
+
+    They are 6 bimonthly or 12 monthly ones, or some of each where the contract has changed, without overlap: on paper where there is a
+    bill, else as measured; where there is neither a bill nor enough data, one is missing. Raises NoContract.
+    """
+    bills = home.paper_bills.filter(end__lte=until, end__gt=until - 2 * YEAR).values_list("start", "end", "kwh")
+    papers = {Cycle(start, end): Estimate(kwh, kwh, kwh) for start, end, kwh in bills}
+    cycles = list(periods_before(until, papers, partial(cycle_on, home)))
+    measured = measured_periods(home, roles, [cycle for cycle in cycles if cycle not in papers])
+    periods = [PastPeriod(*each, papers[each], Source.PAPER) if each in papers else measured[each] for each in cycles]
+    return [period for period in periods if period]
+
+
+def measured_periods(home: Home, roles: Sequence[Role], cycles: Sequence[Cycle]) -> dict[Cycle, PastPeriod | None]:
+    """Return what CFE would bill by what meters say of cycles gone by, None where that is too little (1 query, 2 with netting)."""
+    if not cycles:
+        return {}
+    first, end = min(cycle.start for cycle in cycles), max(cycle.end for cycle in cycles)
+    days = home_days(roles, first - HABIT_DAYS * DAY, end, ZoneInfo(home.time_zone))
+    periods = {cycle: past_period(days, *cycle) for cycle in cycles}
+    contracts = {cycle: home.contract_on(cycle.last_day) for cycle in sorted(cycles)}
+    netting = [cycle for cycle, contract in contracts.items() if contract.generation == Contract.Generation.NET_METERING]
+    if not netting:
+        return periods
+    edges = sorted({edge for cycle in netting for edge in cycle_bounds(home, cycle)})
+    by_start = dict(zip(edges, returned_wh(roles, *edges), strict=False))
+    returned_kwh = {cycle: by_start[cycle_bounds(home, cycle)[0]] / 1000 for cycle in netting}
+    drawn = {cycle: periods[cycle] for cycle in netting}
+    return periods | net_of_returned(drawn, returned_kwh, contracts[netting[-1]].billing_months)

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from tariffs import tasks
 from tariffs.models import Price
-from tariffs.selectors.cycles import mexican_today, price_gaps
+from tariffs.selectors.prices import mexican_today, price_gaps
 
 pytestmark = pytest.mark.django_db
 

@@ -4,7 +4,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from tariffs.selectors.cycles import mexican_today
+from tariffs.selectors.prices import mexican_today
 
 URL = "/api/v1/tariffs"
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]

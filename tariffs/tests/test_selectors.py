@@ -9,7 +9,7 @@ from accounts.models import Contract, Home
 from tariffs.cfe.bill import Doubt
 from tariffs.cfe.cycles import Cycle
 from tariffs.exceptions import PricesMissing
-from tariffs.selectors.cycles import bill_for, current_cycle, cycle_bounds
+from tariffs.selectors.cycles import bill_for, cycle_bounds, cycle_on, local_date
 
 pytestmark = pytest.mark.django_db
 JUNE = Cycle(date(2026, 6, 1), date(2026, 7, 1))
@@ -18,9 +18,9 @@ JUNE = Cycle(date(2026, 6, 1), date(2026, 7, 1))
 def test_the_cycle_follows_the_home_s_own_date(home: Home) -> None:
     home.contract.billing_day = 12
     moment = datetime(2026, 11, 12, 5, 30, tzinfo=UTC)  # still the 11th in Mexico City, the 12th in Cancún
-    assert current_cycle(home, moment) == (date(2026, 10, 12), date(2026, 11, 12))
+    assert cycle_on(home, local_date(home, moment)) == (date(2026, 10, 12), date(2026, 11, 12))
     home.time_zone = "America/Cancun"
-    assert current_cycle(home, moment) == (date(2026, 11, 12), date(2026, 12, 12))
+    assert cycle_on(home, local_date(home, moment)) == (date(2026, 11, 12), date(2026, 12, 12))
 
 
 def test_a_cycle_is_cut_at_local_midnights_even_where_the_clocks_change(home: Home) -> None:

@@ -9,11 +9,10 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse, reverse_lazy
-from django.utils import timezone
 
 from accounts.models import Contract, Home, User
 from devices.models import Device
-from tariffs.selectors.cycles import current_cycle, cycle_bounds
+from tariffs.selectors.cycles import cycle_bounds, cycle_on
 from tariffs.tests.homes import used_hourly
 from telemetry.models import Hour
 
@@ -74,7 +73,7 @@ def test_by_default_it_is_the_running_cycle_with_the_kwh_measured_in_it(
     staff: Client, contract: Contract, meter: Device, stranger: User
 ) -> None:
     contract.home.refresh_from_db(fields=["contracts"])
-    cycle = current_cycle(contract.home, timezone.now())
+    cycle = cycle_on(contract.home, contract.home.today)
     start, _end = cycle_bounds(contract.home, cycle)
     Hour.objects.create(
         device_id=meter.pk, channel=0, start=start, measured_wh=77_900, recovered_wh=0, returned_wh=0, covered_s=3600, samples=1
@@ -102,7 +101,7 @@ def test_measured_kwh_of_a_period_that_is_not_wholly_known_are_said_to_be_a_lowe
 @pytest.mark.usefixtures("prices")
 def test_the_form_of_one_contract_begins_with_its_running_cycle(staff: Client, contract: Contract, meter: Device) -> None:
     contract.home.refresh_from_db(fields=["contracts"])
-    cycle = current_cycle(contract.home, timezone.now())
+    cycle = cycle_on(contract.home, contract.home.today)
     text = staff.get(BILL, {"pk": contract.pk}).content.decode()
     assert [f'value="{day}"' in text for day in cycle] == [True, True]
     other = staff.get(BILL, {"pk": contract.pk, "start": "", "end": "", "kwh": ""}).content.decode()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tariffs.cfe.bill import Bill, Certainty, Doubt, Levy, Terms, to_cents
 from tariffs.cfe.billing import Biller
-from tariffs.cfe.sections import Section, price_month
+from tariffs.cfe.seasons import Section, price_month
 from tariffs.cfe.tariffs import MAX_KWH, NATIONAL, Season, Tier
 from tariffs.tests.helpers import book_of
 
@@ -311,8 +311,8 @@ def test_dac_pays_a_month_of_each_season_s_fixed_charge_in_a_mixed_bill() -> Non
 )
 def test_a_use_stands_in_the_tier_of_its_next_kwh(kwh: int, tier: Tier, left: int | None, after: Tier | None) -> None:
     biller = Biller.of_month(date(2026, 1, 1), Season.ALL_YEAR, terms=MONTHLY, prices=book_of("1"))
-    standing = biller.standing(kwh)
-    assert (standing.tier, standing.kwh_left, standing.next_tier) == (tier, left, after)
+    position = biller.position(kwh)
+    assert (position.tier, position.kwh_left, position.next_tier) == (tier, left, after)
     assert [line.tier for line in biller.bill(kwh + 100).lines][-1] != tier or left is None
 
 
@@ -327,7 +327,7 @@ def test_the_next_kwh_is_free_below_the_minimum_and_costs_its_tier_s_price_with_
     terms = PLAYA._replace(billing_months=1)
     biller = Biller.of_month(date(2026, 1, 1), Season.NOT_SUMMER, terms=terms, prices=book_of("1B"))
     assert biller.next_kwh_mxn(0) == biller.next_kwh_mxn(24) == 0
-    assert biller.standing(30).price_mxn_per_kwh == Decimal("1.110") * Decimal("1.185")
+    assert biller.position(30).price_mxn_per_kwh == Decimal("1.110") * Decimal("1.185")
     assert biller.next_kwh_mxn(30) == Decimal("1.32")
 
 
@@ -363,7 +363,7 @@ def test_the_price_of_the_next_kwh_is_the_difference_of_two_bills(
     bill = biller.bill(kwh)
     if kwh >= 25 * terms.billing_months and Doubt.MIXED_SEASON not in bill.doubts and bill.grand_total > 0:
         # Lines, IVA, lighting and discount are each rounded twice in the difference: half a cent, eight times.
-        assert abs(biller.next_kwh_mxn(kwh) - biller.standing(kwh).price_mxn_per_kwh) <= Decimal("0.04")
+        assert abs(biller.next_kwh_mxn(kwh) - biller.position(kwh).price_mxn_per_kwh) <= Decimal("0.04")
 
 
 @st.composite
@@ -383,24 +383,24 @@ def test_what_is_left_in_a_mixed_bill_s_tier_is_used_up_before_any_line_is_new(b
         return {(line.season, line.tier) for line in biller.bill(kwh, is_whole=False).lines}
 
     # The next kWh of a season, which may begin a tier, is one of the next five of both.
-    standing, reached = biller.standing(kwh), steps(kwh + 5)
-    if standing.kwh_left is None:
+    position, reached = biller.position(kwh), steps(kwh + 5)
+    if position.kwh_left is None:
         assert steps(kwh + 9_999) == reached
-        assert standing.next_tier is None
+        assert position.next_tier is None
         return
-    assert standing.kwh_left > 0
-    assert steps(kwh + standing.kwh_left) <= reached
-    begun = steps(kwh + standing.kwh_left + 1) - steps(kwh + standing.kwh_left)
-    assert [tier for _season, tier in begun] == [standing.next_tier]
+    assert position.kwh_left > 0
+    assert steps(kwh + position.kwh_left) <= reached
+    begun = steps(kwh + position.kwh_left + 1) - steps(kwh + position.kwh_left)
+    assert [tier for _season, tier in begun] == [position.next_tier]
 
 
 @given(biller=mixed_billers(), kwh=st.integers(150, 12_000))
-def test_the_next_kwh_of_a_mixed_bill_costs_on_average_what_the_standing_says(biller: Biller, kwh: int) -> None:
-    standing = biller.standing(kwh)
-    count = min(standing.kwh_left or 500, 500)
+def test_the_next_kwh_of_a_mixed_bill_costs_on_average_its_position_says(biller: Biller, kwh: int) -> None:
+    position = biller.position(kwh)
+    count = min(position.kwh_left or 500, 500)
     rise = biller.bill(kwh + count, is_whole=False).grand_total - biller.bill(kwh, is_whole=False).grand_total
     # Up to one kWh of one season instead of the other, twice, and the kWh in which a tier before ended.
-    assert abs(rise - count * standing.price_mxn_per_kwh) <= 10
+    assert abs(rise - count * position.price_mxn_per_kwh) <= 10
 
 
 @given(amount=st.decimals(0, 40_000, places=2), tariff=tariffs, terms=all_terms, end=ends)

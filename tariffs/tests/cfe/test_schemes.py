@@ -14,8 +14,7 @@ from accounts.models import Contract, Home
 from tariffs.cfe.bill import Bill, Certainty, Doubt
 from tariffs.cfe.cycles import Cycle
 from tariffs.cfe.schemes import SchemeTerms, limits_rise
-from tariffs.cfe.seasons import Summer
-from tariffs.cfe.tariffs import Season, Tier
+from tariffs.cfe.tariffs import Season, Summer, Tier
 from tariffs.models import Scheme, SchemeTier
 from tariffs.selectors.cycles import bill_for
 from tariffs.selectors.outlook import outlook_of
@@ -104,8 +103,8 @@ def test_a_scheme_counts_only_within_its_dates_and_tariff_and_is_exact_once_conf
 
 def test_the_outlook_stands_in_the_scheme_s_tiers_and_dac_keeps_its_limit(sonora: Contract) -> None:
     outlook = outlook_of(sonora.home, datetime(2026, 7, 10, 12, tzinfo=UTC))
-    assert outlook.now.standing.kwh_left == 2400
-    assert outlook.dac is None or outlook.dac.dac.limit_kwh_month == 2500
+    assert outlook.now.position.kwh_left == 2400
+    assert outlook.dac is None or outlook.dac.projection.limit_kwh_month == 2500
 
 
 def test_a_state_costs_one_query_more(sonora: Contract, django_assert_num_queries: DjangoAssertNumQueries) -> None:

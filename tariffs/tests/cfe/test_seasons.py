@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tariffs.cfe.seasons import DAY, Stretch, Summer, season_on, stretches
-from tariffs.cfe.tariffs import Season
+from tariffs.cfe.seasons import DAY, SeasonDays, season_on, seasons_of_bill
+from tariffs.cfe.tariffs import Season, Summer
 
 SUMMER, WINTER = Season.SUMMER, Season.NOT_SUMMER
 
@@ -49,7 +49,7 @@ def test_a_bill_across_the_edge_follows_the_days_in_the_new_season(
     start: str, end: str, months: int, expected: list[Season]
 ) -> None:
     dates = date.fromisoformat(start), date.fromisoformat(end)
-    assert [x.season for x in stretches(*dates, summer=Summer(5), billing_months=months)] == expected
+    assert [x.season for x in seasons_of_bill(*dates, summer=Summer(5), billing_months=months)] == expected
 
 
 @given(
@@ -63,15 +63,15 @@ def test_the_days_of_the_new_season_are_counted_as_a_plain_loop_counts_them(star
     new_days = seasons.count(seasons[-1]) if seasons[0] != seasons[-1] else length
     expected = seasons[-1] if new_days > 15 or new_days == length else seasons[0]
     end = start + timedelta(days=length)
-    assert stretches(start, end, summer=summer, billing_months=1) == (Stretch(expected, start + DAY, end + DAY),)
-    parts = stretches(start, end, summer=summer, billing_months=2)
+    assert seasons_of_bill(start, end, summer=summer, billing_months=1) == (SeasonDays(expected, start + DAY, end + DAY),)
+    parts = seasons_of_bill(start, end, summer=summer, billing_months=2)
     assert (parts[0].start, parts[-1].end, sum(part.day_count for part in parts)) == (counted[0], counted[-1] + DAY, length)
     if 15 < new_days <= 45 and new_days < length:
         assert {part.season: part.day_count for part in parts} == {seasons[-1]: new_days, seasons[0]: length - new_days}
 
 
 def test_a_mixed_bill_is_cut_where_the_season_changes() -> None:
-    assert stretches(date(2025, 8, 26), date(2025, 10, 24), summer=Summer(4), billing_months=2) == (
-        Stretch(SUMMER, date(2025, 8, 27), date(2025, 10, 1)),
-        Stretch(WINTER, date(2025, 10, 1), date(2025, 10, 25)),
+    assert seasons_of_bill(date(2025, 8, 26), date(2025, 10, 24), summer=Summer(4), billing_months=2) == (
+        SeasonDays(SUMMER, date(2025, 8, 27), date(2025, 10, 1)),
+        SeasonDays(WINTER, date(2025, 10, 1), date(2025, 10, 25)),
     )

@@ -31,7 +31,7 @@ def test_so_far_costs_what_was_used_and_the_bill_at_least_the_minimum() -> None:
     assert (
         now.cost_mxn.expected == BILLER.bill(11, is_whole=False).grand_total < now.bill.grand_total == BILLER.bill(25).grand_total
     )
-    assert (now.standing.tier, now.standing.kwh_left) == (Tier.BASIC, 64)
+    assert (now.position.tier, now.position.kwh_left) == (Tier.BASIC, 64)
     assert now.next_kwh_mxn == 0
     assert now_of(BILLER, _so_far(0.0)).cost_mxn == Cost(ZERO, ZERO, ZERO)
 
@@ -81,7 +81,7 @@ def test_kwh_a_day_of_what_is_left() -> None:
 def test_hours_that_nobody_measured_are_in_the_kwh_and_the_bill_says_so() -> None:
     now = now_of(BILLER, _so_far(60.0, 1.0, known=120.0, estimate=Estimate(59.4, 50.0, 70.0)))
     assert (now.kwh, now.so_far.measured_kwh) == (120.4, 61.0)
-    assert now.standing.tier == Tier.MIDDLE
+    assert now.position.tier == Tier.MIDDLE
     assert now.bill == BILLER.bill(120).doubted(Doubt.ESTIMATED_HOURS)
     assert now.bill.certainty == Certainty.ESTIMATE
     assert now.cost_mxn == tuple(BILLER.bill(kwh, is_whole=False).grand_total for kwh in (120, 111, 131))

@@ -11,14 +11,14 @@ from accounts.models import Home, User
 from accounts.services import contract_change
 from conftest import client_of
 from devices.models import Device
-from tariffs.admin.what_if import would_bill
+from devices.selectors import roles_of
+from tariffs.admin.bill_preview import bill_preview
 from tariffs.api.outlook import dac_note, outlook_json
 from tariffs.cfe.bill import Certainty, Doubt
 from tariffs.cfe.cycles import Cycle
 from tariffs.cfe.tariffs import DAC_LIMITS_KWH_MONTH, Tier
 from tariffs.models import PaperBill, Price
-from tariffs.selectors.outlook import outlook_of
-from tariffs.selectors.past_use import kwh_of_last_year
+from tariffs.selectors.outlook import outlook_of, past_periods
 from tariffs.tests.homes import used_hourly
 from telemetry.columns import Flag
 from telemetry.history.window import hour_of
@@ -69,7 +69,7 @@ def test_unknown_hours_are_estimated_and_not_zero(home: Home, half_known: Device
     assert now.kwh == pytest.approx(600, rel=0.02)
     assert now.so_far.kwh.low < 600 < now.so_far.kwh.high
     assert now.so_far.kwh.high - now.so_far.kwh.low < 120
-    assert now.standing.tier == Tier.EXCESS  # what was measured alone is in the second of four
+    assert now.position.tier == Tier.EXCESS  # what was measured alone is in the second of four
     assert (now.bill.certainty, now.bill.doubts) == (Certainty.ESTIMATE, (Doubt.ESTIMATED_HOURS, Doubt.MONTHLY_PRICE_MONTH))
     assert outlook.ahead is not None
     assert outlook.ahead.kwh.expected == pytest.approx(720, rel=0.02)
@@ -151,11 +151,11 @@ def half_a_year(home: Home, steady: Device) -> Device:
 def test_dac_is_reached_at_this_pace_and_what_it_adds_is_told(home: Home, half_a_year: Device) -> None:
     dac = outlook_of(home, NOW).dac
     assert dac is not None
-    assert (dac.dac.limit_kwh_month, dac.dac.months_known) == (DAC_LIMITS_KWH_MONTH["1"], 7)
-    assert dac.dac.average is not None
-    assert dac.dac.average.expected == pytest.approx((6 * 200 + 372) / 7, rel=0.01)
-    assert dac.dac.crossing is not None
-    assert dac.dac.crossing.expected == date(2026, 9, 1)  # 12 kWh a day: 360 a month, above 250
+    assert (dac.projection.limit_kwh_month, dac.projection.months_known) == (DAC_LIMITS_KWH_MONTH["1"], 7)
+    assert dac.projection.average is not None
+    assert dac.projection.average.expected == pytest.approx((6 * 200 + 372) / 7, rel=0.01)
+    assert dac.projection.crossing is not None
+    assert dac.projection.crossing.expected == date(2026, 9, 1)  # 12 kWh a day: 360 a month, above 250
     assert dac.added_mxn is not None
     assert dac.added_mxn > 500
 
@@ -203,12 +203,12 @@ def test_a_home_in_dac_sees_when_it_leaves_by_the_limit_of_where_it_came_from(ho
     contract_change(home=home, valid_from=date(2026, 2, 1), tariff="DAC")
     dac = outlook_of(home, NOW).dac
     assert dac is not None
-    assert (dac.is_in, dac.dac.limit_kwh_month) == (True, 250)
+    assert (dac.is_in, dac.projection.limit_kwh_month) == (True, 250)
     contract_change(home=home, valid_from=date(2026, 2, 1), base_tariff="1C")
     dac = outlook_of(home, NOW).dac
     assert dac is not None
-    assert dac.dac.crossing is not None
-    assert (dac.dac.limit_kwh_month, dac.dac.crossing.expected) == (850, date(2026, 7, 1))
+    assert dac.projection.crossing is not None
+    assert (dac.projection.limit_kwh_month, dac.projection.crossing.expected) == (850, date(2026, 7, 1))
 
 
 def test_a_home_that_may_miss_leaving_dac_is_told_so(home: Home, meter: Device) -> None:
@@ -217,12 +217,12 @@ def test_a_home_that_may_miss_leaving_dac_is_told_so(home: Home, meter: Device) 
     used_hourly(meter, start - 400 * DAY, hour_of(NOW), lambda hour: 355.0 if start - hour > 10 * DAY else 320.0 * (hour.day % 2))
     outlook = outlook_of(home, NOW)
     assert outlook.dac is not None
-    crossing = outlook.dac.dac.crossing
+    crossing = outlook.dac.projection.crossing
     assert crossing is not None
     assert crossing.latest is not None
     assert crossing.earliest == crossing.expected == date(2026, 7, 1) < crossing.latest
     assert outlook_json(outlook)["dac"]["note"].endswith(f"no sale de DAC hasta el {crossing.latest:%d/%m/%Y}.")
-    never = dac_note(outlook.dac._replace(dac=outlook.dac.dac._replace(crossing=crossing._replace(latest=None))))
+    never = dac_note(outlook.dac._replace(projection=outlook.dac.projection._replace(crossing=crossing._replace(latest=None))))
     assert never is not None
     assert never.endswith("el hogar no sale de DAC dentro de un año.")
 
@@ -258,7 +258,7 @@ def test_a_bimonthly_cycle_has_a_bimonthly_bill(home: Home, steady: Device) -> N
     contract_change(home=home, valid_from=date(2026, 1, 1), billing_months=2, last_reading=date(2026, 5, 1))
     outlook = outlook_of(home, NOW)
     assert (outlook.cycle.start, outlook.cycle.end) == (date(2026, 5, 1), date(2026, 7, 1))
-    assert outlook.now.standing.kwh_left is None  # 35 days at 12 kWh are past 2 × 140
+    assert outlook.now.position.kwh_left is None  # 35 days at 12 kWh are past 2 × 140
     contract_change(home=home, valid_from=date(2026, 1, 1), dap_share=Decimal("0.05"))
     assert outlook_of(home, NOW).now.bill.dap > 0
 
@@ -298,8 +298,8 @@ def test_a_cycle_has_the_same_kwh_while_it_runs_when_it_is_closed_and_where_staf
     start, end = datetime(2026, 5, 1, 6, tzinfo=UTC), datetime(2026, 7, 1, 6, tzinfo=UTC)
     used_hourly(meter, start, end, lambda _hour: kwh * 1000 / (61 * 24))
     running = outlook_of(home, end - timedelta(minutes=1)).now
-    (closed,) = kwh_of_last_year(home, date(2026, 7, 1))
-    preview = would_bill(home.contract_on(date(2026, 6, 1)), cycle=Cycle(date(2026, 5, 1), date(2026, 7, 1)), kwh=None)
+    (closed,) = past_periods(home, roles_of(home), date(2026, 7, 1))
+    preview = bill_preview(home.contract_on(date(2026, 6, 1)), cycle=Cycle(date(2026, 5, 1), date(2026, 7, 1)), kwh=None)
     assert [running.bill.kwh, closed.kwh.expected, preview.kwh] == [billed] * 3
     assert running.bill.lines[-1].tier == tier
 
@@ -333,9 +333,8 @@ def test_the_outlook_is_the_same_few_queries_whatever_the_circuits(
     for number in range(circuits):
         meter = Device.objects.create(home=home, hardware_id=f"a8032412c3e{number}", name="Circuito")
         used_hourly(meter, hour_of(now) - 10 * DAY, hour_of(now), lambda _hour: 400.0)
-    # user, home, contract, mains, devices, energy, prices, what bills there are; for the habits hours; for the year bills, mains,
-    # devices, hours
-    with django_assert_num_queries(11):
+    # user, home, contract, mains, devices, energy, prices, what bills there are; for the habits hours; for the year bills, hours
+    with django_assert_num_queries(10):
         api.get(URL)
     with django_assert_num_queries(7):  # habits and year are kept
         api.get(URL)
@@ -347,10 +346,10 @@ def test_a_paper_bill_counts_towards_dac_at_once(home: Home, steady: Device) -> 
     after = outlook_of(home, NOW).dac
     assert before is not None
     assert after is not None
-    assert before.dac.average is not None  # of May alone
-    assert (before.dac.average.expected, before.dac.months_known) == (372, 1)
-    assert after.dac.average is not None
-    assert (after.dac.average.expected, after.dac.months_known) == ((900 + 372) / 2, 2)
+    assert before.projection.average is not None  # of May alone
+    assert (before.projection.average.expected, before.projection.months_known) == (372, 1)
+    assert after.projection.average is not None
+    assert (after.projection.average.expected, after.projection.months_known) == ((900 + 372) / 2, 2)
 
 
 def test_another_meter_or_reading_changes_what_is_kept_at_once(home: Home, steady: Device) -> None:
@@ -361,12 +360,12 @@ def test_another_meter_or_reading_changes_what_is_kept_at_once(home: Home, stead
     assert outlook.ahead is not None
     assert outlook.dac is not None
     assert outlook.ahead.kwh.expected == pytest.approx(720, rel=0.02)
-    assert outlook.dac.dac.months_known == 1
+    assert outlook.dac.projection.months_known == 1
     contract_change(home=home, valid_from=date(2025, 1, 1), tariff="1", billing_months=2, last_reading=date(2026, 4, 1))
     contract_change(home=home, valid_from=date(2026, 6, 1), billing_months=1)
     outlook = outlook_of(home, NOW)
     assert outlook.dac is not None
-    assert outlook.dac.dac.months_estimated == 2  # the cycle before is April and May now, of which a part is measured
+    assert outlook.dac.projection.months_estimated == 2  # the cycle before is April and May now, of which a part is measured
 
 
 def test_the_outlook_goes_on_without_a_cache(home: Home, steady: Device, settings: Any) -> None:

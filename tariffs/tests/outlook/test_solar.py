@@ -10,11 +10,11 @@ from rest_framework.test import APIClient
 from accounts.models import Contract, Home
 from accounts.services import contract_change
 from devices.models import Device
+from devices.selectors import roles_of
 from tariffs.cfe.bill import Certainty, Doubt, kwh_to_bill
 from tariffs.models import PaperBill
-from tariffs.selectors.cycles import reconciliation_of
-from tariffs.selectors.outlook import Measured, measured_of, outlook_of
-from tariffs.selectors.past_use import kwh_of_last_year
+from tariffs.selectors.outlook import RunningCycle, outlook_of, past_periods, running_cycle
+from tariffs.selectors.paper_bills import explained_bill
 from tariffs.tests.homes import panels, used_hourly
 from telemetry.history.window import hour_of
 from telemetry.models import Hour
@@ -36,6 +36,7 @@ def solar(home: Home, meter: Device) -> Device:
 def test_what_was_returned_is_taken_from_what_was_drawn(home: Home, solar: Device) -> None:
     outlook = outlook_of(home, NOW)
     drawn, returned = 10 * 8 + 4.5, 10 * 7.2 + 2.7  # ten days, and the morning
+    assert outlook.generation is not None
     assert outlook.generation.scheme == NETTED
     assert outlook.generation[1:] == pytest.approx((drawn, returned, 0))
     assert outlook.now.kwh == pytest.approx(drawn - returned)
@@ -52,12 +53,12 @@ def test_a_surplus_is_credited_to_the_next_cycle(home: Home, meter: Device) -> N
     start = datetime(2026, 4, 1, 6, tzinfo=UTC)
     panels(meter, start, start + 61 * DAY, returned_wh=1_500.0)  # April counts for nothing: it was not netted
     used_hourly(meter, datetime(2026, 6, 1, 6, tzinfo=UTC), hour_of(NOW), lambda _hour: 400.0)
-    measured = measured_of(home, NOW)
+    running = running_cycle(home, NOW)
     surplus = 31 * (12 - 8)
-    assert measured.returned.credit_kwh == pytest.approx(surplus)
-    assert measured.billed.kwh.expected == 0
+    assert running.returned.credit_kwh == pytest.approx(surplus)
+    assert running.billed.kwh.expected == 0
     assert outlook_of(home, NOW).now.bill.kwh == 0
-    assert measured.so_far.kwh.expected == pytest.approx(252 * 0.4)
+    assert running.so_far.kwh.expected == pytest.approx(252 * 0.4)
 
 
 @pytest.mark.parametrize(
@@ -81,12 +82,12 @@ def test_a_home_without_panels_is_billed_as_before(home: Home, meter: Device) ->
     assert not {Doubt.RETURNED_ENERGY, Doubt.NET_METERING} & set(outlook.now.bill.doubts)
 
 
-def measured_kwh(measured: Measured) -> tuple[float, float]:
-    return measured.so_far.kwh.expected, measured.billed.kwh.expected
+def measured_kwh(running: RunningCycle) -> tuple[float, float]:
+    return running.so_far.kwh.expected, running.billed.kwh.expected
 
 
 def test_the_hour_that_has_begun_counts_on_both_sides(home: Home, solar: Device) -> None:
-    drawn, billed = measured_kwh(measured_of(home, NOW))
+    drawn, billed = measured_kwh(running_cycle(home, NOW))
     Hour.objects.create(
         device_id=solar.pk,
         channel=0,
@@ -97,7 +98,7 @@ def test_the_hour_that_has_begun_counts_on_both_sides(home: Home, solar: Device)
         covered_s=900,
         samples=180,
     )
-    assert measured_kwh(measured_of(home, NOW)) == pytest.approx((drawn + 0.1, billed + 0.1 - 0.6))
+    assert measured_kwh(running_cycle(home, NOW)) == pytest.approx((drawn + 0.1, billed + 0.1 - 0.6))
 
 
 def test_the_contract_is_told_of_returned_energy_until_it_says_what_happens_to_it(
@@ -134,11 +135,11 @@ def test_dac_goes_by_what_is_billed(home: Home, meter: Device) -> None:
     plain = outlook_of(home, NOW).dac
     assert netting is not None
     assert plain is not None
-    assert netting.dac.average is not None
-    assert plain.dac.average is not None
-    assert plain.dac.average.expected == pytest.approx(365 * 8 / 12, rel=0.01)
-    assert netting.dac.average.expected == pytest.approx(365 * 4 / 12, rel=0.01)
-    assert netting.dac.months_estimated == 12
+    assert netting.projection.average is not None
+    assert plain.projection.average is not None
+    assert plain.projection.average.expected == pytest.approx(365 * 8 / 12, rel=0.01)
+    assert netting.projection.average.expected == pytest.approx(365 * 4 / 12, rel=0.01)
+    assert netting.projection.months_estimated == 12
 
 
 def test_a_surplus_lowers_the_bills_after_it_for_dac_too(home: Home, meter: Device) -> None:
@@ -146,7 +147,7 @@ def test_a_surplus_lowers_the_bills_after_it_for_dac_too(home: Home, meter: Devi
     start = datetime(2026, 3, 1, 6, tzinfo=UTC)
     panels(meter, start, start + 31 * DAY, returned_wh=1_500.0)
     used_hourly(meter, start + 31 * DAY, hour_of(NOW), lambda _hour: 100.0)
-    uses = {use.start: use.kwh.expected for use in kwh_of_last_year(home, date(2026, 6, 1))}
+    uses = {use.start: use.kwh.expected for use in past_periods(home, roles_of(home), date(2026, 6, 1))}
     assert uses == {date(2026, 3, 1): 0, date(2026, 4, 1): 0, date(2026, 5, 1): pytest.approx(72 + 74 - 31 * 4, abs=1)}
 
 
@@ -154,6 +155,6 @@ def test_a_paper_bill_is_compared_with_what_is_left_of_what_was_drawn(home: Home
     contract_change(home=home, valid_from=date(2025, 1, 1), tariff="1C", generation=NETTED)
     panels(meter, datetime(2026, 5, 1, 6, tzinfo=UTC), datetime(2026, 6, 1, 6, tzinfo=UTC), returned_wh=500.0)
     bill = PaperBill(home=home, start=date(2026, 5, 1), end=date(2026, 6, 1), kwh=31 * 4, total_mxn=Decimal(150))
-    found = reconciliation_of(bill)
+    found = explained_bill(bill).reconciliation
     assert found.measured_kwh == 31 * 4
     assert found.difference_kwh == 0

@@ -17,9 +17,10 @@ from devices.models import Device
 from tariffs.cfe.bill import kwh_to_bill
 from tariffs.cfe.cycles import Cycle
 from tariffs.models import PaperBill
+from tariffs.outlook.what_if import DeviceHours, WhatIf
 from tariffs.selectors.cycles import bill_for
 from tariffs.selectors.outlook import outlook_of
-from tariffs.selectors.what_if import Change, DeviceHours, compare
+from tariffs.selectors.what_if import compare
 from tariffs.tests.homes import used_hourly
 from telemetry.history.window import hour_of
 
@@ -27,7 +28,7 @@ URL = "/api/v1/tariffs/what-if"
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]
 NOW = datetime(2026, 6, 11, 18, 30, tzinfo=UTC)  # noon in Mexico City, ten days into a cycle of June
 DAY = timedelta(days=1)
-NOTHING = Change({})
+NOTHING = WhatIf({})
 
 
 @pytest.fixture
@@ -51,19 +52,19 @@ def test_without_a_change_both_sides_are_the_cycle_as_it_will_be(home: Home, boi
 
 
 def test_another_tariff_is_billed_by_its_own_prices(home: Home, boiler: Device) -> None:
-    found = compare(home, NOW, Change({"tariff": "1C"}), base_kwh=288)
+    found = compare(home, NOW, WhatIf({"tariff": "1C"}), base_kwh=288)
     assert (found.base.bill.kwh, found.other.bill.kwh, found.other.tariff) == (288, 288, "1C")
     assert found.other.bill.grand_total < found.base.bill.grand_total
     assert Contract.objects.filter(tariff="1C").count() == 0
 
 
 def test_another_season_s_start_changes_the_season(home: Home, boiler: Device) -> None:
-    found = compare(home, datetime(2026, 4, 20, tzinfo=UTC), Change({"summer_start_month": 5}), base_kwh=300)
+    found = compare(home, datetime(2026, 4, 20, tzinfo=UTC), WhatIf({"summer_start_month": 5}), base_kwh=300)
     assert (found.base.bill.season, found.other.bill.season) == ("verano", "fuera_verano")
 
 
 def test_bimonthly_billing_has_the_same_use_a_day_and_is_compared_over_a_year(home: Home, boiler: Device) -> None:
-    found = compare(home, NOW, Change({"billing_months": 2}), base_kwh=300)
+    found = compare(home, NOW, WhatIf({"billing_months": 2}), base_kwh=300)
     assert (found.other.cycle.start, found.other.cycle.end) == (date(2026, 6, 1), date(2026, 8, 1))
     assert found.other.bill.kwh == 300 * 61 // 30
     assert found.base.year_mxn is not None
@@ -71,7 +72,7 @@ def test_bimonthly_billing_has_the_same_use_a_day_and_is_compared_over_a_year(ho
     assert found.other.mxn_per_month == found.other.year_mxn / 12
     # A month of June against a bimester with July would be no comparison; over a year the tiers are the same but for the seasons' edges.
     assert abs(found.other.year_mxn - found.base.year_mxn) < found.base.year_mxn / 20
-    assert compare(home, NOW, Change({"billing_months": 2}, kwh=500), base_kwh=300).other.bill.kwh == 500
+    assert compare(home, NOW, WhatIf({"billing_months": 2}, kwh=500), base_kwh=300).other.bill.kwh == 500
     assert compare(home, NOW, NOTHING, base_kwh=300).base.year_mxn is None
 
 
@@ -82,7 +83,7 @@ def test_a_year_is_billed_by_what_the_home_used_in_each_of_its_cycles(home: Home
             start = date(2026, int(month[1:]), 1)
             end = start.replace(month=start.month + 1)
             PaperBill.objects.create(home=home, start=start, end=end, kwh=kwh, total_mxn=kwh)
-        found = compare(home, NOW, Change({"billing_months": 2}), base_kwh=300).base.year_mxn
+        found = compare(home, NOW, WhatIf({"billing_months": 2}), base_kwh=300).base.year_mxn
         assert found is not None
         return found
 
@@ -96,8 +97,8 @@ def test_a_year_is_billed_by_what_the_home_used_in_each_of_its_cycles(home: Home
 
 
 def test_a_budget_changes_the_whole_year_of_the_other_side(home: Home, boiler: Device) -> None:
-    all_of_it = compare(home, NOW, Change({"billing_months": 2}, kwh=610), base_kwh=300).other.year_mxn
-    half = compare(home, NOW, Change({"billing_months": 2}, kwh=305), base_kwh=300).other.year_mxn
+    all_of_it = compare(home, NOW, WhatIf({"billing_months": 2}, kwh=610), base_kwh=300).other.year_mxn
+    half = compare(home, NOW, WhatIf({"billing_months": 2}, kwh=305), base_kwh=300).other.year_mxn
     assert all_of_it is not None
     assert half is not None
     assert half < all_of_it / 2
@@ -105,20 +106,20 @@ def test_a_budget_changes_the_whole_year_of_the_other_side(home: Home, boiler: D
 
 def test_cutting_a_device_s_hours_saves_what_it_would_use_in_them_until_the_cycle_ends(home: Home, boiler: Device) -> None:
     night = DeviceHours(boiler.pk, None, 22, 6, Decimal("0.5"))
-    found = compare(home, NOW, Change({}, device=night))
+    found = compare(home, NOW, WhatIf({}, device=night))
     hours = 20 * 2 + 19 * 6  # of the nights after noon of 11 June
     assert found.saved_kwh == pytest.approx(hours * 0.5, rel=0.01)
     assert found.base.bill.kwh - found.other.bill.kwh == pytest.approx(hours * 0.5, abs=1.5)
-    by_day = compare(home, NOW, Change({}, device=night._replace(start_hour=6, end_hour=22, cut=Decimal(1))))
+    by_day = compare(home, NOW, WhatIf({}, device=night._replace(start_hour=6, end_hour=22, cut=Decimal(1))))
     assert by_day.saved_kwh == pytest.approx((10 + 19 * 16) * 0.1, rel=0.01)
 
 
 def test_what_has_been_used_stays_used_whatever_is_cut(home: Home, boiler: Device) -> None:
-    found = compare(home, NOW, Change({}, device=DeviceHours(boiler.pk, None, 0, 0, Decimal(1))))
+    found = compare(home, NOW, WhatIf({}, device=DeviceHours(boiler.pk, None, 0, 0, Decimal(1))))
     used = 10 * 9.6 + 6 + 0.6  # ten days, the night of the eleventh and its morning
     assert found.other.bill.kwh == pytest.approx(used, abs=1.5)
     late = compare(
-        home, datetime(2026, 7, 1, 5, 10, tzinfo=UTC), Change({}, device=DeviceHours(boiler.pk, None, 0, 0, Decimal(1)))
+        home, datetime(2026, 7, 1, 5, 10, tzinfo=UTC), WhatIf({}, device=DeviceHours(boiler.pk, None, 0, 0, Decimal(1)))
     )
     assert late.saved_kwh == pytest.approx(1.0, abs=0.1)  # the last hour of June
 
@@ -134,28 +135,28 @@ def test_a_version_of_the_contract_that_begins_inside_the_cycle_counts(home: Hom
     assert compare(home, NOW, NOTHING).base.tariff == "1C"
     contract_change(home=home, valid_from=date(2026, 7, 1), tariff="1D")
     assert compare(home, NOW, NOTHING).base.tariff == "1C"
-    assert outlook_of(home, NOW).now.standing.kwh_left == 150 - kwh_to_bill(outlook_of(home, NOW).now.kwh)
+    assert outlook_of(home, NOW).now.position.kwh_left == 150 - kwh_to_bill(outlook_of(home, NOW).now.kwh)
     contract_change(home=home, valid_from=date(2026, 6, 20), tariff="1C", billing_months=2)
     assert (compare(home, NOW, NOTHING).base.months, compare(home, NOW, NOTHING).base.cycle.day_count) == (1, 30)
 
 
 def test_moving_a_device_s_hours_saves_nothing(home: Home, boiler: Device) -> None:
-    found = compare(home, NOW, Change({}, device=DeviceHours(boiler.pk, None, 22, 6, Decimal(0))))
+    found = compare(home, NOW, WhatIf({}, device=DeviceHours(boiler.pk, None, 22, 6, Decimal(0))))
     assert found.saved_kwh == 0
     assert found.other.bill == found.base.bill
 
 
 def test_a_budget_buys_the_most_kwh_whose_bill_is_within_it(home: Home, boiler: Device) -> None:
-    found = compare(home, NOW, Change({}, budget_mxn=Decimal(500)), base_kwh=300)
+    found = compare(home, NOW, WhatIf({}, budget_mxn=Decimal(500)), base_kwh=300)
     assert found.other.bill.grand_total <= 500
-    more = compare(home, NOW, Change({}, kwh=found.other.bill.kwh + 1), base_kwh=300)
+    more = compare(home, NOW, WhatIf({}, kwh=found.other.bill.kwh + 1), base_kwh=300)
     assert more.other.bill.grand_total > 500
-    assert compare(home, NOW, Change({}, budget_mxn=Decimal(1)), base_kwh=300).other.bill.kwh == 0
+    assert compare(home, NOW, WhatIf({}, budget_mxn=Decimal(1)), base_kwh=300).other.bill.kwh == 0
 
 
 def test_a_device_without_data_saves_nothing(home: Home, boiler: Device) -> None:
     idle = Device.objects.create(home=home, hardware_id="a8032412c3d9", name="Nuevo")
-    assert compare(home, NOW, Change({}, device=DeviceHours(idle.pk, None, 0, 0, Decimal(1)))).saved_kwh == 0.0
+    assert compare(home, NOW, WhatIf({}, device=DeviceHours(idle.pk, None, 0, 0, Decimal(1)))).saved_kwh == 0.0
 
 
 def test_the_api_puts_both_bills_side_by_side(api: APIClient, home: Home, meter: Device) -> None:

@@ -116,7 +116,7 @@ def test_the_parts_of_both_differences_bear_the_same_names() -> None:
 
 @pytest.mark.parametrize("tariff", ["1", "1A", "1C", "1F", "DAC"])
 def test_the_tariff_behind_a_real_paper_bill_is_found(tariff: str) -> None:
-    found = suggestions(PERIOD, kwh=328, paid_mxn=Decimal(404), tariff=tariff, terms=PLAYA, books=BOOKS)
+    found = suggestions(PERIOD, kwh=328, paid_mxn=Decimal(404), tariff=tariff, terms=PLAYA, price_books=BOOKS)
     assert found[0] == ("1B", PLAYA, Decimal("404.92"))
     assert len(found) <= 3
 
@@ -125,27 +125,30 @@ def test_the_start_of_summer_behind_a_paper_bill_is_found() -> None:
     period = Cycle(date(2026, 3, 20), date(2026, 5, 20))
     paid = Biller.of_period(*period, terms=PLAYA, prices=BOOKS["1B"]).bill(500).grand_total
     terms = PLAYA._replace(summer_start_month=5)
-    found = suggestions(period, kwh=500, paid_mxn=paid, tariff="1B", terms=terms, books=BOOKS)
+    found = suggestions(period, kwh=500, paid_mxn=paid, tariff="1B", terms=terms, price_books=BOOKS)
     assert found[0] == ("1B", PLAYA, paid)  # and not March, which makes the same bill but is further off
 
 
 def test_the_nearest_contract_comes_first() -> None:
     dac = Biller.of_period(*PERIOD, terms=PLAYA, prices=BOOKS["DAC"]).bill(328)
-    found = suggestions(PERIOD, kwh=328, paid_mxn=dac.grand_total, tariff="1B", terms=PLAYA, books=BOOKS)
+    found = suggestions(PERIOD, kwh=328, paid_mxn=dac.grand_total, tariff="1B", terms=PLAYA, price_books=BOOKS)
     assert found == [("DAC", PLAYA, dac.grand_total)]
 
 
 def test_a_contract_that_explains_the_bill_needs_no_other() -> None:
-    assert suggestions(PERIOD, kwh=328, paid_mxn=Decimal(404), tariff="1B", terms=PLAYA, books=BOOKS) == []
+    assert suggestions(PERIOD, kwh=328, paid_mxn=Decimal(404), tariff="1B", terms=PLAYA, price_books=BOOKS) == []
 
 
 def test_what_nothing_explains_has_no_suggestion() -> None:
-    assert suggestions(PERIOD, kwh=328, paid_mxn=Decimal(9), tariff="1B", terms=PLAYA, books=BOOKS | {"1B": book_of("2")}) == []
+    assert (
+        suggestions(PERIOD, kwh=328, paid_mxn=Decimal(9), tariff="1B", terms=PLAYA, price_books=BOOKS | {"1B": book_of("2")})
+        == []
+    )
 
 
 def test_a_bill_that_is_neither_short_nor_long_may_be_of_one_month_or_of_two() -> None:
     period = Cycle(date(2026, 5, 8), date(2026, 6, 20))
     monthly = PLAYA._replace(billing_months=1)
     paid = Biller.of_period(*period, terms=PLAYA, prices=BOOKS["1B"]).bill(400).grand_total
-    found = suggestions(period, kwh=400, paid_mxn=paid, tariff="1B", terms=monthly, books=BOOKS)
+    found = suggestions(period, kwh=400, paid_mxn=paid, tariff="1B", terms=monthly, price_books=BOOKS)
     assert found[0] == ("1B", PLAYA, paid)

@@ -15,7 +15,7 @@ from tariffs.cfe.cycles import Cycle
 from tariffs.cfe.tariffs import DAC_LIMITS_KWH_MONTH
 from tariffs.outlook.forecast import Crossing, Estimate
 from tariffs.outlook.habits import Z80
-from tariffs.outlook.past_periods import PeriodUse, Source
+from tariffs.outlook.past_periods import PastPeriod, Source
 
 MONTHS = 12
 YEAR = timedelta(days=365)
@@ -24,7 +24,7 @@ LEAST_MONTHS = 6  # with fewer known nothing is said of the average to come
 MOST_KWH_PER_DAY = 200.0  # more than any home uses: more than twice what the highest limit allows
 
 
-class Dac(NamedTuple):
+class DacProjection(NamedTuple):
     """Where a home stands towards the limit, kWh a month.
 
     `average` is that of the bills there are, over `months_known` of twelve months; those that nobody knows count as it.
@@ -67,17 +67,17 @@ class _Reading(NamedTuple):
         return (limit * self.months - self.settled.expected) / self.days
 
 
-def standing(
+def project_dac(
     *,
     tariff: str,
     is_in: bool,
-    past: Sequence[PeriodUse],
+    past: Sequence[PastPeriod],
     so_far_kwh: float,
     cycle_kwh: Estimate,
     cycles: Sequence[Cycle],
     days_left: float,
     not_before: date | None = None,
-) -> Dac:
+) -> DacProjection:
     """Return where a home stands.
 
     `tariff` is the locality's, never DAC; `is_in` tells whether the home is in DAC. `past` holds the bills before the running cycle,
@@ -86,7 +86,7 @@ def standing(
     """
     limit, known = DAC_LIMITS_KWH_MONTH[tariff], _months(use.day_count * use.known_share for use in past)
     estimated = _months(use.day_count for use in past if use.source == Source.ESTIMATED)
-    found = Dac(limit, known, estimated, _mean([use.kwh for use in past], _months_of(past)) if past else None)
+    found = DacProjection(limit, known, estimated, _mean([use.kwh for use in past], _months_of(past)) if past else None)
     if known < LEAST_MONTHS:
         return found
     readings = list(_readings(past, so_far_kwh, cycle_kwh, cycles, days_left))
@@ -105,7 +105,7 @@ def standing(
     )
 
 
-def usual_kwh(past: Sequence[PeriodUse], cycle: Cycle, so_far_kwh: float) -> Estimate:
+def usual_kwh(past: Sequence[PastPeriod], cycle: Cycle, so_far_kwh: float) -> Estimate:
     """Return what a cycle will come to if it is as those before it, of which there must be one, and at least what it has used."""
     month, swing, months = _month(past), _swing(past), _months([cycle.day_count])
     return Estimate(*(max(each * months, so_far_kwh) for each in (month, month - swing, month + swing)))
@@ -123,7 +123,7 @@ def _crossing(readings: Sequence[_Reading], limit: int, *, is_in: bool) -> Cross
 
 
 def _readings(
-    past: Sequence[PeriodUse], so_far_kwh: float, cycle_kwh: Estimate, cycles: Sequence[Cycle], days_left: float
+    past: Sequence[PastPeriod], so_far_kwh: float, cycle_kwh: Estimate, cycles: Sequence[Cycle], days_left: float
 ) -> Iterator[_Reading]:
     """Yield the readings. Later cycles differ from this one as those before it have differed from each other, all in one direction."""
     running, month, swing = cycles[0], _month(past), _swing(past)
@@ -152,16 +152,16 @@ def _months(days: Iterable[float]) -> int:
     return round(sum(days) / DAYS_A_MONTH)
 
 
-def _months_of(past: Sequence[PeriodUse]) -> int:
+def _months_of(past: Sequence[PastPeriod]) -> int:
     return max(_months(use.day_count for use in past), 1)
 
 
-def _month(past: Sequence[PeriodUse]) -> float:
+def _month(past: Sequence[PastPeriod]) -> float:
     """Return the kWh of an average month."""
     return sum(use.kwh.expected for use in past) / _months_of(past)
 
 
-def _swing(past: Sequence[PeriodUse]) -> float:
+def _swing(past: Sequence[PastPeriod]) -> float:
     """Return by how many kWh a month four in five of the bills are near the average."""
     return Z80 * stdev(use.kwh.expected / use.day_count * DAYS_A_MONTH for use in past) if len(past) > 1 else 0.0
 

@@ -13,11 +13,12 @@ from accounts.exceptions import NoContract
 from accounts.models import Contract, Home, User
 from accounts.services import contract_change
 from devices.models import Device
+from devices.selectors import roles_of
 from tariffs.cfe.cycles import Cycle, cycle_containing
 from tariffs.models import PaperBill
-from tariffs.outlook.past_periods import Source
+from tariffs.outlook.past_periods import Source, periods_before
 from tariffs.selectors.cycles import cycle_bounds
-from tariffs.selectors.past_use import kwh_of_last_year, periods_before
+from tariffs.selectors.outlook import past_periods
 from tariffs.tests.homes import used_hourly
 from tariffs.tests.paper.test_reconciliation_api import measure
 
@@ -113,7 +114,7 @@ def test_paper_counts_before_what_was_measured_and_that_where_half_of_it_is_know
     older = [Cycle(date(2025, 10, 20), PAPERS[-3].start), Cycle(date(2025, 8, 20), date(2025, 10, 20))]
     _measure(playa, meter, older[0], 677, known=0.45)
     _measure(playa, meter, older[1], 590.5)
-    assert [(use[:2], use.kwh.expected, use.source) for use in kwh_of_last_year(playa, UNTIL)] == [
+    assert [(use[:2], use.kwh.expected, use.source) for use in past_periods(playa, roles_of(playa), UNTIL)] == [
         (PAPERS[-1], 328, Source.PAPER),
         (PAPERS[-2], 80, Source.MEASURED),
         (PAPERS[-3], 14, Source.PAPER),
@@ -133,7 +134,7 @@ def test_what_is_missing_of_a_closed_cycle_is_estimated_with_its_interval(playa:
     lost = (end - start) * (1 - known)
     used_hourly(meter, start - 59 * DAY, start + 10 * DAY, _uneven)
     used_hourly(meter, start + 10 * DAY + timedelta(hours=lost // timedelta(hours=1)), end, _uneven)
-    use = kwh_of_last_year(playa, UNTIL)[0]
+    use = past_periods(playa, roles_of(playa), UNTIL)[0]
     assert use.source == Source.ESTIMATED
     assert use.known_share == pytest.approx(known, abs=0.002)
     assert use.kwh.expected == pytest.approx(61 * 12, rel=0.02)
@@ -143,7 +144,7 @@ def test_what_is_missing_of_a_closed_cycle_is_estimated_with_its_interval(playa:
 @pytest.mark.django_db
 def test_hours_of_a_closed_cycle_that_are_seen_in_part_count_as_whole_ones(playa: Home, meter: Device) -> None:
     _measure(playa, meter, LAST, 920, known=0.92)
-    use = kwh_of_last_year(playa, UNTIL)[0]
+    use = past_periods(playa, roles_of(playa), UNTIL)[0]
     assert use.source == Source.ESTIMATED
     assert use.kwh.expected == pytest.approx(1000, rel=0.01)
 
@@ -151,9 +152,9 @@ def test_hours_of_a_closed_cycle_that_are_seen_in_part_count_as_whole_ones(playa
 @pytest.mark.django_db
 def test_a_bill_that_ends_later_is_of_another_year(playa: Home) -> None:
     _bill(playa, PAPERS[-1], 328)
-    assert kwh_of_last_year(playa, UNTIL - DAY) == []
-    assert [use.kwh.expected for use in kwh_of_last_year(playa, UNTIL)] == [328]
-    assert kwh_of_last_year(playa, UNTIL + 400 * DAY) == []
+    assert past_periods(playa, roles_of(playa), UNTIL - DAY) == []
+    assert [use.kwh.expected for use in past_periods(playa, roles_of(playa), UNTIL)] == [328]
+    assert past_periods(playa, roles_of(playa), UNTIL + 400 * DAY) == []
 
 
 @pytest.mark.django_db
@@ -161,7 +162,7 @@ def test_another_home_s_bills_and_meters_say_nothing(playa: Home, meter: Device,
     other = stranger.home
     _bill(other, PAPERS[-1], 328)
     _measure(other, Device.objects.create(home=other, hardware_id="b8032412c3d4", name="Sala"), PAPERS[-2], 80)
-    assert kwh_of_last_year(playa, UNTIL) == []
+    assert past_periods(playa, roles_of(playa), UNTIL) == []
 
 
 @pytest.mark.django_db
@@ -174,7 +175,7 @@ def test_a_year_takes_a_constant_number_of_queries(
         else:
             _measure(playa, meter, period, 100)
     with django_assert_num_queries(4):  # bills, contract, meters, hours
-        assert len(kwh_of_last_year(playa, UNTIL)) == 6
+        assert len(past_periods(playa, roles_of(playa), UNTIL)) == 6
 
 
 @pytest.mark.django_db
@@ -182,15 +183,15 @@ def test_a_change_of_the_bills_length_forgets_no_month(home: Home, meter: Device
     start = datetime(2025, 6, 1, 6, tzinfo=UTC)
     used_hourly(meter, start, datetime(2026, 7, 1, 6, tzinfo=UTC), lambda _hour: 500.0)
     contract_change(home=home, valid_from=date(2026, 5, 1), billing_months=2, last_reading=date(2026, 5, 1))
-    uses = kwh_of_last_year(home, date(2026, 7, 1))
+    uses = past_periods(home, roles_of(home), date(2026, 7, 1))
     assert (uses[0].start, uses[0].day_count, len(uses)) == (date(2026, 5, 1), 61, 11)
     assert (sum(use.day_count for use in uses), sum(use.kwh.expected for use in uses)) == (365, 365 * 12)
     contract_change(home=home, valid_from=date(2026, 7, 1), billing_months=1)
-    assert kwh_of_last_year(home, date(2026, 7, 1)) == uses
+    assert past_periods(home, roles_of(home), date(2026, 7, 1)) == uses
 
 
 @pytest.mark.django_db
 def test_without_a_contract_there_are_no_cycles(home: Home) -> None:
     Contract.objects.all().delete()
     with pytest.raises(NoContract):
-        kwh_of_last_year(Home.objects.get(pk=home.pk), UNTIL)
+        past_periods(Home.objects.get(pk=home.pk), [], UNTIL)
