@@ -1,8 +1,7 @@
-"""A bill for people and for programs."""
+"""A bill in the words that people read."""
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -56,33 +55,6 @@ def reasons(bill: Bill) -> list[str]:
 def certainty_word(bill: Bill) -> str:
     """Return how far a bill can be trusted, in a word."""
     return {"exact": _("exacto"), "provisional": _("provisional"), "estimate": _("estimación")}[bill.certainty]
-
-
-def bill_json(bill: Bill) -> dict[str, Any]:
-    """Return a bill as JSON holds it: pesos are numbers, months `YYYY-MM`."""
-    lines = [
-        {
-            "tier": line.tier,
-            "season": line.season,
-            "kwh": float(round(line.kwh, 6)) if isinstance(line.kwh, Decimal) else line.kwh,
-            "price": float(line.price),
-            "amount": float(line.amount),
-            "price_month": f"{line.price_month:%Y-%m}",
-        }
-        for line in bill.lines
-    ]
-    sums = ("fixed_charge", "energy_subtotal", "iva", "period_total", "dap", "discount", "other", "grand_total", "carried_in")
-    return {
-        "kwh": bill.kwh,
-        "lines": lines,
-        **{name: float(getattr(bill, name)) for name in sums},
-        "amount_to_pay": bill.amount_to_pay,
-        "carried_out": float(bill.carried_out),
-        "price_month": f"{bill.price_month:%Y-%m}",
-        "season": bill.season,
-        "certainty": bill.certainty,
-        "reasons": reasons(bill),
-    }
 
 
 def bill_paper(bill: Bill) -> str:

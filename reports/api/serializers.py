@@ -3,12 +3,10 @@
 from decimal import ROUND_HALF_UP
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.fields import RateField
-from reports.selectors import Summary
-from tariffs.api.outlook import OutlookSerializer, outlook_json
+from tariffs.api.serializers.outlook import OutlookSerializer
 from tariffs.cfe.bill import CERTAINTIES
 
 
@@ -45,9 +43,4 @@ class SummarySerializer(serializers.Serializer[Any]):
     hours_known = serializers.DecimalField(
         None, 1, source="so_far.hours_known", help_text="How many of them meters have seen, or their counters have told of since."
     )
-    outlook = serializers.SerializerMethodField()
-
-    @extend_schema_field(OutlookSerializer(allow_null=True))
-    def get_outlook(self, summary: Summary) -> dict[str, Any] | None:
-        """Return where the cycle leads, as `/tariffs/outlook` does."""
-        return OutlookSerializer(outlook_json(summary.outlook)).data if summary.outlook else None
+    outlook = OutlookSerializer(allow_null=True, help_text="As `/tariffs/outlook` answers it.")

@@ -11,7 +11,7 @@ from common.schema import NEEDS_LOGIN, answer, refusals
 from common.views import conditional
 from reports.api.serializers import SummarySerializer
 from reports.selectors import dashboard_summary
-from tariffs.api.outlook import EXAMPLE as OUTLOOK
+from tariffs.api.schema import OUTLOOK
 
 EXAMPLE = {
     "kwh_consumed_cycle": 212.483,

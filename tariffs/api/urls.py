@@ -2,18 +2,13 @@
 
 from django.urls import re_path
 
-from tariffs.api import bills, reconciliation
-from tariffs.api.outlook import OutlookView
-from tariffs.api.prices import PricesView
-from tariffs.api.what_if import WhatIfView
+from tariffs.api import views
 
 urlpatterns = [
-    re_path(r"^bills/?$", bills.BillsView.as_view(), name="bills"),
-    re_path(r"^bills/(?P<bill_id>[^/]+)/?$", bills.BillView.as_view(), name="bill"),
-    re_path(
-        r"^bills/(?P<bill_id>[^/]+)/reconciliation/?$", reconciliation.ReconciliationView.as_view(), name="bill-reconciliation"
-    ),
-    re_path(r"^tariffs/?$", PricesView.as_view(), name="tariffs"),
-    re_path(r"^tariffs/outlook/?$", OutlookView.as_view(), name="tariffs-outlook"),
-    re_path(r"^tariffs/what-if/?$", WhatIfView.as_view(), name="tariffs-what-if"),
+    re_path(r"^bills/?$", views.BillsView.as_view(), name="bills"),
+    re_path(r"^bills/(?P<bill_id>[^/]+)/?$", views.BillView.as_view(), name="bill"),
+    re_path(r"^bills/(?P<bill_id>[^/]+)/reconciliation/?$", views.ReconciliationView.as_view(), name="bill-reconciliation"),
+    re_path(r"^tariffs/?$", views.PricesView.as_view(), name="tariffs"),
+    re_path(r"^tariffs/outlook/?$", views.OutlookView.as_view(), name="tariffs-outlook"),
+    re_path(r"^tariffs/what-if/?$", views.WhatIfView.as_view(), name="tariffs-what-if"),
 ]

@@ -60,6 +60,11 @@ class SoFar(NamedTuple):
         return Estimate(*(max(self.base_kwh + self.running_kwh + more, 0.0) for more in self.missing or NOTHING))
 
     @property
+    def high_kwh(self) -> float | None:
+        """The upper end of what was used; None where nobody can say what is missing."""
+        return None if self.missing is None else self.kwh.high
+
+    @property
     def doubts(self) -> tuple[Doubt, ...]:
         """Why a bill of these kWh is not exact."""
         if self.is_complete:
@@ -80,6 +85,11 @@ class Now(NamedTuple):
     def kwh(self) -> float:
         """The best estimate of what was used."""
         return self.so_far.kwh.expected
+
+    @property
+    def high_cost_mxn(self) -> Decimal | None:
+        """The upper end of the cost of what was used; None where nobody can say what is missing."""
+        return None if self.so_far.missing is None else self.cost_mxn.high
 
 
 class Ahead(NamedTuple):

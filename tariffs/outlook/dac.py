@@ -7,7 +7,7 @@ one. Those of another length, from before a change of the contract, count as the
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
-from math import hypot
+from math import ceil, hypot
 from statistics import stdev
 from typing import NamedTuple
 
@@ -29,9 +29,10 @@ class DacProjection(NamedTuple):
 
     `average` is that of the bills there are, over `months_known` of twelve months; those that nobody knows count as it.
     `average_at_end` has the running cycle in it. `crossing` holds the readings after which the home enters (or leaves) DAC at this pace,
-    None if it does not within a year whatever the pace may turn out to be. From now on no more than `kwh_per_day_to_stay_below` a day
-    keep it out of DAC for a year (or lead it out within one), where the pace until the reading that decides is `pace_kwh_per_day`: 0 if
-    nothing does any more, None where more than any home uses does. With less than LEAST_MONTHS known all of that is None.
+    None if it does not within a year whatever the pace may turn out to be; `days_until` is the time until the expected one. From now on
+    no more than `kwh_per_day_to_stay_below` a day keep it out of DAC for a year (or lead it out within one), where the pace until the
+    reading that decides is `pace_kwh_per_day`: 0 if nothing does any more, None where more than any home uses does. With less than
+    LEAST_MONTHS known all of that is None.
     """
 
     limit_kwh_month: int
@@ -43,6 +44,12 @@ class DacProjection(NamedTuple):
     kwh_per_day_to_stay_below: float | None = None
     pace_kwh_per_day: float | None = None
     is_first_year: bool = False
+    days_until: float | None = None
+
+    @property
+    def months_until(self) -> int | None:
+        """The months until the expected crossing, the last one begun included."""
+        return None if self.days_until is None else ceil(self.days_until / DAYS_A_MONTH)
 
 
 class _Reading(NamedTuple):
@@ -97,11 +104,12 @@ def project_dac(
     crossed = _crossing(counted, limit, is_in=is_in)
     decisive = (max if is_in else min)(counted, key=lambda reading: reading.rate_to(limit))
     rate = max(decisive.rate_to(limit), 0.0)
-    first = next((each for each in counted if crossed and each.on == crossed.expected), decisive)
+    first = next((each for each in counted if crossed and each.on == crossed.expected), None)
     return found._replace(
         crossing=crossed,
         kwh_per_day_to_stay_below=rate if rate <= MOST_KWH_PER_DAY else None,
-        pace_kwh_per_day=first.pace,
+        pace_kwh_per_day=(first or decisive).pace,
+        days_until=first and first.days,
     )
 
 

@@ -1,6 +1,9 @@
 """CFE's prices of a month, and those that are missing."""
 
 from datetime import date
+from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -9,13 +12,43 @@ from django.utils import timezone
 
 from accounts.cfe_tariffs import DAC, DAC_REGIONS, LOCALITY_TARIFFS
 from tariffs.cfe.prices import Rate
-from tariffs.cfe.tariffs import NATIONAL, Provenance
-from tariffs.models import Price
+from tariffs.cfe.schemes import SchemeTerms
+from tariffs.cfe.tariffs import NATIONAL, Provenance, Season
+from tariffs.models import Price, Scheme
 
 
 def mexican_today() -> date:
     """Return the date that it is in most of Mexico."""
     return timezone.localdate(timezone=ZoneInfo("America/Mexico_City"))
+
+
+class SeasonPrices(NamedTuple):
+    """The rates of a tariff in one region and season, the tiers from below, and the state's scheme that they follow."""
+
+    tariff: str
+    region: str
+    season: Season
+    scheme: SchemeTerms | None
+    tiers: list[Rate]
+
+    @property
+    def price_month(self) -> date:
+        """The month that the prices are of: the last known one where that which was asked for has none."""
+        return self.tiers[0].month
+
+    @property
+    def fixed_charge_mxn_month(self) -> Decimal | None:
+        return self.tiers[0].fixed_charge_mxn_month
+
+
+def price_list(day: date, *, tariff: str | None = None, state: str = "") -> list[SeasonPrices]:
+    """Return the prices of a date's month, of one tariff or all, with what a state changes (1 query, 2 with a state)."""
+    schemes = {scheme.tariff: scheme for scheme in Scheme.objects.of_place(state) if scheme.holds_on(day)}
+    found = []
+    for group, rates in groupby(prices_of(day.replace(day=1), tariff), attrgetter("tariff", "region", "season")):
+        scheme, tiers = schemes.get(group[0]), list(rates)
+        found.append(SeasonPrices(*group, scheme, scheme.tiers(tiers) if scheme else tiers))
+    return found
 
 
 def prices_of(month: date, tariff: str | None = None) -> list[Rate]:

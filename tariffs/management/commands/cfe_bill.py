@@ -11,12 +11,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.cfe_tariffs import DAC, DAC_REGIONS, TARIFFS
 from accounts.places.states import state_code
+from tariffs.api.serializers.bills import CalculatedBillSerializer
 from tariffs.cfe.bill import Levy, Terms, to_cents
 from tariffs.cfe.billing import Biller
 from tariffs.cfe.prices import NoPrices, PriceBook
 from tariffs.cfe.tariffs import MAX_DAYS, MAX_KWH, MAX_MXN, Season
 from tariffs.models import Price, Scheme
-from tariffs.rendering import bill_json, bill_paper
+from tariffs.rendering import bill_paper
 
 HELP = (
     "Print the bill that CFE would send. Give the period as the paper bill prints it (--from, --to), or the month whose prices it "
@@ -57,7 +58,9 @@ class Command(BaseCommand):
             raise CommandError(f"There are no prices of tariff {options['tariff']}: run manage.py load_cfe_prices.") from error
         except ValueError as error:
             raise CommandError(f"{error}.") from error
-        self.stdout.write(json.dumps(bill_json(bill), ensure_ascii=False, indent=1) if as_json else bill_paper(bill))
+        self.stdout.write(
+            json.dumps(CalculatedBillSerializer(bill).data, ensure_ascii=False, indent=1) if as_json else bill_paper(bill)
+        )
 
 
 def _biller(options: dict[str, Any]) -> Biller:

@@ -13,7 +13,7 @@ from conftest import client_of
 from devices.models import Device
 from devices.selectors import roles_of
 from tariffs.admin.bill_preview import bill_preview
-from tariffs.api.outlook import dac_note, outlook_json
+from tariffs.api.serializers.outlook import OutlookSerializer, dac_note
 from tariffs.cfe.bill import Certainty, Doubt
 from tariffs.cfe.cycles import Cycle
 from tariffs.cfe.tariffs import DAC_LIMITS_KWH_MONTH, Tier
@@ -104,7 +104,7 @@ def test_a_meter_of_four_days_says_what_the_cycle_had_before_it(home: Home, mete
 
 def test_without_habits_what_is_measured_is_a_lower_bound_and_said_to_be(home: Home, meter: Device) -> None:
     used_hourly(meter, hour_of(NOW) - 2 * DAY, hour_of(NOW), lambda _hour: 500.0)
-    now = outlook_json(outlook_of(home, NOW))["now"]
+    now = OutlookSerializer(outlook_of(home, NOW)).data["now"]
     assert (now["kwh"], now["kwh_measured"], now["kwh_low"]) == (24, 24, 24)
     assert (now["kwh_estimated"], now["kwh_high"], now["cost_high_mxn"]) == (None, None, None)
     assert (now["certainty"], now["hours_known"], now["hours_passed"]) == ("estimate", 48, 252)
@@ -161,16 +161,19 @@ def test_dac_is_reached_at_this_pace_and_what_it_adds_is_told(home: Home, half_a
 
 
 def test_the_months_until_dac_are_counted_from_now(home: Home, half_a_year: Device) -> None:
-    dac = outlook_json(outlook_of(home, NOW))["dac"]
-    assert (dac["crosses_on"], dac["months_until"], dac["note"]) == (date(2026, 9, 1), 3, None)
+    outlook = outlook_of(home, NOW)
+    dac = OutlookSerializer(outlook).data["dac"]
+    assert (dac["crosses_on"], dac["months_until"], dac["note"]) == ("2026-09-01", 3, None)
     assert dac["crosses_earliest"] <= dac["crosses_on"]
     assert dac["kwh_per_day_to_stay_below"] < dac["pace_kwh_per_day"] == pytest.approx(12, rel=0.02)
-    later = outlook_json(outlook_of(home, NOW)._replace(days_left=45.0))["dac"]
-    assert later["months_until"] == 4
+    assert outlook.dac is not None
+    projection = outlook.dac.projection
+    assert projection.days_until == outlook.days_left + (date(2026, 9, 1) - outlook.cycle.end).days
+    assert projection._replace(days_until=45.0 + 62).months_until == 4
 
 
 def test_days_of_data_are_no_months_of_dac(home: Home, steady: Device) -> None:
-    dac = outlook_json(outlook_of(home, NOW))["dac"]
+    dac = OutlookSerializer(outlook_of(home, NOW)).data["dac"]
     assert (dac["months_known"], dac["crosses_on"], dac["crosses_earliest"], dac["kwh_per_day_to_stay_below"]) == (
         1,
         None,
@@ -182,8 +185,8 @@ def test_days_of_data_are_no_months_of_dac(home: Home, steady: Device) -> None:
 
 def test_a_supply_of_this_year_has_no_dac(home: Home, half_a_year: Device) -> None:
     contract_change(home=home, valid_from=date(2026, 1, 1), supply_start=date(2025, 11, 3))
-    dac = outlook_json(outlook_of(home, NOW))["dac"]
-    assert (dac["crosses_on"], dac["note"]) == (date(2026, 12, 1), "En el primer año del suministro no hay DAC.")
+    dac = OutlookSerializer(outlook_of(home, NOW)).data["dac"]
+    assert (dac["crosses_on"], dac["note"]) == ("2026-12-01", "En el primer año del suministro no hay DAC.")
 
 
 def test_hours_missing_in_closed_cycles_do_not_hide_dac(home: Home, meter: Device) -> None:
@@ -192,11 +195,11 @@ def test_hours_missing_in_closed_cycles_do_not_hide_dac(home: Home, meter: Devic
         meter, NOW.replace(hour=6, minute=0) - 400 * DAY, hour_of(NOW), lambda hour: 256.0 + 200 * (hour.toordinal() % 2)
     )  # 260 kWh a month
     Hour.objects.filter(start__day__in=[5, 17]).delete()
-    dac = outlook_json(outlook_of(home, NOW))["dac"]
+    dac = OutlookSerializer(outlook_of(home, NOW)).data["dac"]
     assert (dac["months_known"], dac["months_estimated"]) == (11, 12)
     assert dac["average_low_kwh_month"] < dac["average_kwh_month"] < dac["average_high_kwh_month"]
     assert dac["average_kwh_month"] == pytest.approx(260, rel=0.01)
-    assert dac["crosses_on"] == date(2026, 7, 1)
+    assert dac["crosses_on"] == "2026-07-01"
 
 
 def test_a_home_in_dac_sees_when_it_leaves_by_the_limit_of_where_it_came_from(home: Home, half_a_year: Device) -> None:
@@ -221,7 +224,7 @@ def test_a_home_that_may_miss_leaving_dac_is_told_so(home: Home, meter: Device) 
     assert crossing is not None
     assert crossing.latest is not None
     assert crossing.earliest == crossing.expected == date(2026, 7, 1) < crossing.latest
-    assert outlook_json(outlook)["dac"]["note"].endswith(f"no sale de DAC hasta el {crossing.latest:%d/%m/%Y}.")
+    assert OutlookSerializer(outlook).data["dac"]["note"].endswith(f"no sale de DAC hasta el {crossing.latest:%d/%m/%Y}.")
     never = dac_note(outlook.dac._replace(projection=outlook.dac.projection._replace(crossing=crossing._replace(latest=None))))
     assert never is not None
     assert never.endswith("el hogar no sale de DAC dentro de un año.")
@@ -276,16 +279,18 @@ def test_the_api_tells_the_outlook_in_plain_numbers(api: APIClient, home: Home, 
     assert body["forecast_note"] is None
 
 
-def test_an_outlook_that_has_not_changed_is_not_sent_again(api: APIClient, home: Home, meter: Device) -> None:
-    now = timezone.now()
-    used_hourly(meter, hour_of(now) - 10 * DAY, hour_of(now), lambda _hour: 400.0)
-    bodies = {str(outlook_of(home, hour_of(now) + timedelta(minutes=minute))) for minute in (1, 30, 59)}
-    assert len(bodies) == 1
-    answer = api.get(URL)
-    assert api.get(URL, HTTP_IF_NONE_MATCH=answer["ETag"]).status_code in {
-        304,
-        200 if hour_of(timezone.now()) > hour_of(now) else 304,
-    }
+def test_an_outlook_holds_for_an_hour_and_is_not_sent_again_in_it(
+    api: APIClient, home: Home, meter: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = hour_of(timezone.now())
+    used_hourly(meter, hour - 10 * DAY, hour, lambda _hour: 400.0)
+
+    def answer_at(minute: int, **headers: str) -> Any:
+        monkeypatch.setattr(timezone, "now", lambda: hour + timedelta(minutes=minute))
+        return api.get(URL, headers=headers)
+
+    known = {"If-None-Match": answer_at(1)["ETag"]}
+    assert [answer_at(minute, **known).status_code for minute in (1, 30, 59, 61)] == [304, 304, 304, 200]
 
 
 @pytest.mark.parametrize(("kwh", "billed", "tier"), [(250.4, 250, Tier.BASIC), (250.7, 251, Tier.MIDDLE)])
