@@ -134,3 +134,12 @@ def test_the_schema_describes_the_dashboard(anonymous_api: APIClient) -> None:
     operation = next(operations["get"] for path, operations in paths.items() if path.rstrip("/") == URL)
     assert set(operation["responses"]) == {"200", "401", "404"}
     assert operation["responses"]["200"]["content"]["application/json"]["examples"]
+
+
+def test_an_unchanged_dashboard_is_304_and_a_changed_one_comes_whole(api: APIClient, home: Home) -> None:
+    tag = api.get(URL)["ETag"]
+    again = api.get(URL, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert "private" in again["Cache-Control"]
+    Recommendation.objects.create(home=home, text="Apaga la bomba de noche.")
+    assert api.get(URL, headers={"If-None-Match": tag}).json()["latest_recommendation"] == "Apaga la bomba de noche."

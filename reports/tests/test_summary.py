@@ -38,13 +38,13 @@ def _summary(home: Home, energy_wh: float, cycle: Cycle = JUNE) -> Summary:
 
 def test_a_used_cycle_costs_what_cfe_would_print_for_its_whole_kwh(home_1b: Home, prices: None) -> None:
     summary = _summary(home_1b, 164_999.0)
-    # 164 kWh in June 2026: 125 × 1.007 + 39 × 1.167 = 125.88 + 45.51 = 171.39, and IVA 27.42
+    # 165 kWh in June 2026: 125 × 1.007 + 40 × 1.167 = 125.88 + 46.68 = 172.56, and IVA 27.61
     data = dict(SummarySerializer(summary).data)
     outlook = data.pop("outlook")
-    assert (outlook["now"]["cost_mxn"], outlook["now"]["kwh_estimated"]) == (198.81, 0)
+    assert (outlook["now"]["cost_mxn"], outlook["now"]["kwh_estimated"]) == (200.17, 0)
     assert data == {
         "kwh_consumed_cycle": Decimal("164.999"),
-        "estimated_cost_mxn": Decimal("198.81"),
+        "estimated_cost_mxn": Decimal("200.17"),
         "billing_cycle_start": "2026-06-01",
         "billing_cycle_end": "2026-06-30",
         "days_in_cycle": 11,

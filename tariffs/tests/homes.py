@@ -42,6 +42,13 @@ def used_hourly(
     return sum(energy) / 1000
 
 
+def used_evenly(device: Device, start: datetime, hours: int, kwh: float, channel: int = 0, covered_s: float = 3600) -> None:
+    """Store so many hours in which the channel used so much together."""
+    values = {"recovered_wh": 0, "returned_wh": 0, "covered_s": covered_s, "samples": 60, "measured_wh": 1000 * kwh / hours}
+    times = [start + hour * HOUR for hour in range(hours)]
+    Hour.objects.bulk_create(Hour(device_id=device.pk, channel=channel, start=time, **values) for time in times)
+
+
 def by_day(hour: datetime) -> bool:
     return 15 <= hour.hour < 23  # 9:00 to 17:00 in Mexico City
 

@@ -1,7 +1,5 @@
-import json
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,20 +10,11 @@ from tariffs.cfe.bill import Bill, Certainty, Doubt, Levy, Terms, to_cents
 from tariffs.cfe.billing import Biller
 from tariffs.cfe.seasons import Section, price_month
 from tariffs.cfe.tariffs import MAX_KWH, NATIONAL, Season, Tier
+from tariffs.tests.bill_cases import PAPER, PLAYA, all_terms, dap_of, ends, tariffs
 from tariffs.tests.helpers import book_of
 
-PAPER = json.loads((Path(__file__).parent / "data" / "bills.json").read_text())
-PLAYA = Terms(billing_months=2, summer_start_month=4, lighting=Levy(share=Decimal("0.025")))
 MONTHLY, BIMONTHLY = Terms(), Terms(billing_months=2)
 
-tariffs = st.sampled_from([("1", "nacional"), ("1A", "nacional"), ("1B", "nacional"), ("1C", "nacional"), ("1D", "nacional")]) | (
-    st.sampled_from([("1E", "nacional"), ("1F", "nacional"), ("DAC", "central"), ("DAC", "baja_california_sur")])
-)
-levies = st.builds(Levy, st.decimals(0, 1, places=3), st.decimals(0, 500, places=2)) | st.just(Levy())
-all_terms = st.builds(
-    Terms, st.sampled_from([1, 2]), st.integers(2, 5), st.sampled_from([Decimal("0.16"), Decimal("0.08")]), levies, levies
-)
-ends = st.dates(date(2023, 6, 1), date(2028, 6, 1))
 uses = st.integers(0, 12_000)
 
 
@@ -36,10 +25,6 @@ def _biller(tariff: tuple[str, str], terms: Terms, end: date) -> Biller:
 
 def _bill(kwh: int, tariff: tuple[str, str], terms: Terms, end: date) -> Bill:
     return _biller(tariff, terms, end).bill(kwh)
-
-
-def dap_of(paper: dict[str, Any]) -> str:
-    return str(paper.get("dap", "5%" if "Cancun" in paper["locality"] else "2.5%"))
 
 
 def _paper_biller(paper: dict[str, Any]) -> Biller:
@@ -275,7 +260,8 @@ def test_a_mixed_bill_has_a_minimum_of_each_season() -> None:
     biller, bill = _mixed(), _mixed().bill(0)
     summer, rest = bill.lines
     assert (round(summer.kwh, 4), round(rest.kwh, 4)) == (Decimal("29.1667"), Decimal("19.3548"))
-    assert [line.amount for line in bill.lines] == [to_cents(line.kwh * line.price) for line in bill.lines]
+    # 25 kWh a month: 35 days of September's 30 at 0.977 pesos, 24 of October's 31 at 1.099
+    assert [line.amount for line in bill.lines] == [Decimal("28.50"), Decimal("21.27")]
     only_summer_reached = biller.bill(45)  # 27 and 18 kWh: less than both minimums; 50: 30 and 20, more than both
     assert only_summer_reached.grand_total == bill.grand_total < biller.bill(50).grand_total
     assert [line.kwh for line in biller.bill(50).lines] == [30, 20]

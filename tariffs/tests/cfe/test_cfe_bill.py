@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.utils import translation
 
 from tariffs.models import Price
-from tariffs.tests.cfe.test_billing import PAPER, dap_of
+from tariffs.tests.bill_cases import PAPER, dap_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("prices")]
 PLAYA = ["--billing-months", "2", "--summer-start", "4", "--dap", "2.5%"]

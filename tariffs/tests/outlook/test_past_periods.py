@@ -19,8 +19,7 @@ from tariffs.models import PaperBill
 from tariffs.outlook.past_periods import Source, periods_before
 from tariffs.selectors.cycles import cycle_bounds
 from tariffs.selectors.outlook import past_periods
-from tariffs.tests.homes import used_hourly
-from tariffs.tests.paper.test_reconciliation_api import measure
+from tariffs.tests.homes import used_evenly, used_hourly
 
 UNTIL = date(2026, 6, 20)
 DAY = timedelta(days=1)
@@ -102,7 +101,7 @@ def _bill(home: Home, period: Cycle, kwh: int) -> None:
 
 def _measure(home: Home, meter: Device, period: Cycle, kwh: float, known: float = 1.0) -> None:
     start, end = cycle_bounds(home, period)
-    measure(meter, start, int((end - start).total_seconds()) // 3600, kwh, covered_s=known * 3600)
+    used_evenly(meter, start, int((end - start).total_seconds()) // 3600, kwh, covered_s=known * 3600)
 
 
 @pytest.mark.django_db

@@ -10,7 +10,7 @@ from tariffs.cfe.billing import Biller
 from tariffs.cfe.cycles import Cycle
 from tariffs.paper.reconciliation import KwhParts, MeasuredBy, MxnParts, Reconciliation, reconcile
 from tariffs.paper.suggestions import suggestions
-from tariffs.tests.cfe.test_billing import PLAYA, all_terms, ends, tariffs
+from tariffs.tests.bill_cases import PLAYA, all_terms, ends, tariffs
 from tariffs.tests.helpers import book_of
 from telemetry.history.completeness import CircuitUse
 

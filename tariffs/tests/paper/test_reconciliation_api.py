@@ -1,6 +1,6 @@
 """Real paper bills beside what meters would have measured."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from tariffs.cfe.cycles import Cycle
 from tariffs.models import PaperBill, Price
 from tariffs.selectors.cycles import cycle_bounds
 from tariffs.services import paper_bill_add
-from telemetry.models import Hour
+from tariffs.tests.homes import used_evenly
 
 URL = "/api/v1/bills"
 HOUR = timedelta(hours=1)
@@ -36,13 +36,6 @@ def playa(home: Home) -> Home:
     return home
 
 
-def measure(device: Device, start: datetime, hours: int, kwh: float, channel: int = 0, covered_s: float = 3600) -> None:
-    """Store so many hours in which the channel used so much together."""
-    values = {"recovered_wh": 0, "returned_wh": 0, "covered_s": covered_s, "samples": 60, "measured_wh": 1000 * kwh / hours}
-    times = [start + hour * HOUR for hour in range(hours)]
-    Hour.objects.bulk_create(Hour(device_id=device.pk, channel=channel, start=time, **values) for time in times)
-
-
 def _post(api: APIClient) -> str:
     return f"{URL}/{api.post(URL, B01, format='json').json()['id']}/reconciliation"
 
@@ -51,8 +44,8 @@ def test_a_real_bill_is_explained_to_the_cent(api: APIClient, playa: Home, meter
     start, end = cycle_bounds(playa, PERIOD)
     hours = 63 * 24
     assert end - start == hours * HOUR
-    measure(meter, start, hours, 300, covered_s=0.9 * 3600)
-    measure(meter, end, 5, 99)  # of the next bill
+    used_evenly(meter, start, hours, 300, covered_s=0.9 * 3600)
+    used_evenly(meter, end, 5, 99)  # of the next bill
     body = api.get(_post(api)).json()
     bill = body.pop("bill")
     assert bill == {"id": bill["id"], **B01, "days": 63, "average_kwh_day": 5.21}
@@ -88,8 +81,8 @@ def test_a_real_bill_is_explained_to_the_cent(api: APIClient, playa: Home, meter
 
 def test_what_full_coverage_leaves_was_not_measured(api: APIClient, playa: Home, meter: Device) -> None:
     start, _end = cycle_bounds(playa, PERIOD)
-    measure(meter, start, 63 * 24, 200.4)
-    measure(meter, start, 63 * 24, 100, channel=1)
+    used_evenly(meter, start, 63 * 24, 200.4)
+    used_evenly(meter, start, 63 * 24, 100, channel=1)
     body = api.get(_post(api)).json()
     assert (body["known_share"], body["difference_kwh"]) == (1.0, 27.6)
     assert body["kwh_parts"] == {"no_data": 0.0, "circuits_not_measured": 28.0, "meter_difference": 0.0, "rounding": -0.4}
@@ -98,8 +91,8 @@ def test_what_full_coverage_leaves_was_not_measured(api: APIClient, playa: Home,
 def test_a_main_meter_measures_the_home_alone(api: APIClient, playa: Home, meter: Device) -> None:
     main = Device.objects.create(home=playa, hardware_id="b8032412c3d4", name="Acometida", is_main=True)
     start, _end = cycle_bounds(playa, PERIOD)
-    measure(main, start, 63 * 24, 330)
-    measure(meter, start, 63 * 24, 300)
+    used_evenly(main, start, 63 * 24, 330)
+    used_evenly(meter, start, 63 * 24, 300)
     body = api.get(_post(api)).json()
     assert (body["measured_by"], body["measured_kwh"]) == ("mains", 330.0)
     assert body["kwh_parts"] == {"no_data": 0.0, "circuits_not_measured": 0.0, "meter_difference": -2.0, "rounding": 0.0}
@@ -164,7 +157,7 @@ def test_it_takes_a_constant_number_of_queries(
     url = _post(api)
     start, _end = cycle_bounds(playa, PERIOD)
     for channel in range(6):
-        measure(meter, start, 100, 10, channel)
+        used_evenly(meter, start, 100, 10, channel)
     with django_assert_num_queries(
         queries
     ):  # user, home, bill; contract, prices, mains, meters, hours; where it fits ill, all prices
