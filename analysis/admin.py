@@ -8,8 +8,6 @@ from analysis.models import Recommendation
 
 @admin.register(Recommendation)
 class RecommendationAdmin(ModelAdmin):
-    """What each home was told."""
-
     list_display = ("home", "text", "source", "created_at")
     list_filter = ("source",)
     list_select_related = ("home",)

@@ -3,7 +3,5 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AnalysisConfig(AppConfig):
-    """Analysis."""
-
     name = "analysis"
     verbose_name = _("Análisis")

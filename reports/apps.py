@@ -3,7 +3,5 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ReportsConfig(AppConfig):
-    """Reports."""
-
     name = "reports"
     verbose_name = _("Reportes")

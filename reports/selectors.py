@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 class Summary(NamedTuple):
     """The running cycle of a home; dates are local, the end inclusive, money is pesos with IVA, street lighting and discounts.
 
-    The kWh are the best estimate of what was used, `so_far` says what of it was running. The cost is the bill that CFE would print if
+    The kWh are the best estimate of what was used, `so_far` says what of it was measured. The cost is the bill that CFE would print if
     the meter were read now. Without a bill nothing is said of its certainty or of where
     the cycle leads: where nothing is measured yet the cost is 0, and where the operator has not loaded the prices it is None.
     """

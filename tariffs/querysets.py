@@ -51,7 +51,7 @@ class PriceQuerySet(models.QuerySet["Price"]):
         return self.filter(tariff=rate.tariff, season=rate.season, region=rate.region, month__range=near)
 
     def among(self, rates: Iterable[Rate]) -> Self:
-        """Keep the prices that these rates were read from."""
+        """Keep the prices with the keys of these rates."""
         rows = [Q(**dict(zip(KEY, key_of(rate), strict=True))) for rate in rates]
         return self.filter(Q(*rows, _connector=Q.OR)) if rows else self.none()
 

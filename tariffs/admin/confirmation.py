@@ -28,10 +28,9 @@ class ConfirmationForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no p
 
 
 class ConfirmationMixin:
-    """The box is no field of those who may only look."""
+    """Hide the confirmation box from staff who may only view."""
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return the fields of the form."""
         fields = super().get_fields(request, obj)  # type: ignore[misc]
         may_save = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)  # type: ignore[attr-defined]
         return [name for name in fields if may_save or name != "confirm"]

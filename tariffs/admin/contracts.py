@@ -87,22 +87,18 @@ class ContractAdmin(ExportMixin, HistoryAdmin):
     skip_export_form = True
 
     def save_model(self, request: HttpRequest, obj: Contract, form: Any, change: bool) -> None:
-        """Save; the home's clock follows its place."""
         super().save_model(request, obj, form, change)
         home_zone_follow(home=Home.objects.get(pk=obj.home_id))
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        """Let those export who may see."""
         return bool(self.has_view_permission(request))
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the page of the bills."""
         page = path("bill/", self.admin_site.admin_view(self.bill_view), name="accounts_contract_bill")
         return [page, *super().get_urls()]
 
     @admin.action(description=_("¿Qué facturaría?"), permissions=["view"])
     def what_would_they_bill(self, request: HttpRequest, contracts: QuerySet[Contract]) -> HttpResponse | None:
-        """Lead to the bills of the chosen contracts."""
         keys = list(contracts.values_list("pk", flat=True)[: AT_MOST + 1])
         if len(keys) > AT_MOST:
             self.message_user(request, _("Elige %(count)d contratos como máximo.") % {"count": AT_MOST}, messages.ERROR)
@@ -111,7 +107,6 @@ class ContractAdmin(ExportMixin, HistoryAdmin):
 
     @action(description=_("¿Qué facturaría?"), permissions=["view"], url_path="bill", icon="receipt_long")
     def what_would_this_bill(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Lead to the bill of the contract."""
         return _bills_of([object_id])
 
     def bill_view(self, request: HttpRequest) -> HttpResponse:

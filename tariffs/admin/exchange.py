@@ -32,7 +32,6 @@ class UploadForm(ImportForm):
     """Takes a file of a size that prices can have; it is kept in the cache until it is confirmed."""
 
     def clean_import_file(self) -> Any:
-        """Return the file. Raises ValidationError."""
         file = self.cleaned_data["import_file"]
         if file.size > MOST_BYTES:
             raise ValidationError(gettext("El archivo es demasiado grande."))
@@ -40,20 +39,18 @@ class UploadForm(ImportForm):
 
 
 class UploadGone(LookupError):
-    """The file that was to be confirmed is not there any more."""
+    """The uploaded file is gone: it was confirmed already, or has expired."""
 
 
 class RateSheet(Dataset):
     """Rates, one a row, with what is odd about them."""
 
     def __init__(self, rates: Iterable[Rate], warnings: Iterable[Notice] = ()) -> None:
-        """Take the rates."""
         super().__init__(*rates, headers=COLUMNS)
         self.warnings = list(warnings)
 
     @property
     def rates(self) -> list[Rate]:
-        """The rates, in their order."""
         return [Rate(*row) for row in self]
 
 
@@ -68,7 +65,6 @@ class PriceCsv(CSV):
         return RateSheet(file.rates, file.warnings)
 
     def export_data(self, dataset: RateSheet, **options: Any) -> str:
-        """Return the text."""
         return write_prices(dataset.rates)
 
 
@@ -76,7 +72,6 @@ class Preview(Result):
     """What an import changes, with a sentence for each price that is odd."""
 
     def __init__(self, changes: PriceChanges, warnings: Iterable[Notice]) -> None:
-        """Make a row of each change."""
         super().__init__()
         self.diff_headers = [capfirst(str(field.verbose_name)) for field in PRICE_FIELDS]
         self.rows = list(_rows(changes))
@@ -92,11 +87,9 @@ class PriceResource(Resource):
 
     @classmethod
     def get_display_name(cls) -> str:
-        """Return what the page calls it."""
         return str(Price._meta.verbose_name_plural)
 
     def get_user_visible_fields(self) -> list[Field]:
-        """Return the columns, for the page to name."""
         return [Field(column_name=name) for name in COLUMNS]
 
     def export(self, queryset: PriceQuerySet, **options: Any) -> RateSheet:

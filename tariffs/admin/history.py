@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin
 
 
 def in_words(field: "Field[Any, Any]", value: Any) -> Any:
-    """Return what people call a field's value: the label of a choice, a dash for nothing."""
+    """Return a field's value as staff read it: the label of a choice, a dash for nothing."""
     return "–" if value in (None, "") else dict(field.flatchoices).get(value, value)
 
 
@@ -20,7 +20,6 @@ class FieldChange(HistoricalRecordContextHelper):
     """Old and new values in the words of the form."""
 
     def prepare_delta_change_value(self, change: Any, value: Any) -> Any:
-        """Return what the page shows of a value."""
         return in_words(self.model._meta.get_field(change.field), value)
 
 

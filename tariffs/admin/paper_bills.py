@@ -9,7 +9,7 @@ from tariffs.selectors.paper_bills import paper_bill_warnings
 
 
 class PaperBillForm(ConfirmationForm):
-    """A bill, whose figures a home can have."""
+    """A bill that asks for confirmation where its figures are implausible."""
 
     def warnings(self) -> list[str]:
         """Return what the API would ask to confirm."""
@@ -21,8 +21,6 @@ class PaperBillForm(ConfirmationForm):
 
 @admin.register(PaperBill)
 class PaperBillAdmin(ConfirmationMixin, ModelAdmin):
-    """Paper bills by home and period."""
-
     form = PaperBillForm
     list_display = ("home", "start", "end", "kwh", "total_mxn", "created_at")
     list_select_related = ("home",)

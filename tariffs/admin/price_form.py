@@ -29,7 +29,7 @@ class PriceForm(ConfirmationForm):
         return super().clean()
 
     def warnings(self) -> list[str]:
-        """Return what a file is warned of."""
+        """Return the same warnings as for a line of a price file."""
         return list(map(in_spanish, self._verdict().warnings))
 
     def _verdict(self) -> Verdict:

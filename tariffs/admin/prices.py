@@ -41,7 +41,7 @@ class PriceAdmin(ConfirmationMixin, ImportExportMixin, HistoryAdmin):
     skip_admin_log = True  # the history has it all, with the file's name
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
-        """Know the price of the month before along."""
+        """Add the price of the month before to each row."""
         prices: QuerySet[Price] = super().get_queryset(request)
         return prices.with_price_before()  # type: ignore[attr-defined,no-any-return]
 
@@ -52,7 +52,6 @@ class PriceAdmin(ConfirmationMixin, ImportExportMixin, HistoryAdmin):
 
     @admin.display(description=_("mes"), ordering="month")
     def shown_month(self, price: Price) -> str:
-        """Return the month without its first day."""
         return f"{price.month:%Y-%m}"
 
     @admin.display(description=_("cambio"))
@@ -63,7 +62,6 @@ class PriceAdmin(ConfirmationMixin, ImportExportMixin, HistoryAdmin):
 
     @admin.display(description=_("límites (kWh)"))
     def limits(self, price: Price) -> str:
-        """Return the tier's limits."""
         upper = price.upper_kwh_month
         return f"{price.lower_kwh_month}–{upper}" if upper else f"> {price.lower_kwh_month}"
 
@@ -74,11 +72,10 @@ class PriceAdmin(ConfirmationMixin, ImportExportMixin, HistoryAdmin):
         )
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        """Let those export who may see."""
         return bool(self.has_view_permission(request))
 
     def add_data_read_fail_error_to_form(self, form: Any, e: Exception) -> None:
-        """Say of every bad line what is wrong with it."""
+        """Show what is wrong with each bad line."""
         if isinstance(e, PriceFileError):
             form.add_error("import_file", [sentence(notice) for notice in e.errors])
         else:
@@ -93,6 +90,5 @@ class PriceAdmin(ConfirmationMixin, ImportExportMixin, HistoryAdmin):
             return redirect("admin:tariffs_price_import")
 
     def add_success_message(self, result: Any, request: HttpRequest) -> None:
-        """Say what the import did."""
         text = _("Precios importados: %(new)d nuevos, %(update)d cambiados, %(delete)d quitados, %(skip)d sin cambio.")
         self.message_user(request, text % dict(result.totals), messages.SUCCESS)

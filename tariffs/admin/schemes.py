@@ -30,8 +30,6 @@ class TiersFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # takes no par
 
 
 class TiersInline(TabularInline):
-    """The tiers of a scheme."""
-
     model = SchemeTier
     formset = TiersFormSet
     extra = 0
@@ -39,8 +37,6 @@ class TiersInline(TabularInline):
 
 @admin.register(Scheme)
 class SchemeAdmin(ModelAdmin):
-    """Schemes by state and tariff."""
-
     list_display = ("state", "tariff", "start", "end", "summer_start_month", "summer_months", "is_confirmed")
     list_filter = ("state", "tariff", "is_confirmed")
     inlines = (TiersInline,)

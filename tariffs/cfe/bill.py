@@ -65,8 +65,6 @@ CERTAINTIES = [certainty.value for certainty in Certainty]
 
 
 class Doubt(StrEnum):
-    """Why a bill is not exact."""
-
     DERIVED_PRICE = "derived_price"
     UNKNOWN_MONTH = "unknown_month"
     MIXED_SEASON = "mixed_season"
@@ -128,5 +126,5 @@ class Bill(NamedTuple):
         return Certainty.PROVISIONAL if self.doubts else Certainty.EXACT
 
     def doubted(self, *doubts: Doubt) -> Self:
-        """Return the bill with doubts that come of its kWh."""
+        """Return the bill with more doubts, such as those of its kWh."""
         return self._replace(doubts=(*doubts, *self.doubts))

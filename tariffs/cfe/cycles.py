@@ -21,12 +21,10 @@ class Cycle(NamedTuple):
 
     @property
     def last_day(self) -> date:
-        """Return the last date of the cycle, inclusive."""
         return self.end - timedelta(days=1)
 
     @property
     def day_count(self) -> int:
-        """Return how many days the cycle has."""
         return (self.end - self.start).days
 
     def days_elapsed(self, day: date) -> int:

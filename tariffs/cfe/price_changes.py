@@ -19,7 +19,7 @@ class PriceChanges(NamedTuple):
 
 
 def key_of(rate: Rate) -> tuple[object, ...]:
-    """Return what tells the rate from all others."""
+    """Return the values of KEY, which identify the rate."""
     return tuple(getattr(rate, name) for name in KEY)
 
 

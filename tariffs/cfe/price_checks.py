@@ -69,7 +69,7 @@ def _of_month(rate: Rate, month: date) -> tuple[object, ...]:
 
 
 def contradictions(rate: Rate) -> Iterator[Remark]:
-    """Yield what a price says against itself."""
+    """Yield the contradictions within one price."""
     is_dac, values = rate.tariff == DAC, rate._asdict()
     if is_dac and rate.region == NATIONAL:
         yield Remark("region of tariff %(tariff)s is one of DAC, not %(region)s", values)

@@ -20,7 +20,7 @@ GROUP = ("tariff", "season", "month", "region")  # what the tiers of one bill sh
 
 
 class Notice(NamedTuple):
-    """What there is to say about one line of a file."""
+    """The remarks on one line of a file."""
 
     line: int
     remarks: tuple[Remark, ...]
@@ -40,7 +40,6 @@ class PriceFileError(ValueError):
     """The file can't be used; `errors` has one notice for each bad line, in the file's order."""
 
     def __init__(self, errors: list[Notice]) -> None:
-        """Keep the notices."""
         super().__init__("\n".join(map(str, errors)))
         self.errors = errors
 

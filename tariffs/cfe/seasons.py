@@ -34,12 +34,10 @@ class SeasonDays(NamedTuple):
 
     @property
     def day_count(self) -> int:
-        """Return how many days the stretch has."""
         return (self.end - self.start).days
 
 
 def season_on(day: date, summer: Summer) -> Season:
-    """Return the season of a date."""
     return Season.SUMMER if (day.month - summer.first_month) % 12 < summer.months else Season.NOT_SUMMER
 
 

@@ -25,8 +25,6 @@ MINIMUM_KWH_PER_MONTH = 25
 
 
 class Season(StrEnum):
-    """The season that a price is for."""
-
     ALL_YEAR = "todo_el_ano"
     SUMMER = "verano"
     NOT_SUMMER = "fuera_verano"

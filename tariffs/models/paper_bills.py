@@ -69,7 +69,6 @@ class PaperBill(models.Model):
 
     @property
     def day_count(self) -> int:
-        """How many days the bill covers."""
         return (self.end - self.start).days
 
     @property

@@ -124,5 +124,5 @@ class Price(models.Model):
         return f"{self.tariff} {self.get_season_display()} {self.get_tier_display()} {self.month:%Y-%m}"
 
     def natural_key(self) -> tuple[Any, ...]:
-        """Return what names a price apart from its row, for fixtures."""
+        """Return the values that identify a price in a fixture."""
         return self.tariff, self.season, self.tier, self.month, self.region

@@ -66,7 +66,6 @@ class SoFar(NamedTuple):
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """Why a bill of these kWh is not exact."""
         if self.is_complete:
             return ()
         return (Doubt.UNKNOWN_HOURS if self.estimate is None else Doubt.ESTIMATED_HOURS,)

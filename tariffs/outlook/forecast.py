@@ -49,7 +49,7 @@ class Forecast(NamedTuple):
 
     @property
     def total(self) -> Estimate:
-        """Return all of it; the missing alone where no hour is left."""
+        """Missing and coming energy together; only the missing where no hour is left."""
         return self.until[-1] if self.until else self.missing
 
 

@@ -41,7 +41,6 @@ class PastPeriod(NamedTuple):
 
     @property
     def day_count(self) -> int:
-        """Return how many days it has."""
         return (self.end - self.start).days
 
 

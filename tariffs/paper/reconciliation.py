@@ -11,8 +11,6 @@ from telemetry.history.completeness import CircuitUse, known_share, missing_wh
 
 
 class MeasuredBy(StrEnum):
-    """What measures a home."""
-
     NOTHING = "nothing"
     CIRCUITS = "circuits"
     MAINS = "mains"

@@ -42,7 +42,6 @@ def contract_of_cycle(home: Home, cycle: Cycle) -> Contract:
 
 
 def terms_of(contract: Contract) -> Terms:
-    """Return what the billing engine needs of a contract."""
     return Terms(
         contract.billing_months,
         contract.summer_start_month,

@@ -82,12 +82,12 @@ class RunningCycle(NamedTuple):
 
     @property
     def billed_rest(self) -> Forecast | TooLittle:
-        """What CFE will bill of what is not running."""
+        """What CFE will bill of what is not measured."""
         return net_rest(self.rest, self.returned.rest) if self.is_netted else self.rest
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """Why a bill of this home is not exact, whatever is running."""
+        """Why a bill of this home is not exact, however well it is measured."""
         return generation_doubts(self.contract.generation, self.returned.kwh)
 
     @property

@@ -18,7 +18,6 @@ from tariffs.models import Price, Scheme
 
 
 def mexican_today() -> date:
-    """Return the date that it is in most of Mexico."""
     return timezone.localdate(timezone=ZoneInfo("America/Mexico_City"))
 
 

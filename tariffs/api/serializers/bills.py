@@ -134,8 +134,6 @@ class MxnPartsSerializer(serializers.Serializer[Any]):
 
 
 class BilledTermsSerializer(serializers.Serializer[Any]):
-    """The tariff and the terms of a bill."""
-
     tariff = RateField()
     billing_months = serializers.IntegerField()
     summer_start_month = serializers.IntegerField()

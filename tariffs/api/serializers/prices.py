@@ -54,7 +54,5 @@ class TariffSerializer(serializers.Serializer[Any]):
 
 
 class PricesSerializer(serializers.Serializer[Any]):
-    """The price list of a month."""
-
     month = MonthField()
     tariffs = TariffSerializer(many=True)

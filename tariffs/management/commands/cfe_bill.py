@@ -26,12 +26,9 @@ HELP = (
 
 
 class Command(BaseCommand):
-    """A loop of one around the billing engine."""
-
     help = HELP
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         add = parser.add_argument
         add("--tariff", required=True, type=str.upper, choices=TARIFFS, help="the tariff, such as 1B")
         add("--kwh", required=True, type=_whole, help="energy used, whole kWh")

@@ -34,13 +34,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the file."""
         parser.add_argument(
             "file", nargs="?", type=Path, default=PRICES_FILE, help="the CSV file (default: fixtures/cfe_prices.csv)"
         )
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
-        """Read, write, and print what became of it."""
         try:
             with file.open(encoding="utf-8-sig", newline="") as lines:
                 rates, warnings = read_prices(lines, known=Price.objects.rates())
