@@ -34,12 +34,12 @@ class Partition(NamedTuple):
     end: datetime
 
 
-def plans() -> list[Plan]:
-    """Return the partitioned tables with the retention that the settings give them."""
-    return [
-        Plan("telemetry_reading", "time", "day", timedelta(days=settings.TELEMETRY_RETENTION_DAYS)),
-        Plan("telemetry_bucket_5m", "start", "month", timedelta(days=settings.TELEMETRY_BUCKET_RETENTION_DAYS)),
-    ]
+def _readings() -> Plan:
+    return Plan("telemetry_reading", "time", "day", timedelta(days=settings.TELEMETRY_RETENTION_DAYS))
+
+
+def _five_minutes() -> Plan:
+    return Plan("telemetry_bucket_5m", "start", "month", timedelta(days=settings.TELEMETRY_BUCKET_RETENTION_DAYS))
 
 
 def _floor(time: datetime, unit: str) -> datetime:
@@ -51,7 +51,7 @@ def _next(start: datetime, unit: str) -> datetime:
     return _floor(start + timedelta(days=32), unit) if unit == "month" else start + timedelta(days=1)
 
 
-def wanted(plan: Plan, now: datetime) -> Iterator[Partition]:
+def _wanted(plan: Plan, now: datetime) -> Iterator[Partition]:
     """Yield the partitions from the oldest that is kept to a week ahead."""
     start = _floor(now - plan.keep, plan.unit)
     while start < now + AHEAD:
@@ -65,7 +65,7 @@ def horizon(now: datetime) -> datetime:
 
     One hour after a partition's edge: the first bucket behind the edge may lack the reading before it.
     """
-    return _floor(now - plans()[0].keep, "day") + timedelta(hours=1)
+    return _floor(now - _readings().keep, "day") + timedelta(hours=1)
 
 
 def existing(table: str) -> list[str]:
@@ -83,8 +83,8 @@ def partitions_maintain(now: datetime) -> tuple[list[str], list[str]]:
     """Make the partitions that are wanted and drop those beyond the retention; return the names of both. Safe to run twice at once."""
     made: list[str] = []
     dropped: list[str] = []
-    for plan in plans():
-        keep = list(wanted(plan, now))
+    for plan in (_readings(), _five_minutes()):
+        keep = list(_wanted(plan, now))
         made += _make_missing(plan, keep)
         dropped += _drop_before(plan, keep[0])
     if made or dropped:

@@ -17,7 +17,7 @@ from telemetry.models import DiscardedSpan, Series
 from telemetry.partitions import horizon
 from telemetry.rollup import bucket_sql, discard_sql
 from telemetry.rollup import sql as rollup_sql
-from telemetry.rollup.database import query_about
+from telemetry.rollup.database import database_now, query_about
 from telemetry.rollup.run import lock_buckets, rebuild
 from telemetry.rollup.stale_buckets import MICROSECOND, ChangedReadings, bucket_start
 from telemetry.shelly.component_kinds import CHANNELS
@@ -105,9 +105,7 @@ def rollup_changes(
     *, device_ids: Sequence[int] | None = None, start: datetime | None = None, end: datetime | None = None
 ) -> list[ChangedReadings]:
     """Return [start, end) of each channel, cut into days at most, to be rebuilt; nothing from before the oldest readings."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        now = cursor.fetchone()[0]
+    now = database_now()
     series = Series.objects.order_by("device_id", "channel")
     if device_ids is not None:
         series = series.filter(device_id__in=device_ids)

@@ -57,6 +57,12 @@ def query_about(statement: str, rows: Iterable[Sequence[Any]], *more: Any) -> li
     return query(statement, [*_columns(rows), *more])
 
 
+def database_now() -> datetime:
+    """Return the database's time, at which the transaction began."""
+    ((now,),) = query("SELECT now()", [])
+    return now  # type: ignore[no-any-return]
+
+
 def fetch_readings(needed: Sequence[NeededReadings]) -> Readings:
     """Return the needed readings (1 query)."""
     least, greatest = min(one.from_time for one in needed), max(one.to_time for one in needed)

@@ -14,7 +14,7 @@ from telemetry.partitions import horizon
 from telemetry.rollup import bucket_sql
 from telemetry.rollup import sql as rollup_sql
 from telemetry.rollup.arrays import Rules
-from telemetry.rollup.database import fetch_readings, note_falls, query, query_about, range_columns, replace_buckets
+from telemetry.rollup.database import database_now, fetch_readings, note_falls, query, query_about, range_columns, replace_buckets
 from telemetry.rollup.energy import buckets
 from telemetry.rollup.neighbours import counters_around
 from telemetry.rollup.stale_buckets import (
@@ -49,7 +49,7 @@ def rollup() -> int:
     with _run_lock() as is_alone:
         if not is_alone:
             return 0
-        now = _database_now()
+        now = database_now()
         ((newest,),) = query(rollup_sql.LAST_LATE_SPAN, [])
         changes = [ChangedReadings(*row) for row in query(rollup_sql.RECENT_CHANGES, [_changed_since(now)])]
         done = sum(ranges for _changes, ranges in rebuild(changes))
@@ -64,7 +64,7 @@ def rebuild(changes: Sequence[ChangedReadings], frozen: Mapping[Series, datetime
     """
     for some in _batches(changes):
         with transaction.atomic():
-            ranges = recompute(some, _database_now(), frozen)
+            ranges = recompute(some, database_now(), frozen)
         yield len(some), ranges
 
 
@@ -161,7 +161,3 @@ def _run_lock() -> Iterator[bool]:
     finally:
         if is_locked:
             query("SELECT pg_advisory_unlock(%s)", [RUN_LOCK])
-
-
-def _database_now() -> datetime:
-    return query("SELECT now()", [])[0][0]  # type: ignore[no-any-return]

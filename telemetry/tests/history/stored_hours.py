@@ -29,3 +29,30 @@ def add(device: Device, start: datetime, wh: float, *, channel: int = 0, model: 
 
 def this_hour() -> datetime:
     return hour_of(datetime.now(UTC))
+
+
+def store_hour(
+    device: Device,
+    start: datetime,
+    wh: float,
+    covered_s: float = 3600,
+    *,
+    recovered_wh: float = 0,
+    channel: int = 0,
+    flags: int = 0,
+) -> None:
+    """Store an hour of which `covered_s` seconds are covered; what is recovered comes on top of `wh`."""
+    Hour.objects.create(
+        device_id=device.pk,
+        channel=channel,
+        start=start,
+        measured_wh=wh,
+        recovered_wh=recovered_wh,
+        returned_wh=0,
+        covered_s=covered_s,
+        samples=1,
+        power_mean_w=wh,
+        voltage_v=127,
+        current_a=wh / 127,
+        flags=flags,
+    )

@@ -9,19 +9,18 @@ from devices.meter_roles import Role
 from devices.models import Device
 from telemetry.columns import Flag
 from telemetry.history.completeness import CircuitUse, known_share, missing_wh
-from telemetry.models import Hour
 from telemetry.rollup.run import rollup
 from telemetry.selectors import circuit_uses, home_energy_wh
 from telemetry.services import readings_store
 from telemetry.shelly.samples import Sample
+from telemetry.tests.history.stored_hours import store_hour
 
 MIDNIGHT = datetime(2026, 5, 1, 6, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def _add(device: Device, hour: int, wh: float, covered_s: float = 3600, channel: int = 0, **values: Any) -> None:
-    times = {"device_id": device.pk, "channel": channel, "start": MIDNIGHT + hour * HOUR, "samples": 60, "returned_wh": 0}
-    Hour.objects.create(**times | {"measured_wh": wh, "recovered_wh": 0, "covered_s": covered_s} | values)
+def _add(device: Device, hour: int, wh: float, covered_s: float = 3600, **values: Any) -> None:
+    store_hour(device, MIDNIGHT + hour * HOUR, wh, covered_s, **values)
 
 
 def test_nothing_is_known_of_no_circuits() -> None:

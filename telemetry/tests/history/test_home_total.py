@@ -10,25 +10,9 @@ from devices.selectors import roles_of
 from telemetry.columns import Flag
 from telemetry.history.home_total import HourOfHome, home_hours
 from telemetry.history.window import HOUR, hour_of
-from telemetry.models import Hour
+from telemetry.tests.history.stored_hours import store_hour
 
 START = datetime(2026, 11, 3, 18, tzinfo=UTC)
-
-
-def _hour(
-    device: Device, at: datetime, wh: float, *, channel: int = 0, covered_s: float = 3600, recovered: float = 0, flags: int = 0
-) -> None:
-    Hour.objects.create(
-        device_id=device.pk,
-        channel=channel,
-        start=at,
-        measured_wh=wh,
-        recovered_wh=recovered,
-        returned_wh=0,
-        covered_s=covered_s,
-        samples=700,
-        flags=flags,
-    )
 
 
 def _hours(home: Home, length: timedelta) -> list[HourOfHome]:
@@ -41,10 +25,10 @@ def other(home: Home) -> Device:
 
 
 def test_the_circuits_of_an_hour_add_up_and_hours_without_any_are_unknown(home: Home, meter: Device, other: Device) -> None:
-    _hour(meter, START, 500)
-    _hour(other, START, 250)
-    _hour(meter, START + 2 * HOUR, 100)
-    _hour(other, START + 2 * HOUR, 50)
+    store_hour(meter, START, 500)
+    store_hour(other, START, 250)
+    store_hour(meter, START + 2 * HOUR, 100)
+    store_hour(other, START + 2 * HOUR, 50)
     found = _hours(home, 4 * HOUR)
     assert [(hour.wh, hour.known_share) for hour in found] == [(750, 1), (0, 0), (150, 1), (0, 0)]
     assert found[0].start.isoformat() == "2026-11-03T12:00:00-06:00"
@@ -54,9 +38,9 @@ def test_an_hour_is_known_but_for_the_circuit_that_is_missing_between_two_that_i
     home: Home, meter: Device, other: Device
 ) -> None:
     for number in range(4):
-        _hour(meter, START + number * HOUR, 500)
+        store_hour(meter, START + number * HOUR, 500)
     for number in (1, 3):
-        _hour(other, START + number * HOUR, 100)
+        store_hour(other, START + number * HOUR, 100)
     assert [hour.known_share for hour in _hours(home, 4 * HOUR)] == [1, 1, pytest.approx(5 / 6), 1]
 
 
@@ -64,9 +48,9 @@ def test_a_circuit_that_has_fallen_silent_is_missing_until_its_device_is_deleted
     home: Home, meter: Device, other: Device
 ) -> None:
     for number in range(4):
-        _hour(meter, START + number * HOUR, 500)
+        store_hour(meter, START + number * HOUR, 500)
     for number in range(2):
-        _hour(other, START + number * HOUR, 100)
+        store_hour(other, START + number * HOUR, 100)
     silent = [1, 1, pytest.approx(5 / 6), pytest.approx(5 / 6)]
     assert [hour.known_share for hour in _hours(home, 4 * HOUR)] == silent
     Device.objects.filter(pk=other.pk).update(retired_at=START + 2 * HOUR - timedelta(minutes=1))
@@ -74,9 +58,9 @@ def test_a_circuit_that_has_fallen_silent_is_missing_until_its_device_is_deleted
 
 
 def test_a_circuit_that_is_silent_for_longer_than_a_bill_is_taken_for_gone(home: Home, meter: Device, other: Device) -> None:
-    _hour(other, START, 100)
+    store_hour(other, START, 100)
     for days in (0, 61, 63):
-        _hour(meter, START + timedelta(days=days), 100)
+        store_hour(meter, START + timedelta(days=days), 100)
     found = {hour.start: hour.known_share for hour in _hours(home, timedelta(days=64))}
     assert [found[START + timedelta(days=days)] for days in (0, 61, 63)] == [1, 0.5, 1]
 
@@ -94,14 +78,14 @@ def test_a_circuit_that_is_silent_for_longer_than_a_bill_is_taken_for_gone(home:
 def test_an_hour_is_known_as_far_as_it_is_covered_or_a_counter_tells_of_it(
     home: Home, meter: Device, covered_s: float, recovered: float, flags: int, known_share: float
 ) -> None:
-    _hour(meter, START, 100, covered_s=covered_s, recovered=recovered, flags=flags)
+    store_hour(meter, START, 100, covered_s=covered_s, recovered_wh=recovered, flags=flags)
     assert [(hour.wh, hour.known_share) for hour in _hours(home, HOUR)] == [(100 + recovered, known_share)]
 
 
 def test_the_mains_alone_count_and_strangers_never(home: Home, meter: Device, other: Device, stranger: object) -> None:
     Device.objects.filter(pk=other.pk).update(is_main=True)
-    _hour(meter, START, 500)
-    _hour(other, START, 700)
+    store_hour(meter, START, 500)
+    store_hour(other, START, 700)
     assert _hours(home, HOUR)[0].wh == 700
 
 

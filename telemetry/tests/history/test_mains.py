@@ -19,29 +19,11 @@ from telemetry.history.home_total import home_hours
 from telemetry.history.window import Window
 from telemetry.models import FiveMinutes, Hour
 from telemetry.selectors import circuit_uses, energy_wh, history, home_energy_wh
-from telemetry.tests.history.stored_hours import DAYS, GRAPH, this_hour
+from telemetry.tests.history.stored_hours import DAYS, GRAPH, store_hour, this_hour
 
 pytestmark = pytest.mark.django_db
 UTC_ZONE = ZoneInfo("UTC")
 Known = dict[tuple[int, datetime], tuple[float, float]]
-
-
-def put(
-    device: Device, start: datetime, wh: float, covered_s: float = 3600, *, recovered_wh: float = 0, channel: int = 0
-) -> None:
-    Hour.objects.create(
-        device_id=device.pk,
-        channel=channel,
-        start=start,
-        measured_wh=wh,
-        recovered_wh=recovered_wh,
-        returned_wh=0,
-        covered_s=covered_s,
-        samples=1,
-        power_mean_w=wh,
-        voltage_v=127,
-        current_a=wh / 127,
-    )
 
 
 @pytest.fixture
@@ -69,9 +51,9 @@ def by_hour(home: Home, count: int) -> list[float | None]:
 
 def test_a_mains_that_is_registered_later_leaves_the_past_as_it_was(home: Home, circuit: Device, mains: Device) -> None:
     for age in (2, 1, 0):
-        put(circuit, this_hour() - age * HOUR, 400)
-    put(mains, this_hour() - HOUR, 900, covered_s=1500)  # in the middle of the hour
-    put(mains, this_hour(), 1000)
+        store_hour(circuit, this_hour() - age * HOUR, 400)
+    store_hour(mains, this_hour() - HOUR, 900, covered_s=1500)  # in the middle of the hour
+    store_hour(mains, this_hour(), 1000)
     assert by_hour(home, 3) == [400, 400, 1000]
 
 
@@ -79,27 +61,27 @@ def test_a_circuit_that_is_made_the_mains_was_a_circuit_before(
     api: APIClient, home: Home, circuit: Device, meter: Device
 ) -> None:
     for device in (circuit, meter):
-        put(device, this_hour() - HOUR, 400)
-        put(device, this_hour(), 500)
+        store_hour(device, this_hour() - HOUR, 400)
+        store_hour(device, this_hour(), 500)
     api.patch(f"/api/v1/devices/{circuit.pk}", {"is_main": True}, format="json")
     assert by_hour(home, 2) == [800, 500]
 
 
 def test_a_dead_mains_does_not_stop_the_home(home: Home, circuit: Device, mains: Device) -> None:
-    put(mains, this_hour() - 2 * HOUR, 1000)
-    put(mains, this_hour() - HOUR, 10, covered_s=30)
+    store_hour(mains, this_hour() - 2 * HOUR, 1000)
+    store_hour(mains, this_hour() - HOUR, 10, covered_s=30)
     for age in (2, 1, 0):
-        put(circuit, this_hour() - age * HOUR, 400)
+        store_hour(circuit, this_hour() - age * HOUR, 400)
     assert by_hour(home, 3) == [1000, 400, 400]
 
 
 @pytest.mark.parametrize("how", ["switched off", "deleted"])
 def test_a_former_mains_never_adds_to_the_circuits(api: APIClient, home: Home, circuit: Device, mains: Device, how: str) -> None:
     for age in (2, 1):
-        put(circuit, this_hour() - age * HOUR, 400)
-    put(circuit, this_hour(), 400)
-    put(mains, this_hour() - 2 * HOUR, 1000)
-    put(mains, this_hour() - HOUR, 10, covered_s=30)
+        store_hour(circuit, this_hour() - age * HOUR, 400)
+    store_hour(circuit, this_hour(), 400)
+    store_hour(mains, this_hour() - 2 * HOUR, 1000)
+    store_hour(mains, this_hour() - HOUR, 10, covered_s=30)
     if how == "deleted":
         api.delete(f"/api/v1/devices/{mains.pk}")
     else:
@@ -113,14 +95,14 @@ def test_a_meter_that_is_moved_from_the_mains_to_a_circuit_adds_from_then_on(hom
     device_update(device=mains, is_main=False)
     RoleChange.objects.update(at=this_hour() - HOUR - timedelta(minutes=20))
     for age in (2, 1, 0):
-        put(circuit, this_hour() - age * HOUR, 400)
-        put(mains, this_hour() - age * HOUR, 1000)
+        store_hour(circuit, this_hour() - age * HOUR, 400)
+        store_hour(mains, this_hour() - age * HOUR, 1000)
     assert by_hour(home, 3) == [1000, 1400, 1400]
 
 
 def test_a_gap_that_the_counter_of_the_mains_tells_of_is_known(home: Home, circuit: Device, mains: Device) -> None:
-    put(mains, this_hour(), 0, covered_s=0, recovered_wh=800)
-    put(circuit, this_hour(), 400)
+    store_hour(mains, this_hour(), 0, covered_s=0, recovered_wh=800)
+    store_hour(circuit, this_hour(), 400)
     assert by_hour(home, 1) == [800]
 
 
@@ -131,28 +113,28 @@ def test_a_gap_that_the_counter_of_the_mains_tells_of_is_known(home: Home, circu
 def test_the_mains_count_where_they_know_nearly_as_much_of_the_hour_as_circuits(
     home: Home, circuit: Device, mains: Device, mains_s: float, circuit_s: float, expected: float
 ) -> None:
-    put(mains, this_hour(), 1000, covered_s=mains_s)
-    put(circuit, this_hour(), 400, covered_s=circuit_s)
+    store_hour(mains, this_hour(), 1000, covered_s=mains_s)
+    store_hour(circuit, this_hour(), 400, covered_s=circuit_s)
     assert by_hour(home, 1) == [expected]
 
 
 def test_a_mains_alone_counts_for_what_it_knows(home: Home, mains: Device) -> None:
-    put(mains, this_hour(), 300, covered_s=700)
+    store_hour(mains, this_hour(), 300, covered_s=700)
     assert by_hour(home, 1) == [300]
 
 
 def test_several_mains_add_up_where_all_that_were_there_are_known(home: Home, circuit: Device, mains: Device) -> None:
     second = Device.objects.create(home=home, hardware_id="d8032412c3d4", name="Fase 2", is_main=True)
     for age in range(6):
-        put(circuit, this_hour() - age * HOUR, 400)
-    put(mains, this_hour() - 5 * HOUR, 1000)  # before the second one is there
-    put(mains, this_hour() - 4 * HOUR, 1000)
-    put(second, this_hour() - 4 * HOUR, 600)
-    put(mains, this_hour() - 3 * HOUR, 1000)
-    put(mains, this_hour() - 2 * HOUR, 1000)
-    put(second, this_hour() - 2 * HOUR, 600, covered_s=900)
-    put(second, this_hour() - HOUR, 600)
-    put(mains, this_hour(), 1000)
+        store_hour(circuit, this_hour() - age * HOUR, 400)
+    store_hour(mains, this_hour() - 5 * HOUR, 1000)  # before the second one is there
+    store_hour(mains, this_hour() - 4 * HOUR, 1000)
+    store_hour(second, this_hour() - 4 * HOUR, 600)
+    store_hour(mains, this_hour() - 3 * HOUR, 1000)
+    store_hour(mains, this_hour() - 2 * HOUR, 1000)
+    store_hour(second, this_hour() - 2 * HOUR, 600, covered_s=900)
+    store_hour(second, this_hour() - HOUR, 600)
+    store_hour(mains, this_hour(), 1000)
     assert by_hour(home, 6) == [1000, 1600, 400, 400, 400, 400]
     device_retire(device=second)
     Device.with_retired.filter(pk=second.pk).update(retired_at=this_hour())
@@ -163,9 +145,9 @@ def test_several_mains_add_up_where_all_that_were_there_are_known(home: Home, ci
 
 def test_five_minutes_go_as_their_hour_goes(api: APIClient, home: Home, circuit: Device, mains: Device) -> None:
     start = this_hour() - HOUR
-    put(mains, start, 480, covered_s=1200)
-    put(circuit, start, 1200)
-    put(mains, this_hour(), 1200)
+    store_hour(mains, start, 480, covered_s=1200)
+    store_hour(circuit, start, 1200)
+    store_hour(mains, this_hour(), 1200)
     for number in range(12):
         for device in (circuit, mains):
             five = {"device_id": device.pk, "channel": 0, "measured_wh": 100 if device == circuit else 120, "recovered_wh": 0}
@@ -183,10 +165,10 @@ def test_a_day_of_both_has_the_mean_power_of_its_hours(
     midnight = timezone.now().astimezone(ZoneInfo(home.time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
     yesterday = midnight - timedelta(days=1)
     for hour in range(24):
-        put(circuit, yesterday + hour * HOUR, 300)
-        put(meter, yesterday + hour * HOUR, 400)
+        store_hour(circuit, yesterday + hour * HOUR, 300)
+        store_hour(meter, yesterday + hour * HOUR, 400)
         if hour < 6:
-            put(mains, yesterday + hour * HOUR, 1100)
+            store_hour(mains, yesterday + hour * HOUR, 1100)
     body = api.get(DAYS).json()
     assert (body["watts"][-2], body["volts"][-2], body["kwh"][-2]) == ((6 * 1100 + 18 * 700) / 24, 127, 19.2)
 
@@ -194,10 +176,10 @@ def test_a_day_of_both_has_the_mean_power_of_its_hours(
 def test_the_completeness_of_both_is_that_of_the_hours(home: Home, circuit: Device, meter: Device, mains: Device) -> None:
     start = this_hour() - 24 * HOUR
     for hour in range(12):
-        put(mains, start + hour * HOUR, 1000)
+        store_hour(mains, start + hour * HOUR, 1000)
     for hour in range(12, 18):
-        put(circuit, start + hour * HOUR, 300, covered_s=1800)
-        put(meter, start + hour * HOUR, 400, covered_s=1800)
+        store_hour(circuit, start + hour * HOUR, 300, covered_s=1800)
+        store_hour(meter, start + hour * HOUR, 400, covered_s=1800)
     (uses,) = circuit_uses(roles_of(home), [start, this_hour()])
     assert sum(use.weight for use in uses) == pytest.approx(1)
     assert mains_share(uses) == pytest.approx(2 / 3)
@@ -237,7 +219,7 @@ def test_it_is_what_a_plain_loop_says(home: Home, seed: int) -> None:
             if dice.random() < 0.7:
                 at, covered_s = start + hour * HOUR, dice.choice([3600, 3600, 3600, 3300, 1800, 30])
                 known[device.pk, at] = (dice.randrange(1000), covered_s)
-                put(device, at, *known[device.pk, at])
+                store_hour(device, at, *known[device.pk, at])
                 first[device.pk] = min(at, first.get(device.pk, at))
     assert [wh or 0 for wh in by_hour(home, hours)] == _plainly(home, known, start, hours, first)
 
@@ -252,6 +234,6 @@ def test_asking_takes_two_queries_whatever_the_roles(
 
 
 def test_one_device_is_asked_for_as_it_is(circuit: Device, mains: Device) -> None:
-    put(circuit, this_hour(), 400)
-    put(mains, this_hour(), 1000)
+    store_hour(circuit, this_hour(), 400)
+    store_hour(mains, this_hour(), 1000)
     assert energy_wh([Role(circuit.pk)], this_hour(), this_hour() + HOUR) == [400]
