@@ -7,9 +7,9 @@ from django.core.checks import CheckMessage, Error
 
 from telemetry.constants import BUCKET, DEVICE_TIME_PAST
 
-LESS_CERTAIN = "what a counter proves would be a gap where what power suggests is none."
-ALONE = "they would find their neighbours gone."
-HALF = "a late reading would make its hour anew from five minutes that are gone."
+LESS_CERTAIN = "counters would be treated as less certain than power, which is the wrong way round."
+ALONE = "the readings beside them would already be deleted."
+HALF = "a late reading would recompute its hour from five-minute buckets that are deleted."
 
 
 def settings_fit_together(app_configs: Any, **_unused: Any) -> list[CheckMessage]:
