@@ -96,7 +96,8 @@ def test_a_password_has_a_rule_and_no_reproach(staff: Client) -> None:
 
 def test_rights_are_offered_in_spanish(staff: Client) -> None:
     group = Group.objects.create(name="Ayuda")
-    for page in (reverse("admin:auth_group_add"), reverse("admin:auth_group_change", args=[group.pk])):
+    pages = [("auth_group_add", []), ("auth_group_change", [group.pk]), ("accounts_user_change", [User.objects.get().pk])]
+    for page in (reverse(f"admin:{name}", args=args) for name, args in pages):
         text = staff.get(page).content.decode()
         assert "Cuentas: Puede agregar contratos" in text
         assert "Tarifas: Puede ver precios" in text
