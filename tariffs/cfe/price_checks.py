@@ -24,8 +24,15 @@ class Remark(NamedTuple):
 
 
 OPEN_END = "%(tier)s ends at %(limit)d kWh, but nothing follows"
-FROM_BEFORE = "%(price)s is %(move)+.0f %% from the month before (%(before)s)"
-FROM_AFTER = "%(price)s is %(move)+.0f %% from the month after (%(before)s)"
+# What is said of a price that fell, and of one that rose.
+FROM_BEFORE = (
+    "%(price)s is -%(move).0f %% from the month before (%(before)s)",
+    "%(price)s is +%(move).0f %% from the month before (%(before)s)",
+)
+FROM_AFTER = (
+    "%(price)s is -%(move).0f %% from the month after (%(before)s)",
+    "%(price)s is +%(move).0f %% from the month after (%(before)s)",
+)
 
 
 class Verdict(NamedTuple):
@@ -58,10 +65,10 @@ def odd_moves(rates: Mapping[int, Rate], known: Iterable[Rate]) -> Iterator[tupl
         beside = [(theirs.get(before, stored.get(before)), FROM_BEFORE)]
         if after not in theirs:
             beside.append((stored.get(after), FROM_AFTER))
-        for other, template in beside:
+        for other, templates in beside:
             if other and abs(rate.price_mxn_per_kwh - other) > ODD_MOVE * other:
                 move = (rate.price_mxn_per_kwh / other - 1) * 100
-                yield number, Remark(template, {"price": rate.price_mxn_per_kwh, "move": move, "before": other})
+                yield number, Remark(templates[move > 0], {"price": rate.price_mxn_per_kwh, "move": abs(move), "before": other})
 
 
 def _of_month(rate: Rate, month: date) -> tuple[object, ...]:

@@ -50,8 +50,8 @@ def test_a_price_far_from_its_neighbours_is_saved_only_when_confirmed(staff: Cli
     page = reverse("admin:tariffs_price_change", args=[may.pk])
     answer = staff.post(page, _posted(may, price_mxn_per_kwh="1.650"))
     text = answer.content.decode()
-    assert "1.650 es +65 % respecto al mes anterior (1.001)" in text
-    assert "1.650 es +64 % respecto al mes siguiente (1.007)" in text
+    assert "1.650 sube 65 % respecto al mes anterior (1.001)" in text
+    assert "1.650 sube 64 % respecto al mes siguiente (1.007)" in text
     assert "Es correcto: guardar así" in text
     may.refresh_from_db()
     assert str(may.price_mxn_per_kwh) == "1.004"

@@ -94,7 +94,7 @@ def test_new_prices_come_in(staff: Client) -> None:
 @pytest.mark.usefixtures("prices")
 def test_an_odd_price_is_pointed_out_in_the_preview(staff: Client) -> None:
     text = _text(_upload(staff, [*MAY[:2], MAY[2].replace("1.163", "3.163"), MAY[3]]))
-    assert "Línea 3: 3.163 es +173 % respecto al mes anterior (1.159)" in text
+    assert "Línea 3: 3.163 sube 173 % respecto al mes anterior (1.159)" in text
 
 
 @pytest.mark.usefixtures("prices")
