@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Home
 from devices import shelly_models as shelly
 from devices.querysets import DeviceQuerySet, DevicesInUse
-from devices.validators import channel_validator, hardware_id_validator, mqtt_prefix_validators
+from devices.validators import NAME_LENGTH_MAX, channel_validator, hardware_id_validator, mqtt_prefix_validators
 
 
 class Device(models.Model):
@@ -21,7 +21,7 @@ class Device(models.Model):
     home = models.ForeignKey(Home, on_delete=models.CASCADE, related_name="devices", verbose_name=_("hogar"))
     # As shelly.normalised_hardware_id writes it: a MAC is twelve hex digits in lower case.
     hardware_id = models.CharField(_("ID de hardware"), max_length=255, validators=[hardware_id_validator])
-    name = models.CharField(_("nombre"), max_length=100)
+    name = models.CharField(_("nombre"), max_length=NAME_LENGTH_MAX)
     mqtt_prefix = models.CharField(
         _("prefijo MQTT"), max_length=100, default=shelly.DEFAULT_PREFIX, validators=mqtt_prefix_validators
     )
@@ -104,7 +104,7 @@ class Channel(models.Model):
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="channels", verbose_name=_("dispositivo"))
     number = models.PositiveSmallIntegerField(_("canal"), validators=[channel_validator])
-    name = models.CharField(_("nombre"), max_length=100)
+    name = models.CharField(_("nombre"), max_length=NAME_LENGTH_MAX)
 
     class Meta:
         verbose_name = _("circuito")

@@ -269,7 +269,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "PREPROCESSING_HOOKS": ["ecowatt.api_docs.documented_paths"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "telemetry.api.schema.described_beside_django",
+        "telemetry.api.asgi_schema.described_beside_django",
     ],
     "ENUM_NAME_OVERRIDES": {"RateEnum": "accounts.api.fields.RATES", "CertaintyEnum": "tariffs.cfe.bill.CERTAINTIES"},
 }

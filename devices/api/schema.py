@@ -6,14 +6,21 @@ from typing import Any, TypeVar
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from common.schema import NEEDS_LOGIN, Responses, answer, asking, invalid, refusals
+from accounts.exceptions import NoHomeToChange, TooManyAttempts, ViewerMayNotChange
+from common.schema import NEEDS_LOGIN, answer, asking, in_spanish, invalid, refusals
 from devices.api.serializers import (
+    NAME,
+    SWITCH_REQUEST,
+    WRONG_MAC,
     DeviceChangeSerializer,
     DeviceRegisterSerializer,
     DeviceSerializer,
+    DeviceToProveSerializer,
     NearbyQuerySerializer,
     NearbySerializer,
+    ProofSerializer,
 )
+from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, ProofUnavailable
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -33,27 +40,12 @@ EXAMPLE: dict[str, Any] = {
     "is_main": False,
     "channels": [{"number": 0, "name": "Cocina"}],
 }
-GUEST = "Como invitado puedes ver lo que hay en el hogar, pero no cambiarlo."
-ERRORS: Responses = {
-    **NEEDS_LOGIN,
-    **refusals(
-        {
-            403: GUEST,
-            404: "Dispositivo no encontrado o no pertenece al usuario.",
-            409: "El ID de hardware ya está registrado.",
-        }
-    ),
-    **invalid("dev_name", "El nombre debe tener de 1 a 100 caracteres.", value="", kind="blank"),
-}
-ANOTHER_HOME = refusals({403: (GUEST, "Otra cuenta tiene este dispositivo. Pide a su dueño que lo elimine.")})
+NO_NAME = invalid("dev_name", NAME, value="", kind="blank")
+NOT_CHANGED = NEEDS_LOGIN | refusals(ViewerMayNotChange, NoHomeToChange, DeviceNotFound)
 
 
-def _errors(*codes: int) -> Responses:
-    return {code: ERRORS[code] for code in codes}
-
-
-def _device(description: str, value: Any = None) -> OpenApiResponse:
-    return answer(DeviceSerializer, value or EXAMPLE, description)
+def _device(description: str, **changes: Any) -> OpenApiResponse:
+    return answer(DeviceSerializer, EXAMPLE | changes, description)
 
 
 def _described(operation: str, summary: str, **details: Any) -> Callable[[View], View]:
@@ -68,20 +60,23 @@ DEVICE_ID = OpenApiParameter("device_id", OpenApiTypes.INT64, OpenApiParameter.P
 device_list = _described(
     "list",
     "List the home's devices",
-    responses={200: answer(DeviceSerializer(many=True), EXAMPLE, "By id, oldest first")} | _errors(401),
+    responses={200: answer(DeviceSerializer(many=True), EXAMPLE, "By id, oldest first")} | NEEDS_LOGIN,
 )
 device_create = _described(
     "create",
     "Register a device",
     request=DeviceRegisterSerializer,
     examples=asking({"dev_hardware_id": "A8032412C3D4", "dev_name": "Cocina"}),
-    responses={201: _device("Registered")} | _errors(401, 409, 422) | ANOTHER_HOME,
+    responses={201: _device("Registered")}
+    | NEEDS_LOGIN
+    | refusals(ViewerMayNotChange, NoHomeToChange, DeviceOfAnotherHome, DeviceTaken)
+    | NO_NAME,
 )
 device_retrieve = _described(
     "retrieve",
     "Read a device",
     parameters=[DEVICE_ID],
-    responses={200: _device("The device")} | _errors(401, 404),
+    responses={200: _device("The device")} | NEEDS_LOGIN | refusals(DeviceNotFound),
 )
 device_partial_update = _described(
     "partial_update",
@@ -89,7 +84,7 @@ device_partial_update = _described(
     parameters=[DEVICE_ID],
     request=DeviceChangeSerializer,
     examples=asking({"dev_name": "Cocina y comedor", "dev_mqtt_prefix": None}),
-    responses={200: _device("Changed", EXAMPLE | {"dev_name": "Cocina y comedor"})} | _errors(401, 403, 404, 422),
+    responses={200: _device("Changed", dev_name="Cocina y comedor")} | NOT_CHANGED | NO_NAME,
 )
 device_destroy = _described(
     "destroy",
@@ -99,8 +94,7 @@ device_destroy = _described(
         "again by this home, it comes back with its `dev_id` and its past."
     ),
     parameters=[DEVICE_ID],
-    responses={204: OpenApiResponse(description="Released; what it measured stays in the home's totals")}
-    | _errors(401, 403, 404),
+    responses={204: OpenApiResponse(description="Released; what it measured stays in the home's totals")} | NOT_CHANGED,
 )
 device_toggle = _described(
     "status",
@@ -108,17 +102,47 @@ device_toggle = _described(
     description="Without a body: the state changes to the other one. While it is off, readings are refused with 409.",
     parameters=[DEVICE_ID],
     request=None,
-    responses={200: _device("The device in its new state", EXAMPLE | {"dev_status": False})} | _errors(401, 403, 404),
+    responses={200: _device("The device in its new state", dev_status=False)} | NOT_CHANGED,
 )
-STRANGER = {"dev_hardware_id": "34987AE4D353", "dev_model": "shellypro4pm", "power_w": 412.5, "last_seen": "2026-11-23T07:12:05Z"}
+UNCLAIMED = {
+    "dev_hardware_id": "34987AE4D353",
+    "dev_model": "shellypro4pm",
+    "power_w": 412.5,
+    "last_seen": "2026-11-23T07:12:05Z",
+}
 device_nearby = _described(
     "nearby",
     "List unknown devices that may be the caller's",
     description="The one whose MAC is given, and those that posted from the caller's own public address within the hour.",
     parameters=[NearbyQuerySerializer],
-    responses={
-        200: answer(NearbySerializer(many=True), STRANGER, "The devices, the last heard first"),
-        **NEEDS_LOGIN,
-        **invalid("mac", "La MAC tiene doce dígitos hexadecimales.", value="xyz", place="query"),
-    },
+    responses={200: answer(NearbySerializer(many=True), UNCLAIMED, "The devices, the last heard first")}
+    | NEEDS_LOGIN
+    | invalid("mac", WRONG_MAC, value="xyz", place="query"),
+)
+PROOF = {
+    "dev_hardware_id": "34987AE4D353",
+    "is_proven": False,
+    "switchings": 4,
+    "switchings_seen": 1,
+    "until": "2026-11-24T07:14:05Z",
+    "message": in_spanish(SWITCH_REQUEST) % {"count": 4},
+}
+proof_start = _described(
+    "proof_start",
+    "Ask how to show that a device is the home's",
+    request=DeviceToProveSerializer,
+    examples=asking({"dev_hardware_id": "34987AE4D353"}),
+    responses={201: answer(ProofSerializer, PROOF | {"switchings_seen": 0}, "Switch the device now, and no more often")}
+    | NEEDS_LOGIN
+    | refusals(ViewerMayNotChange, NoHomeToChange, TooManyAttempts, ProofUnavailable)
+    | invalid("dev_hardware_id", WRONG_MAC, value="xyz"),
+)
+proof = _described(
+    "proof",
+    "See what has been shown of a device",
+    parameters=[DeviceToProveSerializer],
+    responses={200: answer(ProofSerializer, PROOF)}
+    | NEEDS_LOGIN
+    | refusals(ViewerMayNotChange, NoHomeToChange, ProofUnavailable)
+    | invalid("dev_hardware_id", WRONG_MAC, value="xyz", place="query"),
 )

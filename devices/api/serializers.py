@@ -12,24 +12,27 @@ from devices.discovery import UnprovenDevice
 from devices.models import Channel, Device
 from devices.selectors import last_seen
 from devices.shelly_models import DEFAULT_PREFIX, MAX_CHANNEL, displayed_hardware_id, is_mac, normalised_hardware_id
-from devices.validators import hardware_id_validator, mqtt_prefix_validators
+from devices.validators import NAME_LENGTH_MAX, WRONG_CHANNEL, hardware_id_validator, mqtt_prefix_validators
 
-NUMBER = _("El número de canal va de 0 a 31.")
 NAME = _("El nombre debe tener de 1 a 100 caracteres.")
 FLAG = _("Debe ser verdadero o falso (true o false).")
+WRONG_MAC = _("La MAC tiene doce dígitos hexadecimales.")
+SWITCH_REQUEST = _(
+    "Cambia el dispositivo de estado %(count)s veces, de encendido a apagado o al revés, y espera 15 segundos entre una y otra."
+)
 
 
 class DeviceNameField(TextField):
     """What people call a device or a circuit: "TV", "1"."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=100, error_messages=sentences(missing=NAME, wrong=NAME), **options)
+        super().__init__(max_length=NAME_LENGTH_MAX, error_messages=sentences(wrong=NAME), **options)
 
 
 class ChannelSerializer(BodySerializer, serializers.ModelSerializer[Channel]):
     """A named circuit."""
 
-    number = serializers.IntegerField(min_value=0, max_value=MAX_CHANNEL, error_messages=sentences(missing=NUMBER, wrong=NUMBER))
+    number = serializers.IntegerField(min_value=0, max_value=MAX_CHANNEL, error_messages=sentences(wrong=WRONG_CHANNEL))
     name = DeviceNameField()
 
     class Meta:
@@ -93,7 +96,7 @@ class MacField(serializers.CharField):
         """Return the MAC. Raises ValidationError."""
         mac = normalised_hardware_id(super().to_internal_value(data))
         if not is_mac(mac):
-            raise serializers.ValidationError(_("La MAC tiene doce dígitos hexadecimales."))
+            raise serializers.ValidationError(WRONG_MAC)
         return mac
 
 
@@ -120,6 +123,23 @@ class NearbySerializer(serializers.Serializer[Any]):
         return datetime.fromtimestamp(device.seen, UTC)
 
 
+class DeviceToProveSerializer(BodySerializer):
+    """Which device."""
+
+    dev_hardware_id = MacField(help_text="The MAC in any spelling, or the Shelly's full id.")
+
+
+class ProofSerializer(serializers.Serializer[Any]):
+    """What is asked of the caller, and what has been seen of it."""
+
+    dev_hardware_id = serializers.CharField()
+    is_proven = serializers.BooleanField(help_text="Registered now, the device would be the home's beyond doubt, or is already.")
+    switchings = serializers.IntegerField(allow_null=True, help_text="How often to switch it; null where it was not asked for.")
+    switchings_seen = serializers.IntegerField()
+    until = serializers.DateTimeField(allow_null=True)
+    message = serializers.CharField(allow_null=True, help_text="The request as a sentence for the user.")
+
+
 class DeviceChangeSerializer(BodySerializer):
     """What may be changed; null and a missing field leave it as it is."""
 
@@ -136,7 +156,7 @@ class DeviceChangeSerializer(BodySerializer):
             f"At registration `{DEFAULT_PREFIX}` by default; null changes nothing later."
         ),
     )
-    is_main = serializers.BooleanField(required=False, allow_null=True, error_messages=sentences(missing=FLAG, wrong=FLAG))
+    is_main = serializers.BooleanField(required=False, allow_null=True, error_messages=sentences(wrong=FLAG))
     # Not with `many`, which lets the items be null where the list may be.
     channels: serializers.ListSerializer[Any] = serializers.ListSerializer(
         child=ChannelSerializer(), required=False, allow_null=True

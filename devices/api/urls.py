@@ -2,8 +2,7 @@
 
 from django.urls import re_path
 
-from devices.api.ownership import ProofView
-from devices.api.views import DeviceViewSet
+from devices.api.views import DeviceViewSet, ProofView
 
 collection = DeviceViewSet.as_view({"get": "list", "post": "create"})
 item = DeviceViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})

@@ -1,27 +1,42 @@
 """The devices of the caller's home."""
 
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from redis.exceptions import RedisError
 from rest_framework import status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
+from accounts.constants import HOUR_S
+from accounts.exceptions import TooManyAttempts
+from accounts.models import Home
+from accounts.security import rate_limits as limits
 from accounts.security.authentication import caller
 from accounts.selectors import home_to_change
 from common.client_addresses import client_address, household_of
 from devices import selectors, services
 from devices.api import schema
 from devices.api.serializers import (
+    SWITCH_REQUEST,
     DeviceChangeSerializer,
     DeviceRegisterSerializer,
     DeviceSerializer,
+    DeviceToProveSerializer,
     NearbyQuerySerializer,
     NearbySerializer,
+    ProofSerializer,
 )
+from devices.exceptions import ProofUnavailable
 from devices.models import Device
-from devices.shelly_models import normalised_hardware_id
+from devices.ownership.proofs import switchings_seen
+from devices.shelly_models import displayed_hardware_id, normalised_hardware_id
+
+CHALLENGES_PER_HOME = limits.Limit("proof", 20, HOUR_S)
 
 
 def public_address(request: Request) -> str | None:
@@ -106,3 +121,47 @@ class DeviceViewSet(viewsets.ViewSet):
         """Switch monitoring on or off; a body is not looked at."""
         device = services.device_toggle(device=self._device_to_change(device_id))
         return Response(self._body(device))
+
+
+class ProofView(APIView):
+    """A device that spoke from elsewhere, or not yet, is claimed without a proof; whoever switches it as asked has one."""
+
+    @schema.proof_start
+    def post(self, request: Request) -> Response:
+        """Ask the caller to switch the device."""
+        home, mac = self._asked(request, request.data)
+        if wait := limits.hit(CHALLENGES_PER_HOME, str(home.pk)):
+            raise TooManyAttempts(retry_after_s=wait)
+        try:
+            services.proof_ask(home=home, mac=mac)
+        except RedisError as error:
+            raise ProofUnavailable from error
+        return self._answer(request, home, mac, status.HTTP_201_CREATED)
+
+    @schema.proof
+    def get(self, request: Request) -> Response:
+        """Answer how far the caller has come."""
+        home, mac = self._asked(request, request.query_params)
+        return self._answer(request, home, mac)
+
+    def _asked(self, request: Request, data: Any) -> tuple[Home, str]:
+        home = home_to_change(caller(request))
+        serializer = DeviceToProveSerializer(data=data)
+        serializer.is_valid(raise_exception=True)
+        return home, serializer.validated_data["dev_hardware_id"]
+
+    def _answer(self, request: Request, home: Home, mac: str, code: int = status.HTTP_200_OK) -> Response:
+        try:
+            evidence = selectors.evidence_of(home_id=home.pk, macs=[mac])[mac]
+        except RedisError as error:
+            raise ProofUnavailable from error
+        asked = evidence.challenge
+        body = {
+            "dev_hardware_id": displayed_hardware_id(mac),
+            "is_proven": evidence.proof(public_address(request)) is not None,
+            "switchings": asked.switchings if asked else None,
+            "switchings_seen": switchings_seen(evidence.device, asked) if asked else 0,
+            "until": datetime.fromtimestamp(asked.until, UTC) if asked else None,
+            "message": SWITCH_REQUEST % {"count": asked.switchings} if asked and asked.until > time.time() else None,
+        }
+        return Response(ProofSerializer(body).data, status=code)

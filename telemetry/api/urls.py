@@ -2,9 +2,7 @@
 
 from django.urls import re_path
 
-from telemetry.api.discard import ReadingsView
-from telemetry.api.export import ExportView
-from telemetry.api.views import GraphView, LastSevenDaysView
+from telemetry.api.views import ExportView, GraphView, LastSevenDaysView, ReadingsView
 
 urlpatterns = [
     re_path(r"^history/graph/?$", GraphView.as_view(), name="history-graph"),

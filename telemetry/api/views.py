@@ -1,48 +1,28 @@
-"""History of a home."""
+"""History of a home: as graphs, as a file, and without what an owner discards."""
 
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from drf_spectacular.utils import extend_schema
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Home
 from accounts.security.authentication import caller
-from common.schema import NEEDS_LOGIN, answer, invalid, refusals
 from common.views import conditional
 from devices.meter_roles import Role
-from devices.selectors import device_of_home, roles_of
-from telemetry.api.serializers import DaysSerializer, GraphQuery, GraphSerializer, HistoryQuery
+from devices.models import Device
+from devices.selectors import device_get_as_owner, device_of_home, roles_of
+from telemetry.api import schema
+from telemetry.api.downloads import Download, Lease
+from telemetry.api.serializers import DiscardQuery, ExportQuery, GraphQuery, HistoryQuery
+from telemetry.history.export import circuits_of, csv_pages
 from telemetry.history.window import Window
 from telemetry.selectors import Step, history
-
-ERRORS = NEEDS_LOGIN | refusals(
-    {404: ("Dispositivo no encontrado o no pertenece al usuario.", "Tu cuenta no pertenece a ningún hogar.")}
-)
-WRONG_PERIOD = invalid(
-    "period", "El periodo debe ser daily, weekly o monthly.", kind="invalid_choice", value="yearly", place="query"
-)
-WRONG_END = invalid("to", "El fin debe ser posterior al inicio.", value="2026-11-20", place="query")
-GRAPH = {
-    "period": "weekly",
-    "unit": "kWh",
-    "resolution": "1d",
-    "data_points": [
-        {"timestamp": "2026-11-22T12:00:00-06:00", "date": "2026-11-22", "value": 7.4120631},
-        {"timestamp": "2026-11-23T12:00:00-06:00", "date": "2026-11-23", "value": None},
-    ],
-}
-DAYS = {
-    "labels": ["2026-11-22T12:00:00-06:00", "2026-11-23T12:00:00-06:00"],
-    "dates": ["2026-11-22", "2026-11-23"],
-    "watts": [308.83, None],
-    "volts": [126.91, None],
-    "amps": [2.581, None],
-    "kwh": [7.4120631, None],
-    "resolution": "1d",
-}
+from telemetry.services import readings_discard
 
 
 def _asked(request: Request, query_class: type[HistoryQuery]) -> tuple[dict[str, Any], list[tuple[Any, Step | None]]]:
@@ -74,13 +54,7 @@ def _rounded(value: float | None, digits: int) -> float | None:
 class GraphView(APIView):
     """Energy over time."""
 
-    @extend_schema(
-        operation_id="history_graph",
-        summary="Read energy over time",
-        tags=["history"],
-        parameters=[GraphQuery],
-        responses={200: answer(GraphSerializer, GRAPH), **ERRORS, **WRONG_PERIOD},
-    )
+    @schema.graph
     def get(self, request: Request) -> Response:
         """Return kWh by hour or local day: every circuit of the home, or one of them."""
         asked, steps = _asked(request, GraphQuery)
@@ -102,13 +76,7 @@ class GraphView(APIView):
 class LastSevenDaysView(APIView):
     """Means by day."""
 
-    @extend_schema(
-        operation_id="history_last7days",
-        summary="Read mean power, voltage and current by day",
-        tags=["history"],
-        parameters=[HistoryQuery],
-        responses={200: answer(DaysSerializer, DAYS), **ERRORS, **WRONG_END},
-    )
+    @schema.last7days
     def get(self, request: Request) -> Response:
         """Return mean power (sum of circuits), mean voltage and sum of currents for each local day."""
         asked, steps = _asked(request, HistoryQuery)
@@ -122,5 +90,72 @@ class LastSevenDaysView(APIView):
                 "amps": [step and _rounded(step.current_a, 3) for step in known],
                 "kwh": [step and _kwh(step) for step in known],
                 "resolution": asked["window"].resolution,
+            }
+        )
+
+
+class AnyAccepted(BaseContentNegotiation):
+    """The file is CSV and a refusal JSON, whatever the caller says it accepts."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """Return the first."""
+        return parsers[0]
+
+    def select_renderer(  # type: ignore[override]
+        self, request: Request, renderers: list[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the first, which refusals use."""
+        return renderers[0], str(renderers[0].media_type)
+
+
+class ExportView(APIView):
+    """Readings and buckets as CSV."""
+
+    content_negotiation_class = AnyAccepted
+
+    @schema.export
+    def get(self, request: Request) -> Download:
+        """Stream the file: every circuit of the caller's home, or those asked for (4 queries, and 1 for each page)."""
+        home = caller(request).home
+        query = ExportQuery(data=request.query_params, context={"zone": ZoneInfo(home.time_zone)})
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        devices = Device.with_retired.filter(home=home)
+        if "device_id" in asked:
+            devices = devices.filter(pk=device_of_home(home=home, device_id=asked["device_id"]).pk)
+        pages = csv_pages(circuits_of(devices, asked.get("channel")), asked["window"])
+        lease, headers = Lease(caller(request).pk), _headers(asked["window"])
+        return Download(request._request, lease, pages, content_type="text/csv; charset=utf-8", headers=headers)  # noqa: SLF001
+
+
+def _headers(window: Window) -> dict[str, str]:
+    last = window.end - timedelta(microseconds=1)
+    days = "-".join(f"{time.astimezone(window.zone):%Y%m%d}" for time in (window.start, last))
+    return {
+        "Content-Disposition": f'attachment; filename="ecowatt-{window.resolution}-{days}.csv"',
+        "Cache-Control": "private, no-store",
+    }
+
+
+class ReadingsView(APIView):
+    """The readings of a device."""
+
+    @schema.discard
+    def delete(self, request: Request, device_id: str) -> Response:
+        """Discard the readings and answer how many they were."""
+        user = caller(request)
+        device = device_get_as_owner(user=user, device_id=device_id)
+        zone = ZoneInfo(device.home.time_zone)
+        query = DiscardQuery(data=request.query_params, context={"zone": zone})
+        query.is_valid(raise_exception=True)
+        found = readings_discard(device=device, user=user, **query.validated_data)
+        return Response(
+            {
+                "from": found.start.astimezone(zone).isoformat(),
+                "to": found.end.astimezone(zone).isoformat(),
+                "readings": found.readings,
+                "five_minutes": found.five_minutes,
+                "hours": found.hours,
+                "kwh": round(found.energy_wh / 1000, 3),
             }
         )
