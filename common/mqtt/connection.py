@@ -1,6 +1,6 @@
-"""A connection with an MQTT broker that is kept up for as long as it takes, on the event loop.
+"""A connection to an MQTT broker that reconnects by itself, on the event loop.
 
-Whoever uses it starts `run` as a task, takes messages and acknowledges them once what they say is stored.
+Its user starts `run` as a task, takes messages, and acknowledges them once they are dealt with.
 """
 
 import asyncio
@@ -16,7 +16,16 @@ from paho.mqtt.client import Client
 
 from common.mqtt.event_loop_client import EventLoopClient
 from common.mqtt.packet_reader import client_class
-from common.mqtt.protocol import NO_SHARED_SUBSCRIPTIONS, PATIENCE_S, UNSUPPORTED_VERSION, V3, Login, Protocol, Subscription, Will
+from common.mqtt.protocol import (
+    ANSWER_TIMEOUT_S,
+    NO_SHARED_SUBSCRIPTIONS,
+    UNSUPPORTED_VERSION,
+    V3,
+    Login,
+    Protocol,
+    Subscription,
+    Will,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -28,10 +37,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 
 
 class Message(NamedTuple):
-    """A message from the broker, when it arrived (Unix time), and what its acknowledgement takes.
-
-    The topic is empty where it is no text.
-    """
+    """A message from the broker: topic (empty if it is not UTF-8), payload, arrival (Unix time), and what acknowledging it takes."""
 
     topic: str
     payload: bytes
@@ -43,17 +49,17 @@ class Message(NamedTuple):
 
 
 class Connection:
-    """A session with a broker.
+    """A connection of one client id, over MQTT 5 or, if the broker lacks it, 3.1.1.
 
-    Under MQTT 5 the broker waits after `receive_maximum` messages of QoS 1 that are not acknowledged. Beyond as many that are not taken,
-    messages of QoS 0 are dropped and counted in `overflowed`; at twice as many no more is read.
+    With MQTT 5 the broker sends no more than `receive_maximum` messages of QoS 1 before they are acknowledged. While that many messages
+    have not been taken, those of QoS 0 are dropped and counted in `overflowed`; at twice as many reading pauses.
     """
 
-    def __init__(self, login: Login, subscriptions: Sequence[Subscription] = (), *, former: Iterable[str] = ()) -> None:
-        """`former` are names of subscriptions (`filter` or `$share/group/filter`) that the session may have and that are to end."""
+    def __init__(self, login: Login, subscriptions: Sequence[Subscription] = (), *, unsubscribe: Iterable[str] = ()) -> None:
+        """`unsubscribe` names (`filter`, `$share/group/filter`) what a kept session may still be subscribed to and should not be."""
         self._login = login
         self._subscriptions = subscriptions
-        self._former = tuple(former)
+        self._unsubscribe = tuple(unsubscribe)
         self._protocol = Protocol(login)
         self._client_class = client_class()
         self._client: EventLoopClient | None = None
@@ -70,17 +76,14 @@ class Connection:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the broker has accepted the connection and answered all subscriptions."""
+        """Whether the broker has accepted the connection and the subscriptions."""
         return self._connected.is_set()
 
     async def wait_connected(self) -> None:
         await self._connected.wait()
 
     async def run(self, before_reconnect: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Keep connected until it is closed, with growing pauses where the broker can't be reached.
-
-        What `before_reconnect` raises ends it.
-        """
+        """Keep connected until `close`, with growing pauses while the broker can't be reached. Raises what `before_reconnect` raises."""
         pause_s = FIRST_PAUSE_S
         while not self._stopping.is_set():
             try:
@@ -102,8 +105,8 @@ class Connection:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def take(self, most: int) -> list[Message]:
-        """Wait for messages and return them, in order; empty once no more are to be taken."""
-        while not self._queue and not self._stopping.is_set():  # what woke us may have gone again with its connection
+        """Wait for messages and return at most `most`, in order; empty after `stop_taking`."""
+        while not self._queue and not self._stopping.is_set():  # messages may go again with their connection
             self._arrived.clear()
             await self._arrived.wait()
         taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
@@ -112,13 +115,13 @@ class Connection:
         return taken
 
     def acknowledge(self, messages: Iterable[Message]) -> None:
-        """Let the broker forget the messages; those of a lost connection it sends again anyway."""
+        """Let the broker forget the messages. Those of a lost connection are left out: the broker sends them again."""
         if self._client is not None:
             self._client.acknowledge([one.packet_id for one in messages if one.qos and one.connection == self._number])
             self._client.write()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
-        """Send a message at QoS 0; False if there is no connection and it is lost."""
+        """Send a message at QoS 0; return False, and send nothing, if there is no connection."""
         if self._client is None or not self.is_connected:
             return False
         self._client.paho.publish(topic, payload, qos=0, retain=retain)
@@ -126,7 +129,7 @@ class Connection:
         return True
 
     def stop_taking(self) -> None:
-        """Give out no more messages; what has not been taken stays with the broker. Acknowledgements are still sent."""
+        """Return no more messages from `take`; the broker keeps them. Acknowledgements are still sent."""
         self._stopping.set()
         self._queue.clear()
         self._arrived.set()
@@ -134,7 +137,7 @@ class Connection:
             self._client.pause()
 
     async def close(self, *, ends_session: bool = False) -> None:
-        """Disconnect; `ends_session` drops what the broker keeps for the session."""
+        """Disconnect for good; `ends_session` lets the broker drop the session and what it holds for it."""
         self.stop_taking()
         if ends_session and self._protocol.version == V3 and self._client is not None:
             await self._end_session_v3()
@@ -144,11 +147,11 @@ class Connection:
         self._ended.set()
 
     async def _end_session_v3(self) -> None:
-        """End a session of MQTT 3.1.1: by beginning a clean one in its place."""
+        """End a session of MQTT 3.1.1, which takes a clean one in its place."""
         self._leave()
         await self._connect(is_clean=True)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.wait_connected(), PATIENCE_S)
+            await asyncio.wait_for(self.wait_connected(), ANSWER_TIMEOUT_S)
 
     async def _connect(self, *, is_clean: bool = False) -> None:
         self._number += 1
@@ -163,8 +166,8 @@ class Connection:
         await self._client.open(self._login.host, self._login.port, KEEPALIVE_S, **self._protocol.connect_arguments())
 
     async def _serve(self) -> bool:
-        """Wait for the end of the connection; tell whether the broker had accepted it."""
-        deadline = time.monotonic() + self._protocol.patience_s
+        """Wait for the end of the connection; return whether the broker had accepted it."""
+        deadline = time.monotonic() + self._protocol.answer_timeout_s
         while not self._ended.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), KEEP_ALIVE_EVERY_S)
@@ -180,7 +183,7 @@ class Connection:
         return accepted
 
     def _leave(self) -> None:
-        """Forget the connection. Messages that were not taken come again with the next one, those of QoS 0 do not."""
+        """Drop the connection. Messages of QoS 1 that were not taken come again with the next one, those of QoS 0 stay queued."""
         self._connected.clear()
         if self._client is not None:
             self._client.close()
@@ -211,8 +214,8 @@ class Connection:
             self._begin(paho)
 
     def _begin(self, paho: Client) -> None:
-        # Not before the others hold, or messages would be nobody's.
-        self._protocol.unsubscribe(paho, self._former, self._subscriptions)
+        # Only now, when the new subscriptions hold, or messages in between would be nobody's.
+        self._protocol.unsubscribe(paho, self._unsubscribe, self._subscriptions)
         log.info(
             "connected to the broker",
             broker=self._login.address,
@@ -235,5 +238,5 @@ class Connection:
 
     @property
     def _is_full(self) -> bool:
-        """Whether no more should be read: under MQTT 5 the broker waits for us before that."""
+        """Whether reading pauses; with MQTT 5 the broker stops sending before that."""
         return len(self._queue) >= 2 * self._login.receive_maximum

@@ -1,4 +1,4 @@
-"""paho's client on the event loop, through its public interface for loops of others. Only connecting, which blocks, has a thread."""
+"""paho's client on the event loop, through its public interface for external loops. Only connecting, which blocks, takes a thread."""
 
 import asyncio
 import contextlib
@@ -13,17 +13,17 @@ log = structlog.get_logger(__name__)
 
 PACKETS_A_TURN = 200
 
-# Topic, payload, packet id, QoS, whether it is retained. A topic that is no UTF-8 comes as an empty one.
+# Topic (empty if it is not UTF-8), payload, packet id, QoS, whether it is retained.
 OnMessage = Callable[[str, bytes, int, int, bool], None]
 
 
 class EventLoopClient:
-    """Reads and writes for one paho client, which has `manual_ack` and is used for one connection."""
+    """Reads and writes for a paho client that has `manual_ack` set and serves one connection."""
 
     paho_class = Client
 
     def __init__(self, paho: Client, *, on_message: OnMessage, on_end: Callable[[], None], is_full: Callable[[], bool]) -> None:
-        """`on_end` is called, perhaps more than once, when the connection is over; reading pauses when `is_full`."""
+        """`on_end` is called when the connection is over, perhaps more than once; reading pauses when `is_full` returns True."""
         self.paho = paho
         self.is_paused = False
         self._on_message = on_message
@@ -45,17 +45,17 @@ class EventLoopClient:
             self.resume()
 
     def write(self) -> None:
-        """Send what waits; what the socket does not take now goes when it does."""
+        """Send what is queued; what the socket does not take now follows when it is writable."""
         if self.paho.socket() is not None:
             self.paho.loop_write()
 
     def acknowledge(self, packet_ids: Iterable[int]) -> None:
-        """Acknowledge messages of QoS 1, with the next write."""
+        """Queue acknowledgements of messages of QoS 1 for the next write."""
         for packet_id in packet_ids:
             self.paho.ack(packet_id, 1)
 
     def keep_alive(self) -> None:
-        """Ping where nothing else was sent; call it every second. While reading is paused no answer could be read, so none is asked for."""
+        """Ping the broker if nothing else was sent; to be called every second. While reading is paused its answer could not be read."""
         if not self.is_paused:
             self.paho.loop_misc()
             self.write()
@@ -70,10 +70,10 @@ class EventLoopClient:
         self.is_paused = False
         if (sock := self.paho.socket()) is not None:
             self._loop.add_reader(sock, self._read)
-            self._loop.call_soon(self._read)  # what TLS has received already wakes nobody
+            self._loop.call_soon(self._read)  # the selector knows nothing of what TLS holds
 
     def close(self) -> None:
-        """Send what waits, if it can be, and let go of the socket. Neither is DISCONNECT sent nor `on_end` called."""
+        """Send what is queued and close the socket, without a DISCONNECT and without calling `on_end`."""
         self.write()
         self.is_paused = True
         if (sock := self.paho.socket()) is not None:
@@ -89,17 +89,17 @@ class EventLoopClient:
             before = self._messages
             if not self._read_packet():
                 return
-            if self._messages == before:  # what is no message comes seldom
+            if self._messages == before:  # other packets are rare
                 break
         self._after_reading()
 
     def _read_packet(self) -> bool:
-        """Let paho read a packet, or a part of one; False if the connection is over."""
+        """Let paho read a packet or a part of one; return False if the connection is over."""
         try:
             if self.paho.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS and self.paho.socket() is not None:
                 return True
         except Exception:
-            log.exception("a packet of the broker could not be read")  # paho's parser lets out errors of all kinds
+            log.exception("a packet of the broker could not be read")  # paho's parser raises errors of many kinds
         self._on_end()
         return False
 
@@ -121,6 +121,6 @@ class EventLoopClient:
         self._loop.remove_writer(sock)
 
     def _detach(self, sock: Any) -> None:
-        if not self._loop.is_closed():  # a client that is left behind closes its socket when the interpreter ends
+        if not self._loop.is_closed():  # a client left behind closes its socket at the end of the interpreter
             self._loop.remove_reader(sock)
             self._loop.remove_writer(sock)

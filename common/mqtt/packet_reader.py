@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 # requirements/base.in pins it. To verify another one, set it here and there, and run common/tests/mqtt.
 VERIFIED_PAHO = "2.2.0"
 PUBLISH, PUBACK = 0x3, 0x40
+NO_PROPERTIES = b"\0"
 # Each of the one to four bytes of a packet's length has seven bits of it, and says whether another one follows.
 LENGTH_BYTES = 4
 CHUNK = 64 * 1024
@@ -31,7 +32,7 @@ CLOSING_S = 1.0
 
 
 class PacketSocket:
-    """A socket for paho that reads and writes many packets at once, and from which paho gets only those that it is handed, whole."""
+    """A socket that reads and writes many packets per system call. paho reads from it only the whole packets that it is handed."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -41,7 +42,7 @@ class PacketSocket:
         self._unsent = bytearray()
 
     def receive(self) -> None:
-        """Read what has come, once."""
+        """Call recv once and keep what it returns."""
         try:
             data = self._sock.recv(CHUNK)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -52,7 +53,10 @@ class PacketSocket:
         self._received += data
 
     def packets(self) -> Iterator[tuple[bytes, int]]:
-        """Give each whole packet that was received, and where its body begins: at 0 where its length is none, or where all is over."""
+        """Yield each whole packet received and the offset of its body.
+
+        The offset is 0 for bytes that are no packet, and for the empty packet that stands for the end of the connection.
+        """
         received, at = self._received, 0
         try:
             while found := _end_of_packet(received, at):
@@ -65,29 +69,29 @@ class PacketSocket:
             yield b"", 0
 
     def hand_over(self, packet: bytes) -> None:
-        """Let paho read this packet next; an empty one is the end of the connection."""
+        """Let paho read this packet next; an empty one means the end of the connection."""
         self._handed = packet
 
     def recv(self, size: int) -> bytes:
-        """Return at most so many bytes of the packet that was handed over, none at the end. Raises BlockingIOError."""
+        """Return at most `size` bytes of the packet handed over; empty at the end of the connection. Raises BlockingIOError."""
         if not self._handed and not self._is_over:
             raise BlockingIOError
         data, self._handed = self._handed[:size], self._handed[size:]
         return data
 
     def send(self, data: bytes | bytearray) -> int:
-        """Take the bytes for the next flush. Raises BlockingIOError while too many wait."""
+        """Buffer the bytes for the next flush. Raises BlockingIOError while too many are unsent."""
         if len(self._unsent) > MOST_UNSENT:
             raise BlockingIOError
         self._unsent += data
         return len(data)
 
     def put(self, data: bytes) -> None:
-        """Take whole packets, whose number the caller bounds, for the next flush."""
+        """Buffer whole packets for the next flush; the caller bounds their number."""
         self._unsent += data
 
     def flush(self) -> bool:
-        """Send what waits; True when nothing is left. Raises OSError."""
+        """Send what is buffered; return whether all of it went out. Raises OSError."""
         while self._unsent:
             try:
                 sent = self._sock.send(self._unsent)
@@ -97,11 +101,11 @@ class PacketSocket:
         return True
 
     def pending(self) -> int:
-        """Return how many bytes TLS has received that the kernel no longer knows of."""
+        """Return how many bytes TLS holds, of which the event loop's selector knows nothing."""
         return self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
 
     def close(self) -> None:
-        """Send what waits, if it can be sent soon, and close."""
+        """Send what is buffered, for CLOSING_S at most, and close."""
         with contextlib.suppress(OSError):
             self._sock.settimeout(CLOSING_S)
             self._sock.sendall(self._unsent)
@@ -117,7 +121,7 @@ class PacketSocket:
 
 
 class PahoOnPacketSocket(Client):
-    """paho's client on such a socket."""
+    """paho's client on a PacketSocket."""
 
     packet_socket: PacketSocket
 
@@ -127,7 +131,7 @@ class PahoOnPacketSocket(Client):
 
 
 class FastEventLoopClient(EventLoopClient):
-    """Reads plain messages by itself and leaves other packets to paho; many acknowledgements are sent as one piece."""
+    """Reads plain messages itself and leaves other packets to paho; sends many acknowledgements in one piece."""
 
     paho_class = PahoOnPacketSocket
     paho: PahoOnPacketSocket
@@ -148,7 +152,7 @@ class FastEventLoopClient(EventLoopClient):
             self._loop.add_writer(sock, self.write)
 
     def acknowledge(self, packet_ids: Iterable[int]) -> None:
-        super().write()  # what paho wrote before goes before them
+        super().write()  # what paho has queued goes out before them
         if self.paho.socket() is not None:
             self.paho.packet_socket.put(b"".join(struct.pack("!BBH", PUBACK, 2, one) for one in packet_ids))
 
@@ -165,28 +169,28 @@ class FastEventLoopClient(EventLoopClient):
         self._after_reading()
 
     def _take_plain_message(self, packet: bytes, body: int) -> bool:
-        """Give out a message of QoS 0 or 1 without properties, whose topic is text; False if the packet is anything else."""
+        """Deliver a message of QoS 0 or 1 that has no properties; return False if the packet is anything else."""
         if not body or packet[0] >> 4 != PUBLISH or (qos := packet[0] >> 1 & 3) > 1:
             return False
-        start = body + 2 + int.from_bytes(packet[body : body + 2], "big")
-        end = start + 2 * qos
+        topic_end = body + 2 + int.from_bytes(packet[body : body + 2], "big")
+        start = topic_end + 2 * qos  # a packet id of two bytes, where there is one
         if self.paho.protocol == MQTTProtocolVersion.MQTTv5:
-            end += 1
-        if end > len(packet) or (end - start - 2 * qos and packet[end - 1]):
+            if packet[start : start + 1] != NO_PROPERTIES:
+                return False
+            start += 1
+        if start > len(packet) or topic_end == body + 2:
             return False
         try:
-            topic = packet[body + 2 : start].decode()
+            topic = packet[body + 2 : topic_end].decode()
         except UnicodeDecodeError:
             return False
-        if not topic:
-            return False
-        packet_id = int.from_bytes(packet[start : start + 2], "big") if qos else 0
-        self._on_message(topic, packet[end:], packet_id, qos, bool(packet[0] & 1))
+        packet_id = int.from_bytes(packet[topic_end : topic_end + 2], "big") if qos else 0
+        self._on_message(topic, packet[start:], packet_id, qos, bool(packet[0] & 1))
         return True
 
 
 def client_class() -> type[EventLoopClient]:
-    """Return the fast client where it is verified for the paho that is installed, else paho's alone, and log that."""
+    """Return the fast client if it is verified for the installed paho, else the one that uses paho alone, with a line in the log."""
     if paho.mqtt.__version__ == VERIFIED_PAHO:
         return FastEventLoopClient
     log.warning("messages are read by paho alone, which is slower", paho=paho.mqtt.__version__, verified=VERIFIED_PAHO)
@@ -194,9 +198,9 @@ def client_class() -> type[EventLoopClient]:
 
 
 def _end_of_packet(received: bytes, at: int) -> tuple[int, int] | None:
-    """Return where the body of the packet at this place begins and ends, None unless all of it is there.
+    """Return where the body of the packet at this offset begins and ends; None if it is not all there yet.
 
-    What begins with no length can't be cut into packets: then it is all of it, with a body at 0.
+    After an invalid length nothing can be told apart, so the rest counts as one packet whose body begins at 0.
     """
     size = 0
     for number, byte in enumerate(received[at + 1 : at + 1 + LENGTH_BYTES]):

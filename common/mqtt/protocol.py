@@ -12,9 +12,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 V5, V3 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
-# A broker that knows no MQTT 5 hangs up, or (the embedded one) says nothing. Two tries with the newer version, one with the older, then
-# the same again with twice the patience: so a broker that is only slow is not taken for an old one.
-PATIENCE_S, LONGEST_PATIENCE_S = 2.0, 30.0
+# A broker without MQTT 5 hangs up, or (the embedded one) does not answer. So: two tries with the newer version, one with the older, then
+# the same again with twice the timeout, lest a broker that is merely slow be taken for an old one.
+ANSWER_TIMEOUT_S, LONGEST_ANSWER_TIMEOUT_S = 2.0, 30.0
 TRIES_WITH_V5 = 2
 UNSUPPORTED_VERSION = 0x84
 NO_SHARED_SUBSCRIPTIONS = 0x9E
@@ -23,7 +23,7 @@ SEND_RETAINED, DO_NOT_SEND_RETAINED = 0, 2
 
 
 class Will(NamedTuple):
-    """What the broker publishes for us when the connection is lost."""
+    """A last will: what the broker publishes when the connection is lost."""
 
     topic: str
     payload: bytes
@@ -33,7 +33,7 @@ class Will(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """A broker, and how to come to it: without `session_expiry_s` each connection begins with a clean session."""
+    """A broker's address and what the client presents to it. With `session_expiry_s` 0 each connection starts a clean session."""
 
     host: str
     port: int
@@ -42,7 +42,7 @@ class Login:
     password: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = None
     session_expiry_s: int = 0
-    # How many messages of QoS 1 the broker sends before it waits for acknowledgements (MQTT 5); 65,535 at most.
+    # How many unacknowledged messages of QoS 1 the broker may have sent (MQTT 5); 65,535 at most.
     receive_maximum: int = 1_000
     will: Will | None = None
 
@@ -52,7 +52,7 @@ class Login:
 
 
 class Subscription(NamedTuple):
-    """A topic filter, with QoS 0 or 1. A group divides the messages among its members, where the broker knows shared subscriptions."""
+    """A topic filter with QoS 0 or 1. A group shares the messages among its members, if the broker has shared subscriptions."""
 
     topic_filter: str
     qos: int = 1
@@ -64,27 +64,27 @@ class Subscription(NamedTuple):
 
 
 class Protocol:
-    """The version in use, how long to wait for the broker in it, and what is said in it."""
+    """The version in use, how long to wait for the broker's answer, and the packets that differ between the versions."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
         self.version = V5
-        self.patience_s = PATIENCE_S
+        self.answer_timeout_s = ANSWER_TIMEOUT_S
         self.can_share = True
         self._unanswered = 0
 
     def choose(self, *, answered: bool) -> None:
-        """Take the older version where the broker does not answer the newer one, and try the newer one again after it."""
+        """Choose the version of the next connection, after the broker answered the last one or did not."""
         if answered:
-            self._unanswered, self.patience_s = 0, PATIENCE_S
+            self._unanswered, self.answer_timeout_s = 0, ANSWER_TIMEOUT_S
         elif self.version == V3:
-            self._unanswered, self.patience_s = 0, min(self.patience_s * 2, LONGEST_PATIENCE_S)
+            self._unanswered, self.answer_timeout_s = 0, min(self.answer_timeout_s * 2, LONGEST_ANSWER_TIMEOUT_S)
         else:
             self._unanswered += 1
         self.version = V3 if self._unanswered >= TRIES_WITH_V5 else V5
 
     def new_paho(self, make: type[Client], *, is_clean: bool) -> Client:
-        """Return a client that has not connected; `is_clean` ends the session of before."""
+        """Return a client that has not connected yet; `is_clean` ends a session of MQTT 3.1.1."""
         login = self._login
         paho = make(
             CallbackAPIVersion.VERSION2,
@@ -103,7 +103,7 @@ class Protocol:
         return paho
 
     def connect_arguments(self) -> dict[str, Any]:
-        """Return what `connect` takes besides the address; a client of the older version was told when it was made."""
+        """Return paho's arguments for `connect` besides the address; MQTT 3.1.1 has them in the constructor."""
         if self.version == V3:
             return {}
         expiry_s = self._login.session_expiry_s
@@ -117,11 +117,11 @@ class Protocol:
         return _properties(PacketTypes.DISCONNECT, SessionExpiryInterval=expiry_s)
 
     def accepted(self, properties: Properties | None) -> None:
-        """Take from the answer to a connection whether the broker knows shared subscriptions."""
+        """Note from the properties of CONNACK whether the broker has shared subscriptions."""
         self.can_share = self.version == V5 and getattr(properties, "SharedSubscriptionAvailable", 1) == 1
 
     def subscribe(self, paho: Client, subscriptions: Sequence[Subscription]) -> int | None:
-        """Ask for all of them in one packet, and return its id."""
+        """Subscribe to all in one packet; return its id."""
         asked = [(one.name(can_share=self.can_share), self._options(one)) for one in subscriptions]
         return paho.subscribe(asked)[1]
 
@@ -130,11 +130,11 @@ class Protocol:
             return one.qos
         return SubscribeOptions(qos=one.qos, retainHandling=SEND_RETAINED if one.takes_retained else DO_NOT_SEND_RETAINED)
 
-    def unsubscribe(self, paho: Client, former: Iterable[str], subscriptions: Sequence[Subscription]) -> None:
-        """End the former subscriptions of the session, as far as they are not among these."""
-        names = {one.name(can_share=self.can_share) for one in subscriptions}
-        if ended := [one for one in former if one not in names and (self.can_share or not one.startswith(SHARED))]:
-            paho.unsubscribe(ended)
+    def unsubscribe(self, paho: Client, names: Iterable[str], subscriptions: Sequence[Subscription]) -> None:
+        """End the named subscriptions of the session, except those that are in use."""
+        used = {one.name(can_share=self.can_share) for one in subscriptions}
+        if unused := [one for one in names if one not in used and (self.can_share or not one.startswith(SHARED))]:
+            paho.unsubscribe(unused)
 
 
 def _properties(packet_type: int, **values: int) -> Properties:

@@ -66,7 +66,7 @@ class MqttIngester:
         self._lease = InstanceLease(self._store, instance)
         replies = f"{self._reply_topic}/#"
         wanted = [] if drains else subscriptions(replies)
-        self._connection = Connection(_login(instance), wanted, former=every_subscription(replies))
+        self._connection = Connection(_login(instance), wanted, unsubscribe=every_subscription(replies))
         self._processor = BatchProcessor(self._store)
         self._requests = 0
         self._logged: Counter[str] = Counter()

@@ -21,7 +21,7 @@ from common.tests.mqtt import lesser_broker as lesser
 from common.tests.mqtt.mosquitto import mosquitto, needed
 
 pytestmark = needed
-PATIENCE_S = 20
+TIMEOUT_S = 20
 KEPT = {"session_expiry_s": 600}
 TOPICS = Subscription("meter/+")
 
@@ -33,8 +33,10 @@ def _reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(paho.mqtt, "__version__", "2.0.0")
 
 
-def connection_to(port: int, *subscriptions: Subscription, former: tuple[str, ...] = (), **login: Any) -> Connection:
-    return Connection(Login(**{"host": "127.0.0.1", "port": port, "client_id": "ours"} | login), subscriptions, former=former)
+def connection_to(port: int, *subscriptions: Subscription, unsubscribe: tuple[str, ...] = (), **login: Any) -> Connection:
+    return Connection(
+        Login(**{"host": "127.0.0.1", "port": port, "client_id": "ours"} | login), subscriptions, unsubscribe=unsubscribe
+    )
 
 
 @contextlib.asynccontextmanager
@@ -43,7 +45,7 @@ async def running(connection: Connection, *, is_awaited: bool = True) -> AsyncIt
     task = asyncio.create_task(connection.run())
     try:
         if is_awaited:
-            await asyncio.wait_for(connection.wait_connected(), PATIENCE_S)
+            await asyncio.wait_for(connection.wait_connected(), TIMEOUT_S)
         yield connection
     finally:
         task.cancel()
@@ -59,14 +61,14 @@ async def send(port: int, *payloads: bytes, topic: str = "meter/1", qos: int = 1
 async def taken(connection: Connection, count: int) -> list[Message]:
     """Take so many messages."""
     messages: list[Message] = []
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TIMEOUT_S):
         while len(messages) < count:
             messages += await connection.take(count - len(messages))
     return messages
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TIMEOUT_S):
         while not condition():  # noqa: ASYNC110 – what it asks has no event
             await asyncio.sleep(0.01)
 
@@ -184,10 +186,10 @@ async def test_a_broker_that_comes_back_is_found_and_goes_on_with_the_session() 
         async with running(connection_to(port, TOPICS, **KEPT), is_awaited=False) as connection:
             await until(lambda: any("trying again" in entry["event"] for entry in logs))
             with mosquitto(f"listener {port} 127.0.0.1"):
-                await asyncio.wait_for(connection.wait_connected(), PATIENCE_S)
+                await asyncio.wait_for(connection.wait_connected(), TIMEOUT_S)
             await until(lambda: not connection.is_connected)
             with mosquitto(f"listener {port} 127.0.0.1"):
-                await asyncio.wait_for(connection.wait_connected(), PATIENCE_S)
+                await asyncio.wait_for(connection.wait_connected(), TIMEOUT_S)
                 await send(port, b"1")
                 assert payloads(await taken(connection, 1)) == [b"1"]
 
@@ -201,9 +203,9 @@ async def test_the_caller_may_refuse_to_connect_again() -> None:
     with mosquitto() as port:
         connection = connection_to(port, TOPICS)
         task = asyncio.create_task(connection.run(before_reconnect=refuse))
-        await asyncio.wait_for(connection.wait_connected(), PATIENCE_S)
+        await asyncio.wait_for(connection.wait_connected(), TIMEOUT_S)
     with pytest.raises(Elsewhere):
-        await asyncio.wait_for(task, PATIENCE_S)
+        await asyncio.wait_for(task, TIMEOUT_S)
 
 
 async def test_closing_ends_run_though_no_broker_answers() -> None:
@@ -212,7 +214,7 @@ async def test_closing_ends_run_though_no_broker_answers() -> None:
         task = asyncio.create_task(connection.run())
         await until(lambda: logs)
         await connection.close()
-        await asyncio.wait_for(task, PATIENCE_S)
+        await asyncio.wait_for(task, TIMEOUT_S)
         assert await connection.take(1) == []
 
 
@@ -235,7 +237,7 @@ LESSER = {
 @pytest.mark.parametrize(("up", "down"), LESSER.values(), ids=LESSER)
 async def test_a_broker_without_shared_subscriptions_gets_plain_ones(up: Any, down: Any) -> None:
     with mosquitto() as real, lesser.before(real, up, down) as port, capture_logs() as logs:
-        async with running(connection_to(port, TOPICS._replace(group="us"), former=("$share/them/meter/+",))) as connection:
+        async with running(connection_to(port, TOPICS._replace(group="us"), unsubscribe=("$share/them/meter/+",))) as connection:
             await send(real, b"1")
             assert payloads(await taken(connection, 1)) == [b"1"]
             assert not [entry for entry in logs if "refuses a subscription" in entry["event"]]
@@ -245,8 +247,8 @@ async def test_former_subscriptions_end() -> None:
     with mosquitto() as port:
         async with running(connection_to(port, TOPICS, Subscription("b", group="us"), **KEPT)) as connection:
             await connection.close()
-        former = ("meter/+", "$share/us/b", "c")
-        async with running(connection_to(port, Subscription("c"), former=former, **KEPT)) as connection:
+        unsubscribe = ("meter/+", "$share/us/b", "c")
+        async with running(connection_to(port, Subscription("c"), unsubscribe=unsubscribe, **KEPT)) as connection:
             for topic in ("meter/1", "b", "c"):
                 await send(port, topic.encode(), topic=topic)
             assert payloads(await taken(connection, 1)) == [b"c"]

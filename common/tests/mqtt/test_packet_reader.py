@@ -23,7 +23,7 @@ from common.mqtt.event_loop_client import EventLoopClient
 from common.mqtt.packet_reader import VERIFIED_PAHO, FastEventLoopClient, client_class
 from common.tests.mqtt.packets import CONNACK, DISCONNECT, PINGRESP, PUBACK, SUBACK, UNSUBACK, V3, V5, packet, publish, split
 
-PATIENCE_S = 20
+TIMEOUT_S = 20
 TOPIC = b"shellyplus1pm-a8032412c3d4/events/rpc"
 WAYS: tuple[type[EventLoopClient], ...] = (EventLoopClient, FastEventLoopClient)
 
@@ -83,7 +83,7 @@ class Conversation:
                     self._client.write()
             with contextlib.suppress(OSError):  # it has hung up on what is broken
                 broker.shutdown(socket.SHUT_WR)
-            await asyncio.wait_for(self._over.wait(), PATIENCE_S)
+            await asyncio.wait_for(self._over.wait(), TIMEOUT_S)
             self._client.close()
             return Outcome(self.events, list(split(await written)))
 
@@ -96,7 +96,7 @@ class Conversation:
     async def _await_mark(self, broker: socket.socket, mark: bytes) -> None:
         """Wait until the client has got all that was said so far."""
         await self._say(broker, publish(b"mark", mark, self._version, qos=0), 1000)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while ("message", "mark", mark, 0, 0, False) not in self.events:
             assert time.monotonic() < deadline, self.events
             await asyncio.sleep(0.001)
