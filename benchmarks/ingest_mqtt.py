@@ -83,6 +83,13 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def run(count: int, started: float, used_s: float) -> Run:
+    """Return the figures of a run that ends now, and print them."""
+    figures = Run(count / (time.monotonic() - started), 1e6 * used_s / count)
+    print(f"{figures.per_second:,.0f} messages/s, {figures.cpu_us:.1f} us of CPU time each", file=sys.stderr)
+    return figures
+
+
 def subscriber(way: str, port: int, topic_filter: str, messages: list[bytes]) -> Run:
     """Measure a subscriber that only parses JSON."""
     words = [str(ROOT / "benchmarks" / "_mqtt_subscriber.py"), way, str(port), topic_filter, str(len(messages))]
@@ -92,7 +99,7 @@ def subscriber(way: str, port: int, topic_filter: str, messages: list[bytes]) ->
         started, used = time.monotonic(), cpu_s(process.pid)
         publish(port, messages)
         assert process.stdout.readline() == "done\n"
-        return Run(len(messages) / (time.monotonic() - started), 1e6 * (cpu_s(process.pid) - used) / len(messages))
+        return run(len(messages), started, cpu_s(process.pid) - used)
 
 
 def ours(port: int, messages: list[bytes], pid: int) -> Run:
@@ -102,18 +109,21 @@ def ours(port: int, messages: list[bytes], pid: int) -> Run:
     while stored() - before < len(messages):
         time.sleep(0.02)
         assert time.monotonic() - started < 60, f"{len(messages) - stored() + before} readings are missing"
-    return Run(len(messages) / (time.monotonic() - started), 1e6 * (cpu_s(pid) - used) / len(messages))
+    return run(len(messages), started, cpu_s(pid) - used)
 
 
 def warm(port: int) -> None:
-    """Let every device say its whole status, again and again until ingest has come up and heard all of them."""
+    """Let every device send its whole status until ingest is up and has stored all of them."""
     from telemetry.models import Reading
 
     now = int(time.time() - 60)
-    while Reading.objects.filter(time=datetime.fromtimestamp(now, UTC)).count() < DEVICES:
-        publish(port, [notification(mac(number), number, now, full=True) for number in range(DEVICES)])
-        time.sleep(1)
-    publish(port, [notification(mac(0), 0, now + 1, full=True)])  # and nothing of it is left
+    stored_before = -1
+    while (stored_now := Reading.objects.filter(time=datetime.fromtimestamp(now, UTC)).count()) < DEVICES:
+        if stored_now == stored_before:  # ingest was not subscribed when they were sent
+            publish(port, [notification(mac(number), number, now, full=True) for number in range(DEVICES)])
+        stored_before = stored_now
+        time.sleep(2)
+    publish(port, [notification(mac(0), 0, now + 1, full=True)])  # the last one, after which nothing is queued
     while not Reading.objects.filter(time=datetime.fromtimestamp(now + 1, UTC)).exists():
         time.sleep(0.1)
 
