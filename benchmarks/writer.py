@@ -90,8 +90,8 @@ async def measure(
 
 async def main(*, rounds: int, readings: int, batch: int, senders: int) -> tuple[list[tuple[str, float]], dict[str, float]]:
     """Return the rows of the table and the ratios."""
-    from telemetry.ingest.copy import database_conninfo
     from telemetry.ingest.writer import writer
+    from telemetry.ingest.writer_connection import database_conninfo
 
     async with await psycopg.AsyncConnection.connect(database_conninfo(), autocommit=True) as connection:
         known = await connection.execute("SELECT hardware_id, id FROM devices_device")

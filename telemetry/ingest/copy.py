@@ -4,53 +4,25 @@ COPY knows no ON CONFLICT, and late readings and new channels have to be noted i
 the slower statement that does it all.
 """
 
-import asyncio
-import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
-from django.db import connection
-from psycopg.conninfo import make_conninfo
-from psycopg.pq import Conninfo
 
 from devices.registry import RegisteredDevice, fetch_devices, registry
 from devices.shelly_models import Bounds
 from telemetry.constants import SURELY_RECENT
-from telemetry.ingest import sql
+from telemetry.ingest import late_counters, sql
 from telemetry.ingest.drop_log import DropLog
-from telemetry.ingest.late_counters import Neighbours, fitting, pair_of
-from telemetry.ingest.returned_energy import Returns, Rows, Series
+from telemetry.ingest.returned_energy import ReturnedEnergy, Rows, Series
+from telemetry.ingest.writer_connection import Database, WriterConnection
 from telemetry.shelly.component_kinds import CHANNELS, series_number
 from telemetry.shelly.samples import Sample
 
-# A save is tried twice at most, so a sender waits less than 20 s for a database that stalls.
-ATTEMPT_TIMEOUT_S = 9.0
-STATEMENT_TIMEOUT_MS = 8_000
-CLOCK_EVERY_S = 60.0
-CONNECT_TIMEOUT_S = 5
-APPLICATION_NAME = "ecowatt-writer"
 # The samples of each sender, by MAC: one MAC may come several times.
 Batch = Sequence[tuple[str, Sequence[Sample]]]
-# A connection that was cut off silently is noticed in seconds.
-DEFAULTS = {
-    "connect_timeout": CONNECT_TIMEOUT_S,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 5_000,
-}
-
-
-def database_conninfo() -> str:
-    """Return libpq's address of the database that Django uses now (in tests, the test database), with what is libpq's of its OPTIONS."""
-    keywords = {option.keyword.decode() for option in Conninfo.get_defaults()}
-    parameters: dict[str, Any] = DEFAULTS | connection.get_connection_params() | {"application_name": APPLICATION_NAME}
-    ours = {name: str(value) for name, value in parameters.items() if name in keywords and value is not None}
-    ours["options"] = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} {ours.get('options', '')}".strip()
-    return make_conninfo("", **ours)
 
 
 class Stored(NamedTuple):
@@ -84,112 +56,51 @@ def _allowed(batch: Batch, devices: dict[str, RegisteredDevice]) -> tuple[Rows, 
 
 
 class ReadingTable:
-    """The readings' table, over one database connection that is renewed when it was lost."""
+    """The readings' table, over a connection of its own."""
 
     def __init__(self) -> None:
-        self.conninfo = database_conninfo()
-        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
-        self._usual: dict[Series, int] = {}  # the usual kind of each channel that is known, and the kind of each other series
-        self._returns = Returns()
+        self.connection = WriterConnection()
+        self._kinds: dict[Series, int] = {}  # the usual kind of each channel that is known, and the kind of each other series
+        self._returned_energy = ReturnedEnergy()
         self._drops = DropLog()
-        self._database_time: tuple[datetime, float] | None = None  # and when it was that, by time.monotonic()
 
     async def store(self, batch: Batch) -> Stored:
         """Store the samples of registered and active devices, by MAC, in one commit. What is beyond a device's bounds is left out.
 
-        A connection that went stale is renewed once. Raises psycopg.Error, OSError (TimeoutError where the database stalls).
+        Raises psycopg.Error, OSError (TimeoutError where the database stalls).
         """
-        fresh = self._connection is None
-        try:
-            return await self._attempt(batch)
-        except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
-            await self.close()
-            if fresh:
-                raise
-        return await self._attempt(batch)
+        return await self.connection.run(partial(self._store, batch))
 
-    @property
-    def backend_pid(self) -> int | None:
-        """The number of the database's process that serves the connection, None where there is none."""
-        return self._connection.info.backend_pid if self._connection else None
+    async def _store(self, batch: Batch, database: Database) -> Stored:
+        recent = await self.connection.now(database) - SURELY_RECENT
+        devices = await registry().lookup({mac for mac, _samples in batch}, partial(fetch_devices, database))
+        rows, stored = _allowed(batch, devices)
+        rows = await self._returned_energy.checked(rows, database)
+        if rows and not await _copied(self._placed(rows, recent), database):
+            await self._insert(await self._fitting(rows, recent, database), database)
+        return stored
 
-    async def close(self) -> None:
-        """Disconnect."""
-        if self._connection is not None:
-            stale, self._connection = self._connection, None
-            self._database_time = None
-            await stale.close()
-
-    async def _attempt(self, batch: Batch) -> Stored:
-        """Save within ATTEMPT_TIMEOUT_S. Raises TimeoutError."""
-        saving = asyncio.create_task(self._save(batch))
-        try:
-            async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
-                return await asyncio.shield(saving)
-        finally:
-            if not saving.done():
-                await self.close()  # first, for psycopg would wait until the server confirms that it gave up
-                saving.cancel()
-                await asyncio.gather(saving, return_exceptions=True)
-
-    async def _save(self, batch: Batch) -> Stored:
-        if self._connection is None:
-            self._connection = await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
-        now = await self._database_now(self._connection)
-        devices = await registry().lookup({mac for mac, _samples in batch}, partial(fetch_devices, self._connection))
-        rows, saved = _allowed(batch, devices)
-        rows = await self._returns.honest(rows, self._returning)
-        if rows and not await self._copy(self._plain(rows, now)):
-            await self._store(self._connection, await self._fitting(self._connection, rows, now))
-        return saved
-
-    async def _returning(self, series: Sequence[Series]) -> dict[Series, bool]:
-        assert self._connection is not None
-        device_ids, channels = map(list, zip(*series, strict=True))
-        cursor = await self._connection.execute(sql.RETURNING_CHANNELS, [device_ids, channels])
-        return {(device_id, channel): returns for device_id, channel, returns in await cursor.fetchall()}
-
-    async def _database_now(self, database: psycopg.AsyncConnection[tuple[Any, ...]]) -> datetime:
-        """Return the database's time, asked once a minute: this machine's clock may be wrong."""
-        if self._database_time is None or time.monotonic() - self._database_time[1] > CLOCK_EVERY_S:
-            cursor = await database.execute("SELECT clock_timestamp()")
-            ((now,),) = await cursor.fetchall()
-            self._database_time = (now, time.monotonic())
-        asked, since = self._database_time
-        return asked + timedelta(seconds=time.monotonic() - since)
-
-    async def _store(self, database: psycopg.AsyncConnection[tuple[Any, ...]], rows: Rows) -> None:
+    async def _insert(self, rows: Rows, database: Database) -> None:
         """Store by the statement that notes what is to be noted, and remember the series."""
         cursor = await database.execute(sql.STORE_BY_ID, sql.store_parameters(rows))
         usual = {(device_id, channel): kind for _new, device_id, channel, kind in await cursor.fetchall()}
-        self._usual |= usual
+        self._kinds |= usual
         for device_id, sample in rows:
             number = series_number(sample.channel, sample.kind, usual[device_id, sample.channel])
             if number >= CHANNELS:
-                self._usual[device_id, number] = sample.kind
+                self._kinds[device_id, number] = sample.kind
 
-    async def _fitting(self, database: psycopg.AsyncConnection[tuple[Any, ...]], rows: Rows, now: datetime) -> Rows:
-        """Return the rows without the late counters that don't fit between known ones."""
-        recent = now - SURELY_RECENT
-        late = [place for place, (_key, one) in enumerate(rows) if one.energy_wh is not None and one.time and one.time <= recent]
-        if not late:
-            return rows
-        asked = [(key, one.channel, one.time, one.kind) for key, one in map(rows.__getitem__, late)]
-        cursor = await database.execute(sql.NEIGHBOURS, [*map(list, zip(*asked, strict=True))])
-        known = [
-            Neighbours(late[at - 1], (rows[late[at - 1]][0], number), time, pair_of(*found[:2]), pair_of(*found[2:]))
-            for at, number, time, *found in await cursor.fetchall()
-        ]
-        kept = fitting(rows, known)
-        for device_id in {one[0] for one, was in zip(kept, rows, strict=True) if one is not was}:
+    async def _fitting(self, rows: Rows, recent: datetime, database: Database) -> Rows:
+        checked = await late_counters.checked(rows, recent, database)
+        for device_id in {row[0] for row, was in zip(checked, rows, strict=True) if row is not was}:
             self._drops.add(f"device {device_id}", "late counters that fit nowhere; the readings are stored without them")
-        return kept
+        return checked
 
-    def _plain(self, rows: Rows, now: datetime) -> list[tuple[Any, ...]]:
+    def _placed(self, rows: Rows, recent: datetime) -> list[tuple[Any, ...]]:
         """Return the rows as sql.COPIED lists them, or none where there is something to note: a series is new, or a reading is late."""
-        recent, usual, placed = now - SURELY_RECENT, self._usual, []
+        kinds, placed = self._kinds, []
         for device_id, (channel, at, power_w, voltage_v, current_a, energy_wh, returned_wh, kind) in rows:
-            number = channel if usual.get((device_id, channel)) == kind else self._number(device_id, channel, kind)
+            number = channel if kinds.get((device_id, channel)) == kind else self._number(device_id, channel, kind)
             if number is None or at is None or at <= recent:
                 return []
             placed.append((device_id, number, at, power_w, voltage_v, current_a, energy_wh, returned_wh or None))
@@ -197,22 +108,22 @@ class ReadingTable:
 
     def _number(self, device_id: int, channel: int, kind: int) -> int | None:
         """Return the number of a series that is known, where the kind is not the channel's usual one."""
-        known = self._usual.get((device_id, channel))
-        if known is None or (kind and not known):
+        usual = self._kinds.get((device_id, channel))
+        if usual is None or (kind and not usual):
             return None
-        number = series_number(channel, kind, known)
-        return number if (device_id, number) in self._usual else None
+        number = series_number(channel, kind, usual)
+        return number if (device_id, number) in self._kinds else None
 
-    async def _copy(self, rows: list[tuple[Any, ...]]) -> bool:
-        """Store by COPY; False where there are none, or a row is there already, and then none was stored."""
-        assert self._connection is not None
-        if not rows:
-            return False
-        try:
-            async with self._connection.cursor() as cursor, cursor.copy(sql.COPY_READINGS) as copy:
-                copy.set_types(sql.COPY_TYPES)
-                for row in rows:
-                    await copy.write_row(row)
-        except psycopg.errors.UniqueViolation:
-            return False
-        return True
+
+async def _copied(rows: list[tuple[Any, ...]], database: Database) -> bool:
+    """Store by COPY; False where there are none, or a row is there already, and then none was stored."""
+    if not rows:
+        return False
+    try:
+        async with database.cursor() as cursor, cursor.copy(sql.COPY_READINGS) as copy:
+            copy.set_types(sql.COPY_TYPES)
+            for row in rows:
+                await copy.write_row(row)
+    except psycopg.errors.UniqueViolation:
+        return False
+    return True

@@ -2,13 +2,16 @@
 
 Nobody proves to be the device. Whoever knows a MAC could date counters before the true ones and so add to what a home has used, or take
 from it. A counter that is dated before known ones therefore counts only between its neighbours, and where it does not fit there, or has
-none before it, its reading is stored without it. No Django, no clock, no I/O.
+none before it, its reading is stored without it.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import psycopg
+
+from telemetry.ingest import sql
 from telemetry.ingest.returned_energy import Rows, Series
 from telemetry.rollup.counters import ROUNDING_WH
 from telemetry.shelly.samples import Sample
@@ -31,24 +34,41 @@ class Neighbours(NamedTuple):
     after: Pair | None
 
 
-def pair_of(energy_wh: float | None, returned_wh: float | None) -> Pair | None:
+async def checked(rows: Rows, recent: datetime, database: psycopg.AsyncConnection[Any]) -> Rows:
+    """Return the rows, without those counters dated until `recent` that don't fit between known ones (1 query, where there are any)."""
+    late = [
+        place for place, (_device_id, one) in enumerate(rows) if one.energy_wh is not None and one.time and one.time <= recent
+    ]
+    if not late:
+        return rows
+    asked = [(rows[place][0], one.channel, one.time, one.kind) for place in late for one in (rows[place][1],)]
+    cursor = await database.execute(sql.NEIGHBOURS, [*map(list, zip(*asked, strict=True))])
+    found = []
+    for number_of_late, number, after_time, drawn_before, returned_before, drawn_after, returned_after in await cursor.fetchall():
+        place = late[number_of_late - 1]
+        before, after = _pair(drawn_before, returned_before), _pair(drawn_after, returned_after)
+        found.append(Neighbours(place, (rows[place][0], number), after_time, before, after))
+    return _fitting(rows, found)
+
+
+def _pair(energy_wh: float | None, returned_wh: float | None) -> Pair | None:
     """Return the device's two counters for what is stored of them, or None where nothing is."""
     return None if energy_wh is None else Pair(energy_wh + (returned_wh or 0.0), returned_wh or 0.0)
 
 
-def fitting(rows: Rows, known: Iterable[Neighbours]) -> Rows:
+def _fitting(rows: Rows, known: Iterable[Neighbours]) -> Rows:
     """Return the rows, without the counters of late readings that don't fit between their neighbours, or between late ones before them."""
     kept = list(rows)
     last: dict[tuple[Series, datetime], Pair] = {}
-    for place, series, after_time, before, after in sorted(known, key=lambda one: _time(rows[one.place][1])):
-        device_id, sample = kept[place]
-        gap = series, after_time
-        nearest = last.get(gap, before)
-        said = pair_of(sample.energy_wh, sample.returned_wh)
-        if nearest and said and after and all(map(_fits, nearest, said, after)):
+    for one in sorted(known, key=lambda one: _time(rows[one.place][1])):
+        device_id, sample = kept[one.place]
+        gap = one.series, one.after_time
+        nearest = last.get(gap, one.before)
+        said = _pair(sample.energy_wh, sample.returned_wh)
+        if nearest and said and one.after and all(map(_fits, nearest, said, one.after)):
             last[gap] = said
         else:
-            kept[place] = device_id, sample._replace(energy_wh=None, returned_wh=None)
+            kept[one.place] = device_id, sample._replace(energy_wh=None, returned_wh=None)
     return kept
 
 

@@ -96,7 +96,7 @@ class Writer:
         while not self._queue.empty():
             _fail([self._queue.get_nowait()])
         await self._publisher.close()
-        await self.table.close()
+        await self.table.connection.close()
 
     async def _run(self) -> None:
         while True:

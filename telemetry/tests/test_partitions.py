@@ -10,7 +10,7 @@ from django.db import connection, connections
 from pytest_django.fixtures import Settings
 
 from telemetry.constants import WORK_LOCK
-from telemetry.ingest.copy import database_conninfo
+from telemetry.ingest.writer_connection import database_conninfo
 from telemetry.models import Reading
 from telemetry.partitions import existing, horizon, partitions_maintain
 from telemetry.services import readings_store

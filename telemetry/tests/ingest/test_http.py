@@ -20,8 +20,8 @@ from accounts.models import Home, User
 from devices.models import Device
 from devices.services import device_register, device_retire, device_toggle
 from telemetry.ingest import writer as writing
-from telemetry.ingest.copy import APPLICATION_NAME, database_conninfo
 from telemetry.ingest.http import shelly_endpoint
+from telemetry.ingest.writer_connection import APPLICATION_NAME, database_conninfo
 from telemetry.models import LateSpan, Reading
 from telemetry.shelly.samples import Sample
 from telemetry.tests.shelly.test_status import EXPECTED, status_of
@@ -238,30 +238,30 @@ async def test_the_writer_goes_on_after_its_connection_was_cut(shelly: httpx.Asy
 async def test_a_database_that_is_away_is_503_and_the_way_in_recovers(
     shelly: httpx.AsyncClient, meter: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = writing.writer().table
-    there = table.conninfo
-    table.conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
+    database = writing.writer().table.connection
+    there = database.conninfo
+    database.conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
     answer = await shelly.post(PATH, json=body())
     assert answer.status_code == 503
     assert "base de datos" in answer.json()["detail"]
     assert answer.headers["retry-after"] == "5"
-    table.conninfo = there
+    database.conninfo = there
     assert (await shelly.post(PATH, json=body())).status_code == 200
 
 
 async def test_a_database_that_stalls_is_503_and_the_way_in_recovers(
     shelly: httpx.AsyncClient, meter: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.ingest.copy.ATTEMPT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("telemetry.ingest.writer_connection.ATTEMPT_TIMEOUT_S", 0.5)
     await shelly.post(PATH, json=body(1))
-    table = writing.writer().table
-    there = table.conninfo
-    with stalled(table.backend_pid):
-        table.conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
+    database = writing.writer().table.connection
+    there = database.conninfo
+    with stalled(database.backend_pid):
+        database.conninfo = psycopg.conninfo.make_conninfo(there, host="127.0.0.1", port=1)
         async with asyncio.timeout(60):
             answers = await asyncio.gather(*(shelly.post(PATH, json=body(2)) for _ in range(3)))
         assert {answer.status_code for answer in answers} == {503}
-        table.conninfo = there
+        database.conninfo = there
     monkeypatch.undo()
     assert (await shelly.post(PATH, json=body(3))).status_code == 200
     assert [r.power_w for r in await readings() if r.power_w != 2] == [1, 3]
@@ -285,8 +285,8 @@ async def test_a_stalled_connection_is_replaced_and_the_sender_knows_nothing_of_
     shelly: httpx.AsyncClient, meter: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await shelly.post(PATH, json=body(1))
-    monkeypatch.setattr("telemetry.ingest.copy.ATTEMPT_TIMEOUT_S", 2)
-    with stalled(writing.writer().table.backend_pid):
+    monkeypatch.setattr("telemetry.ingest.writer_connection.ATTEMPT_TIMEOUT_S", 2)
+    with stalled(writing.writer().table.connection.backend_pid):
         assert (await shelly.post(PATH, json=body(2))).status_code == 200
     assert [r.power_w for r in await readings()] == [1, 2]
 

@@ -25,8 +25,8 @@ from devices.models import Device
 from devices.presence.status_requests import PREFIX_OF
 from telemetry.constants import RPC_REPLIES
 from telemetry.ingest import writer as writing
-from telemetry.ingest.copy import database_conninfo
 from telemetry.ingest.drop_log import DropLog
+from telemetry.ingest.writer_connection import database_conninfo
 from telemetry.live.hub import LiveHub
 from telemetry.models import Reading
 from telemetry.mqtt.batches import BatchProcessor
