@@ -7,6 +7,7 @@ senders can't reach.
 
 import argparse
 import asyncio
+import gc
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -120,5 +121,7 @@ if __name__ == "__main__":
     options = vars(parser.parse_args())
     with services():
         register()
+        gc.freeze()  # what is loaded stays, as web and ingest processes set it
+        gc.set_threshold(10_000, 10, 50)
         rows, ratios = asyncio.run(main(**options))
     report("writer", ["", "readings/s"], rows, **ratios)

@@ -1,4 +1,13 @@
-"""Which devices are there: signs of life, and who stays silent. Who is asked is `asking`'s.
+"""Which devices are online: the states, and what moves a device between them. Who is asked for its status is `status_requests`'s.
+
+| state, and event | sign of life | last will | status request sent, and no answer in 15 s | sweep, every 5 s |
+|---|---|---|---|---|
+| offline | online | offline | offline; asked again after 10 min | offline |
+| online | online | doubted | online; asked again after 60 s | offline, if silent for 90 s and a request was left unanswered |
+| doubted: asked at once, but not within 10 s of the last request | online | doubted | online | as online |
+
+An online device is asked after 60 s of silence and its share of the next 60. A last will counts only against signs of life before it. A
+doubted device counts as online for everybody else. Where nobody has asked for 5 min, as with HTTP alone, 90 s of silence suffice.
 
 Redis knows each online device's last sign of life; the database holds the state itself and changes only with it. A device is written there
 before Redis takes it for online, and before Redis lets go of it, so that a process that dies in between leaves work for the next one
@@ -18,6 +27,7 @@ from devices import selectors, services
 from devices.presence import redis_scripts as scripts
 from devices.presence.redis_scripts import ASK_AFTER_S, OFFLINE_AFTER_S, SCHEDULE, SEEN, spread_s
 
+# Each change between online and offline is published here, for the live state that device control shows.
 STATES = "ecowatt:devices:states"
 # The database learns of a device that stays online this often.
 SEEN_BEHIND_S = 600
@@ -38,7 +48,7 @@ async def note_alive(store: Redis, seen_at: Mapping[int, float]) -> None:
 
 
 async def sweep(store: Redis, now: float) -> None:
-    """Take for offline who has been silent for 90 s and left a question unanswered; where nobody asks, who has been silent."""
+    """Take for offline who has been silent for 90 s and left a status request unanswered; where nobody asks, who has been silent."""
     found = await scripts.run(store, scripts.SILENT, now)
     silent = dict(zip(map(int, found[::2]), found[1::2], strict=True))
     if not silent:
