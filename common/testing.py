@@ -3,6 +3,11 @@
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+from django.db import connection
 
 
 def free_port() -> int:
@@ -24,3 +29,18 @@ def await_true(what: str, condition: Callable[[], object], seconds: float = 60.0
     while not condition():
         assert time.monotonic() < deadline, f"it never came to pass that {what}"
         time.sleep(0.02)
+
+
+def together(work: Callable[[int], Any], times: int) -> list[Any]:
+    """Run work in as many threads, all released at one instant, each with its own database connection."""
+    barrier = Barrier(times)
+
+    def run(number: int) -> Any:
+        try:
+            barrier.wait()
+            return work(number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(run, range(times)))

@@ -10,7 +10,8 @@ from accounts.models import PushToken, RefreshToken, Session, User
 from accounts.services import sessions
 from accounts.tests.test_passwords import mailed_token, reset
 from accounts.tests.test_push import register
-from accounts.tests.test_refresh import refresh, together
+from accounts.tests.test_refresh import refresh
+from common.testing import together
 from conftest import client_of
 
 

@@ -19,7 +19,7 @@ from accounts.models import PasswordReset, User
 from accounts.security.secret_tokens import digest
 from accounts.tasks import password_reset_mail
 from accounts.tests.brevo import FakeBrevo, fake_brevo
-from accounts.tests.test_refresh import together
+from common.testing import together
 from conftest import PASSWORD, client_of
 from ecowatt.celery import app
 

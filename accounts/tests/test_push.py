@@ -6,7 +6,7 @@ from rest_framework.test import APIClient
 
 from accounts import services
 from accounts.models import PushToken, User
-from accounts.tests.test_refresh import together
+from common.testing import together
 from conftest import client_of
 
 PATH = "/api/v1/fcm/register"

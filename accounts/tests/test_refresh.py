@@ -1,18 +1,16 @@
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from threading import Barrier
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
 from rest_framework.test import APIClient
 
 from accounts import services
 from accounts.exceptions import LoginRefused, RefreshRefused
 from accounts.models import PasswordReset, RefreshToken, Session, User
 from accounts.security.secret_tokens import digest
+from common.testing import together
 
 REFRESH = "/api/v1/auth/refresh"
 LOGOUT = "/api/v1/auth/logout"
@@ -167,21 +165,6 @@ def test_a_refresh_takes_five_queries(
     pair = services.session_start(user=owner)
     with django_assert_num_queries(6):  # token with session and user; savepoint, rotation, new token, spare ones, release
         refresh(anonymous_api, pair.refresh_token)
-
-
-def together(work: Callable[[int], Any], times: int) -> list[Any]:
-    """Run work in as many threads, all released at one instant, each with its own database connection."""
-    barrier = Barrier(times)
-
-    def run(number: int) -> Any:
-        try:
-            barrier.wait()
-            return work(number)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(times) as pool:
-        return list(pool.map(run, range(times)))
 
 
 @pytest.mark.django_db(transaction=True)

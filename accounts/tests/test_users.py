@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from accounts import services
 from accounts.exceptions import EmailTaken
 from accounts.models import Contract, Home, Membership, PasswordReset, User
-from accounts.tests.test_refresh import together
+from common.testing import together
 from conftest import client_of
 
 USERS = "/api/v1/users/"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.tests.test_refresh import together
+from common.testing import together
 from conftest import client_of
 from devices.models import Device
 

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Home, User
-from accounts.tests.test_refresh import together
+from common.testing import together
 from conftest import client_of
 from tariffs.models import PaperBill
 

@@ -11,7 +11,7 @@ from accounts import services
 from accounts.models import User
 from accounts.tests.security.test_rate_limits import login
 from accounts.tests.test_passwords import mailed_token, reset
-from accounts.tests.test_refresh import together
+from common.testing import together
 from conftest import PASSWORD
 
 

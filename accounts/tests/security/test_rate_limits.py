@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.security import rate_limits as limits
 from accounts.security.rate_limits import Limit
-from accounts.tests.test_refresh import together
+from common.testing import together
 from conftest import PASSWORD
 from ecowatt.celery import app
 
