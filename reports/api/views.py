@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.exceptions import NoContract, NoHome
 from accounts.security.authentication import caller
 from common.schema import NEEDS_LOGIN, answer, refusals
 from common.views import conditional
@@ -53,7 +54,7 @@ class DashboardSummaryView(APIView):
         responses={
             200: answer(SummarySerializer, EXAMPLE, "The running cycle"),
             **NEEDS_LOGIN,
-            **refusals({404: "Tu cuenta no pertenece a ningún hogar."}),
+            **refusals(NoHome, NoContract),
         },
     )
     def get(self, request: Request) -> Response:

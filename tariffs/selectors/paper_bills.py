@@ -1,6 +1,7 @@
 """The paper bills of a home, beside its meters, its contract and its past."""
 
 import contextlib
+from collections.abc import Sequence
 from copy import copy
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.cfe_tariffs import DAC, TARIFFS
 from accounts.models import Contract, Home
 from common.ids import row_id
+from devices.meter_roles import Role
 from devices.selectors import roles_of
 from tariffs.cfe.cycles import Cycle
 from tariffs.exceptions import BillNotFound, PricesMissing
@@ -38,12 +40,11 @@ def paper_bill_get(*, home: Home, bill_id: str | int) -> PaperBill:
     return bill
 
 
-def circuits_of_period(home: Home, period: Cycle) -> tuple[MeasuredBy, list[CircuitUse]]:
-    """Return what measures the home, and what each of its circuits drew in the period (2 queries).
+def circuits_of_period(home: Home, roles: Sequence[Role], period: Cycle) -> tuple[MeasuredBy, list[CircuitUse]]:
+    """Return what measures the home, and what each of its circuits drew in the period (1 query).
 
     In the hours that a device of the whole house knows, it is the only circuit; it measures the home where that is nearly all of the time.
     """
-    roles = roles_of(home)
     (circuits,) = circuit_uses(roles, cycle_bounds(home, period))
     by_mains = mains_share(circuits) >= MOSTLY
     return MeasuredBy.MAINS if by_mains else MeasuredBy.CIRCUITS if roles else MeasuredBy.NOTHING, circuits
@@ -69,7 +70,7 @@ class ExplainedBill(NamedTuple):
 
 
 def explained_bill(bill: PaperBill) -> ExplainedBill:
-    """Return why a paper bill says what it says (4–5 queries, 6–7 with netting). Raises NoContract and PricesMissing."""
+    """Return why a paper bill says what it says (4–6 queries). Raises NoContract and PricesMissing."""
     contract = contract_of_bill(bill)
     reconciliation = _reconciliation(bill, contract)
     is_explained = reconciliation.mxn_parts.price_or_tariff == 0
@@ -79,10 +80,11 @@ def explained_bill(bill: PaperBill) -> ExplainedBill:
 def _reconciliation(bill: PaperBill, contract: Contract) -> Reconciliation:
     period = Cycle(bill.start, bill.end)
     biller = biller_for(contract, period)
-    measured_by, circuits = circuits_of_period(bill.home, period)
+    roles = roles_of(bill.home)
+    measured_by, circuits = circuits_of_period(bill.home, roles, period)
     netted_wh = 0.0
     if contract.generation == Contract.Generation.NET_METERING:
-        (netted_wh,) = returned_wh(roles_of(bill.home), *cycle_bounds(bill.home, period))
+        (netted_wh,) = returned_wh(roles, *cycle_bounds(bill.home, period))
     return reconcile(
         biller,
         billed_kwh=bill.kwh,
@@ -116,7 +118,7 @@ def _of_kwh(bill: PaperBill) -> str | None:
     most = most_kwh_per_day(each.kwh / each.day_count for each in past)
     if bill.kwh / bill.day_count > most:
         return _("Son más kWh al día de los que usa tu hogar: hasta unos %(most)s.") % {"most": _rounded(most)}
-    measured_by, circuits = circuits_of_period(bill.home, Cycle(bill.start, bill.end))
+    measured_by, circuits = circuits_of_period(bill.home, roles_of(bill.home), Cycle(bill.start, bill.end))
     low, high = kwh_beside_measured(circuits, measured_by)
     return None if low <= bill.kwh <= high else _("El consumo está lejos de lo que registraron los medidores en ese periodo.")
 
