@@ -18,7 +18,7 @@ from telemetry.rollup import bucket_sql
 from telemetry.rollup import sql as rollup_sql
 from telemetry.rollup.arrays import Buckets, ReadingRanges, Readings, StaleRanges
 from telemetry.rollup.counters import last_falls
-from telemetry.rollup.stale_buckets import MICROSECOND, NeededReadings, Series, StaleRange
+from telemetry.rollup.stale_buckets import MICROSECOND, NeededReadings, SeriesKey, StaleRange
 
 Column = NDArray[Any]
 
@@ -86,7 +86,7 @@ def range_columns(needed: Sequence[NeededReadings], stale: Sequence[StaleRange])
 
 def note_falls(needed: Sequence[NeededReadings], readings: Readings) -> None:
     """Remember which counters fell last (1 query, where any did since those that are known)."""
-    fallen: dict[Series, datetime] = {}
+    fallen: dict[SeriesKey, datetime] = {}
     for place, time in zip(*last_falls(readings), strict=True):
         one, at = needed[place], EPOCH + int(time) * MICROSECOND
         if one.counters.fell is None or one.counters.fell < at:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from telemetry.constants import EPOCH
 from telemetry.rollup import sql as rollup_sql
 from telemetry.rollup.database import query_about
-from telemetry.rollup.stale_buckets import CounterLookup, Counters, CountersAround, Series
+from telemetry.rollup.stale_buckets import CounterLookup, Counters, CountersAround, SeriesKey
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
 NEAR = timedelta(hours=1)
@@ -22,7 +22,7 @@ class _Point(NamedTuple):
     place: int
 
 
-def counters_around(lookups: Sequence[CounterLookup], counters: Mapping[Series, Counters]) -> list[CountersAround]:
+def counters_around(lookups: Sequence[CounterLookup], counters: Mapping[SeriesKey, Counters]) -> list[CountersAround]:
     """Return the counters that the look-ups need, in their order (at most 6 queries)."""
     starts = [_Point(one.device_id, one.number, one.judged_from, place) for place, one in enumerate(lookups)]
     before = _before(starts, counters)
@@ -32,13 +32,13 @@ def counters_around(lookups: Sequence[CounterLookup], counters: Mapping[Series, 
     return [CountersAround(before.get(place), earlier.get(place), after.get(place)) for place in range(len(lookups))]
 
 
-def _before(points: Iterable[_Point], counters: Mapping[Series, Counters]) -> dict[int, datetime]:
+def _before(points: Iterable[_Point], counters: Mapping[SeriesKey, Counters]) -> dict[int, datetime]:
     """Return when the last counter before each point was, by place, for those that have one."""
     asked = [one for one in points if (first := counters[one.device_id, one.number].first) and first < one.at]
     return _nearest(rollup_sql.COUNTER_BEFORE, asked, min((one.at for one in asked), default=FOREVER) - NEAR, EPOCH)
 
 
-def _after(points: Iterable[_Point], counters: Mapping[Series, Counters]) -> dict[int, datetime]:
+def _after(points: Iterable[_Point], counters: Mapping[SeriesKey, Counters]) -> dict[int, datetime]:
     """Return when the first counter after each point was, by place, for those that have one."""
     asked = [one for one in points if (last := counters[one.device_id, one.number].last) and last > one.at]
     return _nearest(rollup_sql.COUNTER_AFTER, asked, max((one.at for one in asked), default=EPOCH) + NEAR, FOREVER)

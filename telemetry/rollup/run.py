@@ -23,7 +23,7 @@ from telemetry.rollup.stale_buckets import (
     Gap,
     Horizon,
     NeededReadings,
-    Series,
+    SeriesKey,
     StaleRange,
     lookups_of_changes,
     lookups_of_stale,
@@ -57,7 +57,7 @@ def rollup() -> int:
         return done + _rollup_late(now, newest)
 
 
-def rebuild(changes: Sequence[ChangedReadings], frozen: Mapping[Series, datetime] | None = None) -> Iterator[tuple[int, int]]:
+def rebuild(changes: Sequence[ChangedReadings], frozen: Mapping[SeriesKey, datetime] | None = None) -> Iterator[tuple[int, int]]:
     """Recompute the buckets of the changes, several in a transaction; yield after each how many changes and ranges it dealt with.
 
     Buckets of a channel before its `frozen` time stay as they are. Between two transactions others may write, and the caller may stop.
@@ -68,7 +68,7 @@ def rebuild(changes: Sequence[ChangedReadings], frozen: Mapping[Series, datetime
         yield len(some), ranges
 
 
-def recompute(changes: Sequence[ChangedReadings], now: datetime, frozen: Mapping[Series, datetime] | None = None) -> int:
+def recompute(changes: Sequence[ChangedReadings], now: datetime, frozen: Mapping[SeriesKey, datetime] | None = None) -> int:
     """Recompute the buckets that the changes touch; return how many ranges they were. Needs a transaction."""
     if not changes:
         return 0

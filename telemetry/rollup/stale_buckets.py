@@ -16,7 +16,7 @@ from telemetry.rollup.counters import MISREADING_S
 from telemetry.shelly.component_kinds import CHANNELS
 
 # A device's id and a channel, or the number of one of the channel's series (component_kinds.py).
-Series = tuple[int, int]
+SeriesKey = tuple[int, int]
 Gap = tuple[datetime, datetime]
 JUDGED = timedelta(seconds=MISREADING_S)
 MICROSECOND = timedelta(microseconds=1)
@@ -93,7 +93,7 @@ class Horizon(NamedTuple):
     """The time before which no bucket is computed anew, and later ones for some channels."""
 
     common: datetime
-    frozen: Mapping[Series, datetime]
+    frozen: Mapping[SeriesKey, datetime]
 
     def of(self, device_id: int, channel: int) -> datetime:
         return max(self.common, self.frozen.get((device_id, channel), self.common))
@@ -104,7 +104,7 @@ def bucket_start(time: datetime) -> datetime:
     return time - (time - EPOCH) % BUCKET
 
 
-def lookups_of_changes(changes: Sequence[ChangedReadings], counters: Mapping[Series, Counters]) -> list[CounterLookup]:
+def lookups_of_changes(changes: Sequence[ChangedReadings], counters: Mapping[SeriesKey, Counters]) -> list[CounterLookup]:
     """Return which counters `stale_ranges` needs, in the order of the changes. `counters` has every series of the changed channels."""
     lookups = []
     for place, (device_id, number, start, end) in enumerate(changes):
@@ -121,7 +121,7 @@ def stale_ranges(
 
     `gap` is the longest that counts as continuous.
     """
-    ranges: dict[Series, list[tuple[datetime, datetime]]] = defaultdict(list)
+    ranges: dict[SeriesKey, list[tuple[datetime, datetime]]] = defaultdict(list)
     for one, around in zip(lookups, found, strict=True):
         first, last = _reach(one, around, gap)
         channel = one.number % CHANNELS
@@ -131,9 +131,11 @@ def stale_ranges(
     return [StaleRange(*channel, start, end) for channel, several in ranges.items() for start, end in _merged(several)]
 
 
-def lookups_of_stale(stale: Sequence[StaleRange], counters: Mapping[Series, Counters], horizon: Horizon) -> list[CounterLookup]:
+def lookups_of_stale(
+    stale: Sequence[StaleRange], counters: Mapping[SeriesKey, Counters], horizon: Horizon
+) -> list[CounterLookup]:
     """Return which counters `needed_readings` needs, for each series of each range. Where the horizon cuts a range all is judged anew."""
-    numbers: dict[Series, list[int]] = defaultdict(list)
+    numbers: dict[SeriesKey, list[int]] = defaultdict(list)
     for device_id, number in counters:
         numbers[device_id, number % CHANNELS].append(number)
     lookups = []
@@ -146,7 +148,7 @@ def lookups_of_stale(stale: Sequence[StaleRange], counters: Mapping[Series, Coun
 
 
 def needed_readings(
-    lookups: Sequence[CounterLookup], found: Sequence[CountersAround], counters: Mapping[Series, Counters], gap: timedelta
+    lookups: Sequence[CounterLookup], found: Sequence[CountersAround], counters: Mapping[SeriesKey, Counters], gap: timedelta
 ) -> list[NeededReadings]:
     """Return what is to be read to compute the stale ranges."""
     return [

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+from telemetry.columns import Flag
 from telemetry.shelly.samples import Sample
 
 WIDTH = timedelta(minutes=5)
@@ -28,7 +29,7 @@ class Expected:
     def bound(self) -> None:
         """Let none of what counters say be negative by more than rounding."""
         if min(self.by_counter_wh, self.recovered_wh, self.returned_by_counter_wh) < -5:
-            self.flags |= 2
+            self.flags |= Flag.REJECTED
         self.measured_wh += max(self.by_counter_wh, -5)
         self.recovered_wh = max(self.recovered_wh, -5)
         self.returned_wh += max(self.returned_by_counter_wh, -5)
@@ -129,14 +130,14 @@ def by_counter(result: dict[datetime, Expected], before: Counter, after: Counter
     fell = before.wh - after.wh > 5 and after.wh >= 0.9 * before.wh
     wrong = too_much(moved, length) or fell
     if after.wh < 0.9 * before.wh and not wrong:
-        result[edge(after.time)].flags |= 4
+        result[edge(after.time)].flags |= Flag.RESTARTED
     for bucket, seconds in pieces(before.time, after.time):
         share = seconds / length
         if wrong:
-            result[bucket].flags |= 2
+            result[bucket].flags |= Flag.REJECTED
             continue
         if length > COUNTER_GAP_S:
-            result[bucket].flags |= 1 if sign > 0 else 0
+            result[bucket].flags |= Flag.RECOVERED if sign > 0 else 0
             result[bucket].recovered_wh += sign * moved * share
         else:
             result[bucket].by_counter_wh += sign * moved * share

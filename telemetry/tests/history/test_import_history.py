@@ -156,7 +156,12 @@ def test_imported_buckets_are_marked_and_a_new_value_replaces_them(meter: Device
     start = some_hours_ago()
     imported(tmp_path, HEADER + line(start, 10.0))
     assert "0 added, 1 replaced" in imported(tmp_path, HEADER + line(start, 11.0))
-    assert (five(start).measured_wh, five(start).flags, hour(start).measured_wh, hour(start).flags) == (11.0, 8, 11.0, 8)
+    assert (five(start).measured_wh, five(start).flags, hour(start).measured_wh, hour(start).flags) == (
+        11.0,
+        IMPORTED,
+        11.0,
+        IMPORTED,
+    )
 
 
 def test_a_measured_bucket_is_never_overwritten(start: datetime, tmp_path: Path, meter: Device) -> None:
@@ -198,7 +203,7 @@ def test_a_rollup_with_readings_overwrites_and_one_without_leaves_imported_bucke
     assert [one.measured_wh for one in Hour.objects.order_by("start")] == [70.0, 80.0]
     measure(meter, start, 6.0)
     rollup_rebuild()
-    assert [(one.measured_wh, one.flags) for one in Hour.objects.order_by("start")] == [(pytest.approx(6.0), 0), (80.0, 8)]
+    assert [(one.measured_wh, one.flags) for one in Hour.objects.order_by("start")] == [(pytest.approx(6.0), 0), (80.0, IMPORTED)]
 
 
 def test_a_measured_hour_outlives_its_five_minutes(meter: Device, tmp_path: Path) -> None:

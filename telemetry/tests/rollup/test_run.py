@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
+from telemetry.columns import Flag
 from telemetry.models import FiveMinutes, Hour, LateSpan, Reading, RollupState
 from telemetry.partitions import partitions_maintain
 from telemetry.rollup import run as rollups
@@ -237,7 +238,7 @@ def test_a_restart_counts_the_new_value_and_an_absurd_rise_counts_nothing() -> N
     store([sample(start + timedelta(seconds=10 * step), energy=value) for step, value in enumerate(counters)])
     (bucket,) = five_minutes().values()
     assert bucket.measured_wh == pytest.approx(10 + 4 + 2 + 2)
-    assert bucket.flags == Hour.objects.get().flags == 2 | 4
+    assert bucket.flags == Hour.objects.get().flags == Flag.REJECTED | Flag.RESTARTED
 
 
 def test_one_high_misreading_of_a_low_counter_counts_nothing() -> None:
@@ -262,7 +263,7 @@ def test_a_zero_that_lasts_longer_is_a_restart() -> None:
     counters = [300.0, *[0.0] * 10, 2.0, 3.0]
     store([sample(start + timedelta(seconds=10 * step), energy=value) for step, value in enumerate(counters)])
     assert total(FiveMinutes) == pytest.approx(3.0)
-    assert FiveMinutes.objects.get().flags == 4
+    assert FiveMinutes.objects.get().flags == Flag.RESTARTED
 
 
 def test_a_counter_of_an_idle_device_that_begins_again_is_no_misreading() -> None:
@@ -289,7 +290,7 @@ def test_each_of_two_counters_begins_again_by_itself(both: list[float], returned
         ]
     )
     (bucket,) = five_minutes().values()
-    assert (bucket.measured_wh, bucket.returned_wh, bucket.flags) == pytest.approx((23.0 - 10.0, 10.0, 4))
+    assert (bucket.measured_wh, bucket.returned_wh, bucket.flags) == pytest.approx((23.0 - 10.0, 10.0, Flag.RESTARTED))
 
 
 def test_a_misread_counter_of_returned_energy_moves_nothing() -> None:
@@ -310,7 +311,7 @@ def test_a_counter_that_sinks_without_beginning_again_takes_nothing_back() -> No
     counters = [5e6 * 1.04, 5e6 * 1.04 + 1, 5e6, 5e6 + 1, 5e6 + 0.5, 5e6 + 2]
     store([sample(start + timedelta(minutes=4 * step), energy=value) for step, value in enumerate(counters)])
     assert total(Hour) == pytest.approx(1 + 1 - 0.5 + 1.5)
-    assert any(bucket.flags & 2 for bucket in five_minutes().values())
+    assert any(bucket.flags & Flag.REJECTED for bucket in five_minutes().values())
     assert min(bucket.measured_wh + bucket.recovered_wh for bucket in five_minutes().values()) > -1
 
 
