@@ -21,7 +21,8 @@ from psycopg.sql import SQL, Identifier
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ecowatt.dev.embedded_services import EmbeddedServices, local_key, port_is_free  # noqa: E402
+from ecowatt.dev.embedded_services import EmbeddedServices, port_is_free  # noqa: E402
+from ecowatt.dev.private_files import local_key  # noqa: E402
 from ecowatt.env_files import POSTGRES, REDIS, VARIABLES  # noqa: E402
 
 FOLDER = ROOT / ".local" / "bench"

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ecowatt import env
-from ecowatt.dev.embedded_services import EmbeddedError, EmbeddedServices, local_key, write_private
+from ecowatt.dev.embedded_services import EmbeddedError, EmbeddedServices
+from ecowatt.dev.private_files import local_key, write_private
 from ecowatt.env_files import BROKER, LOCAL, POSTGRES, REDIS, RUN_ENV, VARIABLES, is_up, missing_services, read_environment
 
 NEEDS_NONE = {"help", "version", "--version", "-h", "--help", "makemessages", "compilemessages", "collectstatic", "findstatic"}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from accounts.models import User
 from accounts.services import user_register
 from devices.models import Device
-from ecowatt.dev.embedded_services import write_private
+from ecowatt.dev.private_files import write_private
 from ecowatt.env_files import LOCAL
 from telemetry.models import Hour
 

@@ -26,7 +26,8 @@ from urllib.parse import quote
 from django.core.exceptions import ImproperlyConfigured
 
 from ecowatt.dev import embedded_postgres
-from ecowatt.env_files import BROKER, LOCAL, POSTGRES, REDIS, VARIABLES
+from ecowatt.dev.private_files import make_private, write_private
+from ecowatt.env_files import BROKER, POSTGRES, REDIS, VARIABLES
 
 START_TIMEOUT_S = 60
 LOCK_RETRY_S = 0.2
@@ -250,31 +251,3 @@ class EmbeddedServices:
         process = self._spawn(BROKER, with_parent(broker, "TERM"), signal.SIGTERM)
         self._await(BROKER, process, lambda: not port_is_free("127.0.0.1", port))
         return {"MQTT_BROKER_HOST": "127.0.0.1", "MQTT_BROKER_PORT": str(port)}
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder that its owner alone may enter, and close one from before, with what lies in it; the database closes its own."""
-    for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
-    (folder / "lock").touch(mode=0o600)
-    for path in folder.iterdir():
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o700 if path.is_dir() else 0o600)
-
-
-def local_key(folder: Path = LOCAL) -> str:
-    """Return this checkout's signing key, made at its first use, so that logins outlive a restart."""
-    path = folder / "key"
-    if not path.exists():
-        write_private(path, secrets.token_urlsafe(48))
-    return path.read_text()
-
-
-def write_private(path: Path, content: str) -> None:
-    """Write a file that its owner alone may read: all of it or nothing."""
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    new.write_text(content)
-    new.replace(path)

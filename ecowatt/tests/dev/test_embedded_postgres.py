@@ -15,7 +15,8 @@ import pytest
 
 from ecowatt.dev import embedded_postgres
 from ecowatt.dev.embedded_postgres import ACCOUNT, HERE, NOBODY, as_account, cluster_make
-from ecowatt.dev.embedded_services import EmbeddedServices, local_key, wheel_folder
+from ecowatt.dev.embedded_services import EmbeddedServices, wheel_folder
+from ecowatt.dev.private_files import local_key
 from ecowatt.env_files import POSTGRES, REDIS
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="another account is only used where root starts the server")
