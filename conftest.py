@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import hypothesis
 import pytest
+import redis
 
 from ecowatt.dev import services_for_tests as testing
 
 testing.start()  # before anything below imports a model
 
 from django.conf import settings as django_settings
-from django.core.cache import cache
 from django.db import transaction
 from django.test import TransactionTestCase
 from django.utils import timezone
@@ -42,6 +42,30 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+def pytest_xdist_setupnodes() -> None:
+    """Start workers that load the settings here, on their own Redis, and not as soon as pytest-django finds the variable."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
+# Files whose tests start processes and wait for them. One that came last would keep a single worker busy.
+LONGEST = (
+    "test_faults.py",
+    "test_http_protocol.py",
+    "test_up.py",
+    "test_ingester.py",
+    "test_live.py",
+    "test_command_services.py",
+    "test_embedded_postgres.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let workers begin with the longest files."""
+    if testing.WORKER:
+        items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 # How fast the machine is says nothing about the code.
 hypothesis.settings.register_profile("any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("any speed")
@@ -67,11 +91,17 @@ def django_db_setup(
         database_drop()
 
 
+@pytest.fixture(scope="session")
+def own_redis() -> Iterator[redis.Redis]:
+    """The worker's own Redis. The cache gives up after a second, and a test may have told Redis to pause."""
+    with redis.Redis.from_url(django_settings.REDIS_URL, socket_timeout=60) as client:
+        yield client
+
+
 @pytest.fixture(autouse=True)
-def _empty_redis() -> Iterator[None]:
-    """Redis is the worker's own, and the cache clears all of it."""
+def _empty_redis(own_redis: redis.Redis) -> Iterator[None]:
     yield
-    cache.clear()
+    own_redis.flushdb()
 
 
 def make_user(email: str, home: Home | None = None, role: str = Membership.Role.OWNER) -> User:

@@ -32,8 +32,6 @@ def start() -> None:
         services.lock()
         os.environ.update(services.start(missing))
     django.setup()
-    # Not for workers: pytest-django would load the settings before they come here, with the addresses of the run that started them.
-    del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def embedded() -> list[str]:
