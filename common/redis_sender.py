@@ -35,11 +35,11 @@ class RedisSender(ABC):
     def __init__(self) -> None:
         self._redis = async_redis_client(BACKGROUND)
         self._wake = asyncio.Event()
-        self._tasks = [asyncio.create_task(self._run())]
+        self.tasks = [asyncio.create_task(self._run())]
 
     async def close(self) -> None:
         """Stop and disconnect; what has gathered is dropped."""
-        await end(self._tasks)
+        await end(self.tasks)
         await self._redis.aclose()
 
     @abstractmethod

@@ -98,7 +98,6 @@ class DeviceRegistry:
         self._devices |= {mac: (device, now) for mac, device in devices.items()}
 
     async def close(self) -> None:
-        """Stop listening."""
         registry.forget(self)
         await end([self._task])
         await self._redis.aclose()

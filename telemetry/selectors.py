@@ -18,7 +18,7 @@ from telemetry.history.completeness import CircuitUse
 from telemetry.history.home_total import counted_buckets
 from telemetry.history.window import Window
 from telemetry.ingest import sql as reading_sql
-from telemetry.live.frames import Heard
+from telemetry.live.frames import LiveReading
 from telemetry.models import Hour
 
 
@@ -49,11 +49,11 @@ def device_totals(device_ids: Sequence[int]) -> dict[int, DeviceTotal]:
     return {device_id: DeviceTotal(energy_wh, first, last) for device_id, energy_wh, first, last in rows}
 
 
-def last_readings(device_id: int, since: datetime) -> list[Heard]:
+def last_readings(device_id: int, since: datetime) -> list[LiveReading]:
     """Return the newest reading of each channel that was read since a time (1 query)."""
     with connection.cursor() as cursor:
         cursor.execute(reading_sql.LAST_READINGS, [since, device_id])
-        return [Heard(channel, time.timestamp(), *measured) for channel, time, *measured in cursor.fetchall()]
+        return [LiveReading(channel, time.timestamp(), *measured) for channel, time, *measured in cursor.fetchall()]
 
 
 def home_energy_wh(home: Home, *edges: datetime) -> list[float]:

@@ -1,8 +1,8 @@
 """What Redis decides about presence in one step, so that any number of processes may ask at once.
 
-Keys: `seen` holds the devices that count as online, by their last sign of life; `asked` by the last question to them; `doubts` those whose
-silence is suspected, by the time of the hint; `schedule` when to look at each next, the ones that are offline too; `asker` is the time at
-which a process last asked for questions. All times are Unix seconds.
+Keys: `seen` holds the devices that count as online, by their last sign of life; `asked` by the last status request to them; `doubts`
+those whose silence is suspected, by the time of the hint; `schedule` when to look at each next, the ones that are offline too; `asker` is
+the time at which a process last looked for requests to send. All times are Unix seconds.
 """
 
 from collections.abc import Mapping
@@ -77,7 +77,7 @@ end
 return found
 """
 
-# Takes id, time of the hint, id, … One that spoke after the hint, or is offline already, needs no doubt. Here a question may follow the
+# Takes id, time of the hint, id, … One that spoke after the hint, or is offline already, needs no doubt. Here a request may follow the
 # last one sooner than in a minute: it is answered by nobody, or by a device that was thought gone.
 DOUBT = f"""{_COMMON}
 for index = 2, #ARGV, 2 do

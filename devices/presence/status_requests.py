@@ -1,4 +1,4 @@
-"""Questions to silent devices: who is asked, when, and on which topic.
+"""Status requests to silent devices: which are asked, when, and on which topic.
 
 Times are Unix seconds. Everything here raises RedisError, OSError or django.db.Error where a service is away.
 """
@@ -12,30 +12,30 @@ from common.async_database import in_database
 from devices import selectors
 from devices.presence import redis_scripts as scripts
 
-# MAC → the topic prefix under which the device spoke last. Not each device's is known, nor the one that its owner gave here right.
+# MAC → the topic prefix under which its last message came. Not each device's is known, nor the one that its owner gave here right.
 PREFIX_OF = "ecowatt:prefix-of"
 
 
-class Question(NamedTuple):
-    """A device that its caller asks for its status, and the topic on which it listens."""
+class StatusRequest(NamedTuple):
+    """A device to ask for its status, and the topic on which it listens."""
 
     device_id: int
     topic: str
 
 
 async def note_doubt(store: Redis, doubted_at: Mapping[int, float]) -> None:
-    """Let the devices be asked at once, unless they spoke after the given time. They stay online until that is unanswered."""
+    """Let the devices be asked at once, unless they gave a sign of life after the given time. Without an answer they go offline."""
     await scripts.run(store, scripts.DOUBT, 0.0, *scripts.flat(doubted_at))
 
 
 async def note_prefixes(store: Redis, prefixes: Mapping[str, str]) -> None:
-    """Remember under which topic prefix each MAC spoke."""
+    """Keep the topic prefix under which the messages of each MAC came."""
     if prefixes:
         await store.hset(PREFIX_OF, mapping=dict[Any, Any](prefixes))
 
 
-async def to_ask(store: Redis, now: float) -> list[Question]:
-    """Return the questions that this caller shall send now; call it every second or so, while the broker can be reached.
+async def due_requests(store: Redis, now: float) -> list[StatusRequest]:
+    """Return the requests that this caller shall send now; call it every second or so, while the broker can be reached.
 
     A device comes up when it has been silent for a minute and its share of the next one, then every minute; one that is offline every
     ten. No two callers get the same.
@@ -49,7 +49,7 @@ async def to_ask(store: Redis, now: float) -> list[Question]:
     asked = {device_id: addresses[device_id] for device_id in claimed if addresses[device_id].is_active}
     learnt = await store.hmget(PREFIX_OF, [one.hardware_id for one in asked.values()]) if asked else []
     return [
-        Question(device_id, f"{_text(prefix) if prefix else f'{one.mqtt_prefix}-{one.hardware_id}'}/rpc")
+        StatusRequest(device_id, f"{_text(prefix) if prefix else f'{one.mqtt_prefix}-{one.hardware_id}'}/rpc")
         for (device_id, one), prefix in zip(asked.items(), learnt, strict=True)
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from telemetry.ingest import http as ingest
-from telemetry.live.frames import Heard, frame
+from telemetry.live.frames import LiveReading, frame
 from telemetry.live.hub import CloseCode
 from telemetry.shelly.samples import PayloadError
 from telemetry.shelly.status import COMPONENT
@@ -23,7 +23,7 @@ COUNTED = {
     "sys": {"mac": "A8032412C3D4", "unixtime": 1795442280},
 }
 AT = datetime(2026, 11, 23, 13, 58, tzinfo=UTC).timestamp()
-FRAME = orjson.loads(frame({0: Heard(0, AT, 412.5, 127.1, 3.25), 1: Heard(1, AT - 2.5, 88.0, 127.3, 0.75)}, AT))
+FRAME = orjson.loads(frame({0: LiveReading(0, AT, 412.5, 127.1, 3.25), 1: LiveReading(1, AT - 2.5, 88.0, 127.3, 0.75)}, AT))
 WRONG = ingest.unprocessable(PayloadError("La MAC del dispositivo falta o no es válida.", "sys.mac"))
 BEYOND = ingest.unprocessable(ingest.BEYOND_MODEL)
 REFUSED = (ingest.UNKNOWN, ingest.INACTIVE, ingest.TOO_LARGE, WRONG, BEYOND, ingest.too_many(), ingest.AWAY, ingest.BUSY)

@@ -1,7 +1,7 @@
-"""Whether open sockets may stay open: looked at again every minute, and at once when Redis says that something has changed.
+"""Whether open sockets may stay open: checked again every minute, and at once when Redis says that something has changed.
 
-A notice names a user (their sessions, memberships) or a device; only sockets of these are looked at. A notice that is lost, or a database
-that is away, leaves it to the next minute.
+Such a message names a user (their sessions, memberships) or a device; only sockets of these are checked. Where it is lost, or the
+database is away, it is left to the next minute.
 """
 
 import asyncio
@@ -56,13 +56,16 @@ class AccessChecks:
     """The open sockets of an event loop, and what they rest on."""
 
     def __init__(self) -> None:
-        """Start listening, and looking."""
         self._sockets: dict[Frames, Access] = {}
         self._redis = async_redis_client(SUBSCRIBER)
         self._tasks = [
             asyncio.create_task(listen_for_ever(self._listen, what="changes of who may watch")),
-            asyncio.create_task(self._look_regularly()),
+            asyncio.create_task(self._check_regularly()),
         ]
+
+    @property
+    def open_sockets(self) -> int:
+        return len(self._sockets)
 
     def has_room(self, user_id: int) -> bool:
         """Tell whether the user may have one more socket in this process."""
@@ -79,14 +82,14 @@ class AccessChecks:
             del self._sockets[frames]
 
     async def close(self) -> None:
-        """Stop and disconnect."""
+        access_checks.forget(self)
         await end(self._tasks)
         await self._redis.aclose()
 
-    async def _look_regularly(self) -> None:
+    async def _check_regularly(self) -> None:
         while True:
             await asyncio.sleep(CHECK_S)
-            await self._look(self._sockets)
+            await self._check(self._sockets)
 
     async def _listen(self) -> None:
         async with self._redis.pubsub() as pubsub:
@@ -94,15 +97,15 @@ class AccessChecks:
             async for message in news(pubsub, poll_s=POLL_S):
                 if message is None or message["type"] not in {"subscribe", "message"}:
                     continue
-                is_subscribed = message["type"] == "subscribe"  # what changed before that, nobody heard
+                is_subscribed = message["type"] == "subscribe"  # what changed before that is not known
                 named = str(message["data"].decode()) if not is_subscribed else ""
-                await self._look(
+                await self._check(
                     frames
                     for frames, access in self._sockets.items()
                     if is_subscribed or named in {str(access.user_id), access.hardware_id}
                 )
 
-    async def _look(self, sockets: Iterable[Frames]) -> None:
+    async def _check(self, sockets: Iterable[Frames]) -> None:
         """Close those of the sockets whose access is over."""
         asked = {frames: self._sockets[frames] for frames in sockets}
         if not asked:

@@ -1,4 +1,4 @@
-"""What phones are told of a device: its channels as last known, and one frame for each message. No Django, no clock, no I/O."""
+"""What phones get of a device: its channels as last known, and one frame for each message. No Django, no clock, no I/O."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import orjson
 
-# A channel unheard for longer than this before the newest one is part of no sum: a device that changed its profile no longer has it.
+# A channel silent for longer than this before the newest one is part of no sum: a device that changed its profile no longer has it.
 # What has a load says so every minute.
 CHANNEL_LIFE_S = 600.0
-# Sums of figures that devices tell in tenths to thousandths.
+# Sums of figures that devices give in tenths to thousandths.
 DECIMALS = 3
 # Readings are stored with six digits.
 STORED_PRECISION = 1e-5
 
 
-class Heard(NamedTuple):
+class LiveReading(NamedTuple):
     """The last reading of a channel: Unix time, W, V, A (None where nobody knows)."""
 
     channel: int
@@ -26,34 +26,33 @@ class Heard(NamedTuple):
     current_a: float | None
 
 
-class DeviceState:
-    """The channels of one device as last heard."""
+class LiveChannels:
+    """The channels of one device as last read."""
 
     def __init__(self) -> None:
-        """Know of none."""
-        self._channels: dict[int, Heard] = {}
+        self._channels: dict[int, LiveReading] = {}
 
     @property
     def newest(self) -> float:
         """When a channel was last read, Unix time; 0 where none ever was."""
         return max((one.at for one in self._channels.values()), default=0.0)
 
-    def knows(self, message: Iterable[Heard]) -> bool:
+    def knows(self, message: Iterable[LiveReading]) -> bool:
         """Tell whether a message holds nothing that is newer than what is known, or is other than that at the same time."""
         return all(self._knows(one) for one in message)
 
-    def _knows(self, one: Heard) -> bool:
+    def _knows(self, one: LiveReading) -> bool:
         known = self._channels.get(one.channel)
         if known is None or one.at != known.at:
             return known is not None and one.at < known.at
         return isclose(one.power_w, known.power_w, rel_tol=STORED_PRECISION)
 
-    def learn(self, message: Iterable[Heard]) -> None:
+    def learn(self, message: Iterable[LiveReading]) -> None:
         """Take in what was just said; of two messages the later one to come counts, whatever their clocks."""
         self._channels |= {one.channel: one for one in message}
 
-    def recall(self, stored: Iterable[Heard]) -> None:
-        """Take in what the database knows, where nothing newer was heard."""
+    def recall(self, stored: Iterable[LiveReading]) -> None:
+        """Take in what the database knows, where nothing newer has come."""
         known = {number: one.at for number, one in self._channels.items()}
         self.learn([one for one in stored if one.at > known.get(one.channel, 0.0)])
 
@@ -62,7 +61,7 @@ class DeviceState:
         return frame({number: one for number, one in self._channels.items() if at - one.at <= CHANNEL_LIFE_S}, at)
 
 
-def frame(channels: Mapping[int, Heard], at: float) -> str:
+def frame(channels: Mapping[int, LiveReading], at: float) -> str:
     """Return a live frame. The app reads numbers only, so a voltage or current that is not known is 0."""
     ordered = [one for _number, one in sorted(channels.items())]
     return orjson.dumps(

@@ -17,8 +17,8 @@ from common.async_tasks import OnePerLoop, end
 from common.redis_channels import listen_for_ever, news
 from common.redis_connections import SUBSCRIBER, async_redis_client
 from common.redis_sender import RedisSender
-from telemetry.live.frames import DeviceState, Heard
-from telemetry.live.publisher import INBOX, NEW_WATCHERS, WATCHERS, Row
+from telemetry.live.frames import LiveChannels, LiveReading
+from telemetry.live.publisher import HUB_CHANNEL, NEW_WATCHERS, WATCHERS, Row
 
 WATCH_S = 30
 REFRESH_S = 5
@@ -41,7 +41,6 @@ class Frames(asyncio.Queue[str | CloseCode]):
     """The frames of one socket; a close code among them is the last."""
 
     def __init__(self) -> None:
-        """Hold as many as a client may fall behind."""
         super().__init__(CLIENT_BACKLOG)
 
     def end(self, code: CloseCode) -> None:
@@ -50,7 +49,6 @@ class Frames(asyncio.Queue[str | CloseCode]):
         self.put_nowait(code)
 
     def forget(self) -> None:
-        """Drop what waits."""
         while not self.empty():
             self.get_nowait()
 
@@ -59,37 +57,35 @@ class WatchedDevice:
     """A device with the sockets that watch it."""
 
     def __init__(self) -> None:
-        """Know nothing of it."""
-        self.state = DeviceState()
+        self.state = LiveChannels()
         self.sockets: set[Frames] = set()
 
 
-class Announcements(RedisSender):
-    """Tells writers which devices are watched, many in one round trip where many sockets come at once."""
+class WatchRegistration(RedisSender):
+    """Registers in Redis which devices a hub wants, many in one round trip where many sockets come at once."""
 
     what = "watched devices"
 
-    def __init__(self, inbox: str) -> None:
-        """Speak for one inbox."""
+    def __init__(self, hub_id: str) -> None:
         super().__init__()
-        self._inbox = inbox
+        self._hub_id = hub_id
         self._waiting: list[tuple[list[int], asyncio.Future[None]]] = []
 
-    def announce(self, device_ids: Iterable[int]) -> "asyncio.Future[None]":
+    def register(self, device_ids: Iterable[int]) -> "asyncio.Future[None]":
         """Have it stand in Redis that the devices are watched; the future is done then, and where Redis is away, too."""
-        told = asyncio.get_running_loop().create_future()
-        self._waiting.append((list(device_ids), told))
+        registered = asyncio.get_running_loop().create_future()
+        self._waiting.append((list(device_ids), registered))
         self._wake.set()
-        return told
+        return registered
 
     async def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
         try:
-            await self._write({f"{device_id}:{self._inbox}" for device_ids, _told in waiting for device_id in device_ids})
+            await self._write({f"{device_id}:{self._hub_id}" for device_ids, _registered in waiting for device_id in device_ids})
         finally:
-            for _device_ids, told in waiting:
-                if not told.done():
-                    told.set_result(None)
+            for _device_ids, registered in waiting:
+                if not registered.done():
+                    registered.set_result(None)
 
     async def _write(self, entries: set[str]) -> None:
         if not entries:
@@ -103,16 +99,15 @@ class Announcements(RedisSender):
 
 
 class LiveHub:
-    """One Redis subscription for all sockets of an event loop: to an inbox, where writers leave what these sockets watch."""
+    """One Redis subscription for all sockets of an event loop: to its own channel, to which writers send what these sockets watch."""
 
     def __init__(self) -> None:
-        """Start listening."""
-        self._inbox = secrets.token_hex(4)
+        self.hub_id = secrets.token_hex(4)
         self._redis = async_redis_client(SUBSCRIBER)
         self._devices: dict[int, WatchedDevice] = {}
-        self._announcements = Announcements(self._inbox)
+        self._registration = WatchRegistration(self.hub_id)
         self._is_subscribed = asyncio.Event()
-        self._task = asyncio.create_task(listen_for_ever(self._listen, what="live frames"))
+        self.task = asyncio.create_task(listen_for_ever(self._listen, what="live frames"))
 
     @contextlib.asynccontextmanager
     async def watch(self, device_id: int) -> AsyncIterator[Frames]:
@@ -127,47 +122,52 @@ class LiveHub:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(READY_S):
                     await self._is_subscribed.wait()
-                    await self._announcements.announce([device_id])
+                    await self._registration.register([device_id])
             yield frames
         finally:
             device.sockets.discard(frames)
             if not device.sockets and self._devices.get(device_id) is device:
                 del self._devices[device_id]
 
-    def recall(self, device_id: int, frames: Frames, stored: Iterable[Heard]) -> DeviceState:
+    def recall(self, device_id: int, frames: Frames, stored: Iterable[LiveReading]) -> LiveChannels:
         """Add what the database knows of a watched device to what was heard, and return it; the queue begins anew after it."""
         state = self._devices[device_id].state
         state.recall(stored)
         frames.forget()
         return state
 
+    @property
+    def watched(self) -> set[int]:
+        """The ids of the devices that sockets watch."""
+        return set(self._devices)
+
     async def close(self) -> None:
-        """Stop and disconnect."""
-        await end([self._task])
-        await self._announcements.close()
+        hub.forget(self)
+        await end([self.task])
+        await self._registration.close()
         await self._redis.aclose()
 
     async def _listen(self) -> None:
-        """Hand out what comes into the inbox. Raises RedisError, OSError."""
+        """Hand out what comes on the channel. Raises RedisError, OSError."""
         renewed = 0.0
         try:
             async with self._redis.pubsub() as pubsub:
-                await pubsub.subscribe(INBOX.format(inbox=self._inbox))
+                await pubsub.subscribe(HUB_CHANNEL.format(hub_id=self.hub_id))
                 async for message in news(pubsub, poll_s=POLL_S):
                     if message is not None and message["type"] == "message":
-                        self._hand_out(*orjson.loads(message["data"]))
+                        self.hand_out(*orjson.loads(message["data"]))
                     elif message is not None and message["type"] == "subscribe":
                         self._is_subscribed.set()
                     if self._is_subscribed.is_set() and time.monotonic() - renewed > REFRESH_S:
-                        self._announcements.announce(self._devices)
+                        self._registration.register(self._devices)
                         renewed = time.monotonic()
         finally:
             self._is_subscribed.clear()
 
-    def _hand_out(self, device_id: int, is_held: bool, rows: list[Row]) -> None:
+    def hand_out(self, device_id: int, is_held: bool, rows: list[Row]) -> None:
         """Give a message to the sockets of its device; what was held for a while may be known from the database already."""
         device = self._devices.get(device_id)
-        message = [Heard(*row) for row in rows]
+        message = [LiveReading(*row) for row in rows]
         if device is None or (is_held and device.state.knows(message)):
             return
         device.state.learn(message)

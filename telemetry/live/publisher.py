@@ -1,9 +1,9 @@
 """Readings on their way to phones: from any process through Redis to the process whose sockets watch the device (`telemetry.live.hub`).
 
-A process that serves sockets listens on one Redis channel of its own, its inbox. Which devices each inbox wants stands in a sorted set
-with a deadline each; a writer sends only those, one pipelined round trip a batch. A writer hears of a new entry in a moment and looks at
-all of them twice a second; until it has looked, it holds what nobody seems to want. So from the moment in which an entry stands in
-Redis, no message that is committed later is missed. Where Redis is away frames are lost: the next reading follows in seconds.
+A process that serves sockets listens on one Redis channel, named after its hub. Which devices each hub wants stands in a sorted set
+with a deadline each; a writer sends only those, one pipelined round trip a batch. A writer learns of a new entry in a moment and reads
+all of them twice a second; until it has read them, it holds what nobody seems to want. So from the moment in which an entry stands in
+Redis, no message that is committed later is missed. While Redis is away frames are lost: the next reading follows in seconds.
 """
 
 import asyncio
@@ -20,27 +20,27 @@ from common.redis_sender import RedisSender
 from telemetry.constants import LATE_AFTER
 from telemetry.shelly.samples import Sample
 
-# Entries are `<device id>:<inbox>`.
+# Entries are `<device id>:<hub id>`.
 WATCHERS = "ecowatt:live:watchers"
 NEW_WATCHERS = "ecowatt:live:new-watchers"
-INBOX = "ecowatt:live:inbox:{inbox}"
+HUB_CHANNEL = "ecowatt:live:hub:{hub_id}"
 # One text, whatever its length: the client spends more on each element of a list than Redis on each member of the set.
 WATCHERS_NOW = "return table.concat(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf'), ' ')"
-LOOK_S = 0.5
+READ_EVERY_S = 0.5
 PUBLISH_BACKLOG = 1_000
 MOST_HELD = 20_000
 
 Watchers = dict[int, set[str]]
-# A live_state.Heard on its way.
+# A frames.LiveReading on its way.
 Row = tuple[int, float, float, float | None, float | None]
 
 
 def watchers_in(entries: bytes) -> Watchers:
-    """Return the inboxes by device id."""
+    """Return the ids of the hubs by device id."""
     found: Watchers = {}
     for entry in entries.split():
-        device_id, _colon, inbox = entry.partition(b":")
-        found.setdefault(int(device_id), set()).add(inbox.decode())
+        device_id, _colon, hub_id = entry.partition(b":")
+        found.setdefault(int(device_id), set()).add(hub_id.decode())
     return found
 
 
@@ -50,72 +50,70 @@ class LivePublisher(RedisSender):
     what = "live frames"
 
     def __init__(self) -> None:
-        """Start looking for watched devices."""
         super().__init__()
-        self._watchers: Watchers = {}
-        self._held: list[tuple[int, Sequence[Sample]]] = []
-        self._pending: list[tuple[str, bytes]] = []
+        self.watchers: Watchers = {}
+        self.held: list[tuple[int, Sequence[Sample]]] = []
+        self.pending: list[tuple[str, bytes]] = []
         self._listening = async_redis_client(SUBSCRIBER)
-        self._tasks.append(asyncio.create_task(listen_for_ever(self._listen, what="watchers")))
+        self.tasks.append(asyncio.create_task(listen_for_ever(self._listen, what="watchers")))
 
     async def close(self) -> None:
-        """Stop and disconnect."""
-        await end(self._tasks)
+        await end(self.tasks)
         await self._listening.aclose()
         await super().close()
 
     def publish(self, device_id: int, samples: Sequence[Sample]) -> None:
         """Send the messages that the samples came in to whoever watches the device; the oldest go when Redis can't keep up."""
-        if device_id in self._watchers:
+        if device_id in self.watchers:
             self._queue(device_id, samples, is_held=False)
         elif samples:
-            self._held.append((device_id, samples))
-            if len(self._held) > MOST_HELD:
-                del self._held[: MOST_HELD // 2]
+            self.held.append((device_id, samples))
+            if len(self.held) > MOST_HELD:
+                del self.held[: MOST_HELD // 2]
 
     async def _listen(self) -> None:
-        looked = -LOOK_S
+        last_read = -READ_EVERY_S
         async with self._listening.pubsub() as pubsub:
             await pubsub.subscribe(NEW_WATCHERS)
-            async for message in news(pubsub, poll_s=LOOK_S):
+            async for message in news(pubsub, poll_s=READ_EVERY_S):
                 if message is not None and message["type"] == "message":
                     self._add(watchers_in(message["data"]))
-                if time.monotonic() - looked >= LOOK_S:
-                    await self._look()
-                    looked = time.monotonic()
+                if time.monotonic() - last_read >= READ_EVERY_S:
+                    await self._read()
+                    last_read = time.monotonic()
 
     def _add(self, new: Watchers) -> None:
-        for device_id, inboxes in new.items():
-            self._watchers.setdefault(device_id, set()).update(inboxes)
+        for device_id, hub_ids in new.items():
+            self.watchers.setdefault(device_id, set()).update(hub_ids)
         self._release(surely_unwatched=0)
 
-    async def _look(self) -> None:
-        held = len(self._held)
+    async def _read(self) -> None:
+        held = len(self.held)
         entries = await self._listening.eval(WATCHERS_NOW, 1, WATCHERS, str(time.time()))
-        self._watchers = watchers_in(entries)
+        self.watchers = watchers_in(entries)
         self._release(surely_unwatched=held)
 
     def _release(self, *, surely_unwatched: int) -> None:
-        """Send what is held of devices that turned out to be watched, and forget what was held before the look, the first so many."""
-        held, self._held = self._held, []
+        """Send what is held of devices that turned out to be watched, and forget what was held before they were read, the first so many."""
+        held, self.held = self.held, []
         for number, (device_id, samples) in enumerate(held):
-            if device_id in self._watchers:
+            if device_id in self.watchers:
                 self._queue(device_id, samples, is_held=True)
             elif number >= surely_unwatched:
-                self._held.append((device_id, samples))
+                self.held.append((device_id, samples))
 
     def _queue(self, device_id: int, samples: Sequence[Sample], *, is_held: bool) -> None:
         for message in messages_of(samples):
             text = orjson.dumps([device_id, is_held, message])
-            self._pending += [(inbox, text) for inbox in self._watchers[device_id]]
-        del self._pending[:-PUBLISH_BACKLOG]
+            self.pending += [(hub_id, text) for hub_id in self.watchers[device_id]]
+        del self.pending[:-PUBLISH_BACKLOG]
         self._wake.set()
 
     async def _send(self) -> None:
-        pending, self._pending = self._pending, []
+        pending, self.pending = self.pending, []
         async with self._redis.pipeline(transaction=False) as pipe:
-            for inbox, text in pending:
-                pipe.publish(INBOX.format(inbox=inbox), text)
+            for hub_id, text in pending:
+                pipe.publish(HUB_CHANNEL.format(hub_id=hub_id), text)
             await pipe.execute()
 
 

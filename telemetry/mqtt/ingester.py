@@ -21,7 +21,7 @@ from common.mqtt.connection import Connection, Login, Message
 from common.redis_connections import INGEST, async_redis_client
 from devices.presence.presence import sweep
 from devices.presence.reporter import presence_reporter
-from devices.presence.status_requests import to_ask
+from devices.presence.status_requests import due_requests
 from devices.registry import registry
 from telemetry.constants import RPC_REPLIES
 from telemetry.ingest.writer import writer
@@ -154,7 +154,7 @@ class MqttIngester:
         """
         if not self._connection.is_connected:
             return
-        silent = {request.topic.removesuffix("/rpc") for request in await to_ask(self._store, time.time())}
+        silent = {request.topic.removesuffix("/rpc") for request in await due_requests(self._store, time.time())}
         for prefix in silent | self._processor.take_unproven():
             self._requests += 1
             request = {"id": self._requests, "src": f"{self._reply_topic}/{prefix}", "method": "Shelly.GetStatus"}

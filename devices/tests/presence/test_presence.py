@@ -1,4 +1,4 @@
-"""Signs of life, questions and silence, on the real Redis and database; time is passed in."""
+"""Signs of life, status requests and silence, on the real Redis and database; time is passed in."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ from devices import tasks
 from devices.models import Device
 from devices.presence.presence import STATES, note_alive, reconcile, sweep
 from devices.presence.redis_scripts import DEVICE_KEYS, KEYS, SEEN
-from devices.presence.status_requests import PREFIX_OF, Question, note_doubt, note_prefixes, to_ask
+from devices.presence.status_requests import PREFIX_OF, StatusRequest, due_requests, note_doubt, note_prefixes
 from devices.services import device_delete, device_toggle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,7 +77,7 @@ async def doubt(store: redis.asyncio.Redis, device_ids: Iterable[int], at: float
 
 async def asked(store: redis.asyncio.Redis, since: float, until: float) -> list[tuple[float, int]]:
     """Return when each device was asked, looking every second; the devices don't answer."""
-    return [(at, q.device_id) for at in range(int(since), int(until)) for q in await to_ask(store, float(at))]
+    return [(at, q.device_id) for at in range(int(since), int(until)) for q in await due_requests(store, float(at))]
 
 
 async def test_a_first_sign_of_life_is_written_and_announced_once(store: Any, states: Any, meter: Device) -> None:
@@ -112,9 +112,9 @@ async def test_a_silent_device_is_asked_once_a_minute_and_a_talking_one_never(st
     times = []
     for second in range(300):
         await alive(store, [talking], START + second)
-        found = await to_ask(store, START + second)
-        times += [second for question in found if question.device_id == silent]
-        assert all(question.device_id == silent for question in found)
+        found = await due_requests(store, START + second)
+        times += [second for request in found if request.device_id == silent]
+        assert all(request.device_id == silent for request in found)
     assert 60 <= times[0] <= 120
     assert {after - before for before, after in pairwise(times)} == {60}
 
@@ -123,13 +123,13 @@ async def test_a_device_that_answers_is_asked_every_minute(store: Any, meter: De
     await alive(store, [meter.pk], START)
     times = []
     for second in range(600):
-        if await to_ask(store, START + second):
+        if await due_requests(store, START + second):
             times.append(second)
             await alive(store, [meter.pk], START + second + 0.2)
     assert {after - before for before, after in pairwise(times)} == {61}  # 60 s after the answer, seen each second
 
 
-async def test_the_questions_are_spread_over_the_minute(store: Any, home: Home) -> None:
+async def test_the_requests_are_spread_over_the_minute(store: Any, home: Home) -> None:
     ids = await fleet(home, 600)
     await alive(store, ids, START)
     found = await asked(store, START, START + 121)
@@ -137,7 +137,7 @@ async def test_the_questions_are_spread_over_the_minute(store: Any, home: Home) 
     assert max(Counter(at for at, _id in found).values()) <= 13  # ten a second, were it perfect
 
 
-async def test_after_a_break_of_all_askers_the_questions_are_spread_again(store: Any, home: Home) -> None:
+async def test_after_a_break_of_all_askers_the_requests_are_spread_again(store: Any, home: Home) -> None:
     await alive(store, await fleet(home, 600), START)
     found = await asked(store, START + 1_000, START + 1_061)
     assert len(found) == 600
@@ -149,14 +149,14 @@ async def test_two_callers_never_get_the_same_device(store: Any, home: Home) -> 
     await alive(store, ids, START)
     await doubt(store, ids, START + 1)
     async with redis.asyncio.Redis.from_url(settings.REDIS_URL) as other:
-        found = await asyncio.gather(*(to_ask(client, START + 1) for client in [store, other] * 4))
-    assert sorted(question.device_id for some in found for question in some) == sorted(ids)
+        found = await asyncio.gather(*(due_requests(client, START + 1) for client in [store, other] * 4))
+    assert sorted(request.device_id for some in found for request in some) == sorted(ids)
 
 
 async def test_a_doubt_asks_at_once_but_not_again_and_again(store: Any, meter: Device) -> None:
     await alive(store, [meter.pk], START)
     await doubt(store, [meter.pk], START + 3)
-    assert await to_ask(store, START + 3) == [Question(meter.pk, TOPIC)]
+    assert await due_requests(store, START + 3) == [StatusRequest(meter.pk, TOPIC)]
     await alive(store, [meter.pk], START + 4)
     await doubt(store, [meter.pk], START + 5)
     assert await asked(store, START + 5, START + 73) == [(START + 13, meter.pk)]
@@ -168,28 +168,28 @@ async def test_a_doubt_counts_against_what_was_heard_before_it_alone(store: Any,
     await note_alive(store, {before: START, after: START})
     await note_alive(store, {before: START + 3.1, after: START + 3.3})
     await note_doubt(store, {before: START + 3.2, after: START + 3.2})
-    assert [question.device_id for question in await to_ask(store, START + 4)] == [before]
+    assert [request.device_id for request in await due_requests(store, START + 4)] == [before]
 
 
 async def test_a_device_that_comes_and_goes_at_once_is_asked(store: Any, home: Home) -> None:
     gone, other = await fleet(home, 2)
     await note_alive(store, {gone: START, other: START + 1})
     await note_doubt(store, {gone: START + 0.5})
-    assert [question.device_id for question in await to_ask(store, START + 1)] == [gone]
+    assert [request.device_id for request in await due_requests(store, START + 1)] == [gone]
 
 
 async def test_a_doubt_that_data_disproved_is_forgotten(store: Any, meter: Device) -> None:
     await alive(store, [meter.pk], START)
     await doubt(store, [meter.pk], START + 3)
     await alive(store, [meter.pk], START + 3.5)
-    assert await to_ask(store, START + 4) == []
+    assert await due_requests(store, START + 4) == []
 
 
 async def test_a_late_last_will_takes_no_device_offline(store: Any, meter: Device) -> None:
     await alive(store, [meter.pk], START)
     await doubt(store, [meter.pk], START + 1)
     for second in range(1, 300, 5):
-        await to_ask(store, START + second)
+        await due_requests(store, START + second)
         await alive(store, [meter.pk], START + second)
         await sweep(store, START + second)
     assert (await row(meter))[0] is True
@@ -200,12 +200,12 @@ async def test_a_doubt_about_a_device_that_is_offline_asks_nothing(store: Any, m
     assert await asked(store, START, START + 130) == []
 
 
-async def test_who_is_silent_and_leaves_a_question_unanswered_is_offline_announced_once(
+async def test_who_is_silent_and_leaves_a_request_unanswered_is_offline_announced_once(
     store: Any, states: Any, meter: Device
 ) -> None:
     await alive(store, [meter.pk], START)
     await doubt(store, [meter.pk], START + 1)
-    await to_ask(store, START + 1)
+    await due_requests(store, START + 1)
     await states()
     await sweep(store, START + 89)
     assert (await row(meter))[0] is True
@@ -215,7 +215,7 @@ async def test_who_is_silent_and_leaves_a_question_unanswered_is_offline_announc
 
 
 async def test_silence_alone_takes_nobody_offline_while_someone_asks(store: Any, meter: Device) -> None:
-    await to_ask(store, START)
+    await due_requests(store, START)
     await alive(store, [meter.pk], START)
     await sweep(store, START + 100)
     assert (await row(meter))[0] is True
@@ -240,7 +240,7 @@ async def test_a_device_that_is_offline_is_asked_every_ten_minutes(store: Any, m
     times = []
     for second in range(2_000):
         await sweep(store, START + second)
-        times += [second] * len(await to_ask(store, START + second))
+        times += [second] * len(await due_requests(store, START + second))
     assert [after - before for before, after in pairwise(times[1:])] == [600] * (len(times) - 2)
     assert len(times) >= 4
 
@@ -249,7 +249,7 @@ async def test_a_deactivated_device_is_not_asked_and_goes_offline_by_silence(sto
     await alive(store, [meter.pk], START)
     await sync_to_async(device_toggle)(device=meter)
     for second in range(0, 140, 2):
-        assert await to_ask(store, START + second) == []
+        assert await due_requests(store, START + second) == []
         await sweep(store, START + second)
     assert (await row(meter))[0] is False
 
@@ -266,7 +266,7 @@ async def test_a_device_is_asked_under_the_prefix_that_it_spoke_under_last(store
     for second, prefix in enumerate(("shellypro4pm-a8032412c3d4", "cocina")):
         await note_prefixes(store, {"a8032412c3d4": prefix, "000000000000": "otra"})
         await doubt(store, [meter.pk], START + second * 10)
-        assert await to_ask(store, START + second * 10) == [Question(meter.pk, f"{prefix}/rpc")]
+        assert await due_requests(store, START + second * 10) == [StatusRequest(meter.pk, f"{prefix}/rpc")]
 
 
 async def test_what_redis_forgot_is_mended(store: Any, states: Any, meter: Device) -> None:

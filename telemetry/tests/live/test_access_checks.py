@@ -71,7 +71,7 @@ async def test_a_change_that_nobody_told_of_is_seen_at_the_next_look(checks: Acc
         async with asyncio.timeout(20):
             while (said := await frames.get()) != CloseCode.GONE:
                 assert said == "a frame that is no longer theirs"
-    assert not checks._sockets
+    assert checks.open_sockets == 0
 
 
 async def test_a_user_has_so_many_sockets_in_a_process(checks: AccessChecks, settings: Any) -> None:

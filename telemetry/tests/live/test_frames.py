@@ -4,13 +4,17 @@ from datetime import UTC, datetime
 
 import orjson
 
-from telemetry.live.frames import CHANNEL_LIFE_S, DeviceState, Heard, frame
+from telemetry.live.frames import CHANNEL_LIFE_S, LiveChannels, LiveReading, frame
 
 AT = datetime(2026, 11, 23, 13, 58, 1, 250_000, tzinfo=UTC).timestamp()
 
 
 def test_a_frame_sums_power_and_current_and_takes_the_first_voltage() -> None:
-    channels = {2: Heard(2, AT - 9, -0.2, 126.0, None), 0: Heard(0, AT, 0.1, None, 0.1), 1: Heard(1, AT, 0.2, 127.5, 0.2)}
+    channels = {
+        2: LiveReading(2, AT - 9, -0.2, 126.0, None),
+        0: LiveReading(0, AT, 0.1, None, 0.1),
+        1: LiveReading(1, AT, 0.2, 127.5, 0.2),
+    }
     assert orjson.loads(frame(channels, AT)) == {
         "watts": 0.1,
         "volts": 127.5,
@@ -25,37 +29,37 @@ def test_a_frame_sums_power_and_current_and_takes_the_first_voltage() -> None:
 
 
 def test_what_nobody_knows_is_a_number_all_the_same() -> None:
-    only = orjson.loads(frame({0: Heard(0, AT, 5.0, None, None)}, AT))
+    only = orjson.loads(frame({0: LiveReading(0, AT, 5.0, None, None)}, AT))
     assert (only["watts"], only["volts"], only["amps"]) == (5.0, 0.0, 0.0)
 
 
-def watts(state: DeviceState, at: float) -> float:
+def watts(state: LiveChannels, at: float) -> float:
     return float(orjson.loads(state.frame(at))["watts"])
 
 
 def test_a_channel_that_is_long_unheard_is_in_no_sum() -> None:
-    state = DeviceState()
-    state.learn([Heard(0, AT, 5.0, None, None), Heard(1, AT, 7.0, None, None)])
+    state = LiveChannels()
+    state.learn([LiveReading(0, AT, 5.0, None, None), LiveReading(1, AT, 7.0, None, None)])
     assert watts(state, AT + CHANNEL_LIFE_S) == 12.0
-    state.learn([Heard(0, AT + CHANNEL_LIFE_S + 1, 6.0, None, None)])
+    state.learn([LiveReading(0, AT + CHANNEL_LIFE_S + 1, 6.0, None, None)])
     assert watts(state, state.newest) == 6.0
 
 
 def test_what_is_stored_does_not_replace_what_was_heard_since() -> None:
-    state = DeviceState()
+    state = LiveChannels()
     assert state.newest == 0.0
-    state.learn([Heard(0, AT, 5.0, None, None)])
-    state.recall([Heard(0, AT - 1, 50.0, None, None), Heard(1, AT + 1, 7.0, None, None)])
+    state.learn([LiveReading(0, AT, 5.0, None, None)])
+    state.recall([LiveReading(0, AT - 1, 50.0, None, None), LiveReading(1, AT + 1, 7.0, None, None)])
     assert (watts(state, AT), state.newest) == (12.0, AT + 1)
-    state.recall([Heard(0, AT, 50.0, None, None)])
+    state.recall([LiveReading(0, AT, 50.0, None, None)])
     assert watts(state, AT) == 12.0
 
 
 def test_a_message_is_known_that_says_what_is_stored_or_was_before_it() -> None:
-    state = DeviceState()
-    state.recall([Heard(0, AT, 5.4321, 127.0, None)])
-    assert state.knows([Heard(0, AT, 5.43210001, 127.0, None)])
-    assert state.knows([Heard(0, AT - 1, 50.0, None, None)])
-    assert not state.knows([Heard(0, AT, 50.0, None, None)])  # devices tell their time in seconds
-    assert not state.knows([Heard(0, AT + 1, 5.4321, 127.0, None)])
-    assert not state.knows([Heard(0, AT, 5.0, None, None), Heard(2, AT, 5.0, None, None)])
+    state = LiveChannels()
+    state.recall([LiveReading(0, AT, 5.4321, 127.0, None)])
+    assert state.knows([LiveReading(0, AT, 5.43210001, 127.0, None)])
+    assert state.knows([LiveReading(0, AT - 1, 50.0, None, None)])
+    assert not state.knows([LiveReading(0, AT, 50.0, None, None)])  # devices tell their time in seconds
+    assert not state.knows([LiveReading(0, AT + 1, 5.4321, 127.0, None)])
+    assert not state.knows([LiveReading(0, AT, 5.0, None, None), LiveReading(2, AT, 5.0, None, None)])

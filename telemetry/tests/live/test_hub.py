@@ -74,7 +74,7 @@ async def test_a_writer_that_can_not_look_for_a_while_holds_what_may_be_watched(
     hub: LiveHub, publisher: LivePublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with hub.watch(1):
-        await until(lambda: 1 in publisher._watchers)
+        await until(lambda: 1 in publisher.watchers)
     monkeypatch.setattr("telemetry.live.hub.NEW_WATCHERS", "elsewhere")  # the news does not reach the writer
     async with hub.watch(2) as frames:
         for power in (1.0, 2.0, 3.0):
@@ -84,8 +84,8 @@ async def test_a_writer_that_can_not_look_for_a_while_holds_what_may_be_watched(
 
 async def test_what_nobody_watches_is_forgotten_after_a_look(publisher: LivePublisher) -> None:
     publisher.publish(3, [sample(1.0)])
-    await until(lambda: not publisher._held)
-    assert not publisher._pending
+    await until(lambda: not publisher.held)
+    assert not publisher.pending
 
 
 async def until(what: Callable[[], bool]) -> None:
@@ -123,7 +123,7 @@ async def test_who_watches_after_the_last_one_left_gets_frames(hub: LiveHub, pub
         async with hub.watch(device_id) as frames:
             publisher.publish(device_id, [sample(device_id)])
             assert await watts(frames) == device_id
-    assert not hub._devices
+    assert not hub.watched
 
 
 async def test_a_phone_may_come_while_redis_is_away(settings: Settings, publisher: LivePublisher) -> None:
@@ -131,7 +131,7 @@ async def test_a_phone_may_come_while_redis_is_away(settings: Settings, publishe
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     hub = LiveHub()
     async with hub.watch(1) as frames:
-        for client in (hub._redis, hub._announcements._redis):
+        for client in (hub._redis, hub._registration._redis):
             client.connection_pool = redis.asyncio.ConnectionPool.from_url(there)
         assert await comes_again(publisher, 1, frames)
     await hub.close()
@@ -152,14 +152,14 @@ async def test_what_is_watched_stands_in_redis_before_the_handshake_is_answered(
 ) -> None:
     await server.delete(WATCHERS)
     async with hub.watch(7):
-        assert watchers_in(b" ".join(await server.zrange(WATCHERS, 0, -1))) == {7: {hub._inbox}}
+        assert watchers_in(b" ".join(await server.zrange(WATCHERS, 0, -1))) == {7: {hub.hub_id}}
 
 
 async def test_the_hub_cuts_off_a_queue_that_is_full_and_serves_the_others(hub: LiveHub) -> None:
     async with hub.watch(5) as slow, hub.watch(5) as quick:
         seen = []
         for power in range(CLIENT_BACKLOG + 1):
-            hub._hand_out(5, False, [(0, float(power), float(power), None, None)])
+            hub.hand_out(5, False, [(0, float(power), float(power), None, None)])
             seen.append(await watts(quick))
         assert slow.get_nowait() is CloseCode.TOO_SLOW
         assert slow.empty()
@@ -188,7 +188,7 @@ async def test_the_publisher_goes_on_whatever_redis_answers(hub: LiveHub, server
     await server.zadd(WATCHERS, {"no device": 1e12})
     publisher = LivePublisher()
     await asyncio.sleep(0.1)
-    assert not any(task.done() for task in publisher._tasks)
+    assert not any(task.done() for task in publisher.tasks)
     await publisher.close()
     await server.delete(WATCHERS)
 
@@ -199,7 +199,7 @@ async def test_whoever_listens_ends_at_the_first_cancellation_whenever_it_comes(
     async with hub.watch(1):
         for _ in range(turns):
             await asyncio.sleep(0)
-        tasks = {hub._task, *publisher._tasks}
+        tasks = {hub.task, *publisher.tasks}
         for task in tasks:
             task.cancel()
         _done, pending = await asyncio.wait(tasks, timeout=20)

@@ -1,4 +1,4 @@
-"""A last will, the question after it, and the answer: ingest on a real broker, and devices at its other end."""
+"""A last will, the status request after it, and the answer: ingest on a real broker, and devices at its other end."""
 
 import asyncio
 import socket
@@ -31,11 +31,11 @@ TOTAL_WH = 5_000.0
 
 
 class Shelly:
-    """A device's connection: keeps the questions that come, and answers them if it is told to."""
+    """A device's connection: keeps the requests that come, and answers them if it is told to."""
 
     def __init__(self, port: int, prefix: str, *, answers: bool) -> None:
         self._id = prefix
-        self.questions: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self._answers = answers
         self._is_listening = False
         self.client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311, reconnect_on_failure=False)
@@ -71,12 +71,12 @@ class Shelly:
         return {"id": 0, "apower": power, "voltage": 127.0, "current": 0.5, "aenergy": {"total": TOTAL_WH}}
 
     def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
-        question = orjson.loads(message.payload)
-        self.questions.append(question)
+        request = orjson.loads(message.payload)
+        self.requests.append(request)
         if self._answers:
             result = {"sys": {"mac": "A8032412C3D4", "unixtime": int(time.time())}, "switch:0": self._switch(250.0)}
-            answer = {"id": question["id"], "src": self._id, "dst": question["src"], "result": result}
-            client.publish(f"{question['src']}/rpc", orjson.dumps(answer), 1)
+            answer = {"id": request["id"], "src": self._id, "dst": request["src"], "result": result}
+            client.publish(f"{request['src']}/rpc", orjson.dumps(answer), 1)
 
 
 class Clock:
@@ -125,7 +125,7 @@ async def ingest(broker: int, meter: Device, clock: Clock, monkeypatch: pytest.M
 
 
 async def until(happens: Callable[[], Any]) -> None:
-    """Wait until something is so, ten seconds at most: a question has to come promptly, for the next regular one is a minute away."""
+    """Wait until something is so, ten seconds at most: a request has to come promptly, for the next regular one is a minute away."""
     for _ in range(500):
         if await sync_to_async(happens)():
             return
@@ -159,8 +159,8 @@ async def test_a_late_last_will_is_asked_about_and_the_answer_is_stored(
     old, new = await connected(broker), await connected(broker, answers=True)
     await asyncio.to_thread(old.say, 60.0)
     await asyncio.to_thread(old.die)
-    await until(lambda: new.questions)
-    assert new.questions[0]["method"] == "Shelly.GetStatus"
+    await until(lambda: new.requests)
+    assert new.requests[0]["method"] == "Shelly.GetStatus"
     await until(lambda: powers() == [60.0, 250.0])
     clock.forward(70)
     later = clock.time()
@@ -175,9 +175,9 @@ async def test_who_does_not_answer_is_offline_after_90_seconds(ingest: mqtt.Mqtt
     old, new = await connected(broker), await connected(broker)
     await asyncio.to_thread(old.say, 60.0)
     await asyncio.to_thread(old.die)
-    await until(lambda: new.questions)
+    await until(lambda: new.requests)
     clock.forward(70)
-    await until(lambda: len(new.questions) == 2)
+    await until(lambda: len(new.requests) == 2)
     clock.forward(15)
     await ingest.sweep()
     assert await sync_to_async(is_online)()
@@ -193,5 +193,5 @@ async def test_a_device_of_another_model_than_was_said_here_is_asked_where_it_li
     old, new = await connected(broker, PRO), await connected(broker, PRO)
     await asyncio.to_thread(old.say, 60.0)
     await asyncio.to_thread(old.die)
-    await until(lambda: new.questions)
+    await until(lambda: new.requests)
     await asyncio.to_thread(new.leave)
