@@ -35,7 +35,7 @@ class Expected:
         self.returned_wh += max(self.returned_by_counter_wh, -5)
 
     def values(self) -> tuple[float, float, float, float, int, int]:
-        return self.measured_wh, self.recovered_wh, self.returned_wh, self.covered_s, self.samples, self.flags
+        return self.measured_wh, self.recovered_wh, self.returned_wh, self.covered_s, self.samples, int(self.flags)
 
 
 class Counter(NamedTuple):

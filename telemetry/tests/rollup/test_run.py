@@ -290,7 +290,7 @@ def test_each_of_two_counters_begins_again_by_itself(both: list[float], returned
         ]
     )
     (bucket,) = five_minutes().values()
-    assert (bucket.measured_wh, bucket.returned_wh, bucket.flags) == pytest.approx((23.0 - 10.0, 10.0, Flag.RESTARTED))
+    assert (bucket.measured_wh, bucket.returned_wh, bucket.flags) == pytest.approx((23.0 - 10.0, 10.0, int(Flag.RESTARTED)))
 
 
 def test_a_misread_counter_of_returned_energy_moves_nothing() -> None:
