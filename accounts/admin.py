@@ -211,13 +211,15 @@ class HomeAdmin(ModelAdmin):
         """Count the members along, and name the owner."""
         homes: QuerySet[Home] = super().get_queryset(request)
         owners = Membership.objects.filter(home=OuterRef("pk"), role=Membership.Role.OWNER).order_by("id")
-        counted = homes.annotate(_people=Count("memberships", distinct=True), _owner=Subquery(owners.values("user__email")[:1]))
+        counted = homes.annotate(
+            people_count=Count("memberships", distinct=True), owner_email=Subquery(owners.values("user__email")[:1])
+        )
         return counted.prefetch_related("contracts")
 
-    @admin.display(description=_("dueño"), ordering="_owner")
+    @admin.display(description=_("dueño"), ordering="owner_email")
     def owner(self, home: Home) -> str:
         """Return the first owner's e-mail."""
-        return home._owner or "–"  # type: ignore[attr-defined]  # noqa: SLF001
+        return home.owner_email or "–"  # type: ignore[attr-defined]
 
     @admin.display(description=_("tarifa"))
     def tariff(self, home: Home) -> str:
@@ -229,10 +231,10 @@ class HomeAdmin(ModelAdmin):
         """Return the contract's billing day as it is today."""
         return home.contract.billing_day
 
-    @admin.display(description=_("personas"), ordering="_people")
+    @admin.display(description=_("personas"), ordering="people_count")
     def people(self, home: Home) -> int:
         """Return how many belong to the home."""
-        return int(home._people)  # type: ignore[attr-defined]  # noqa: SLF001
+        return int(home.people_count)  # type: ignore[attr-defined]
 
 
 class ReadOnlyAdmin(ModelAdmin):

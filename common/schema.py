@@ -70,19 +70,16 @@ def asking(value: object) -> list[OpenApiExample]:
     return [OpenApiExample("Petición", value=value, request_only=True)]
 
 
-def refusals(*errors: type[DomainError | APIException] | Mapping[int, str | tuple[str, ...]]) -> Responses:
+def refusals(*errors: type[DomainError | APIException]) -> Responses:
     """Return a response per status code of these errors, with the sentences that the user reads as its examples."""
     by_status: dict[int, dict[str, object]] = {}
     for error in errors:
-        if isinstance(error, Mapping):
-            for code, texts in error.items():
-                by_status.setdefault(code, {}).update({text: text for text in ([texts] if isinstance(texts, str) else texts)})
-        elif issubclass(error, Unprocessable):
+        if issubclass(error, Unprocessable):
             by_status.setdefault(error.status, {}).update(_wrong("body", error.field, error.sentence, kind="value_error"))
         elif issubclass(error, DomainError):
             by_status.setdefault(error.status, {})[in_spanish(error.sentence)] = in_spanish(error.sentence)
         else:
-            sentence = in_spanish(SENTENCES[error] if error in SENTENCES else str(error.default_detail))
+            sentence = in_spanish(SENTENCES[error])
             by_status.setdefault(error.status_code, {})[sentence] = sentence
     return {status: _refusal(details) for status, details in by_status.items()}
 

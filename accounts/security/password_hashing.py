@@ -14,7 +14,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 MOST, MOST_OF_A_NETWORK = 24 * CORES, 8 * CORES
 RETRY_AFTER_S = 2
 
-_cores = threading.BoundedSemaphore(CORES)
+free_cores = threading.BoundedSemaphore(CORES)
 _lock = threading.Lock()
 _under_way: Counter[str] = Counter()
 
@@ -28,10 +28,16 @@ def turn(network: str) -> Iterator[None]:
     _enter(network)
     try:
         release_connection()
-        with _cores:
+        with free_cores:
             yield
     finally:
         _leave(network)
+
+
+def under_way(network: str | None = None) -> int:
+    """Return how many hashes are computed or wait in this process: for the network, or for all."""
+    with _lock:
+        return _under_way.total() if network is None else _under_way[network]
 
 
 def _enter(network: str) -> None:

@@ -2,6 +2,10 @@
 
 A window opens with its first hit and lasts the limit's period. Who is counted is stored as a keyed hash, never in clear.
 Where the cache is away nothing is limited: a login matters more than its counter.
+
+REST framework's throttles would not do: they count requests by user or address, while a guess at a password counts by account and
+network, is taken back when it was right, and comes from the admin's form, too; and they read and write a list of times in two steps, so
+parallel requests slip through together.
 """
 
 import math

@@ -133,7 +133,7 @@ def test_a_home_of_defaults_gets_its_contract_too(staff: Client) -> None:
 
 def test_the_list_of_homes_counts_their_members(staff: Client, home: Home, member: User) -> None:
     (row,) = staff.get(reverse("admin:accounts_home_changelist")).context["cl"].result_list
-    assert row._people == Membership.objects.filter(home=home).count() == 2
+    assert row.people_count == Membership.objects.filter(home=home).count() == 2
 
 
 def test_revoking_sessions_asks_first(staff: Client, owner: User) -> None:

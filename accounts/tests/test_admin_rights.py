@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from accounts import services
 from accounts.models import PushToken, Session, User
-from accounts.tests.security.test_rate_limits import login as api_login
+from accounts.tests.requests import login as api_login
 from conftest import PASSWORD, client_of
 
 LOGIN = "/admin/login/"

@@ -8,9 +8,7 @@ from rest_framework.test import APIClient
 from accounts import services
 from accounts.models import PushToken, RefreshToken, Session, User
 from accounts.services import sessions
-from accounts.tests.test_passwords import mailed_token, reset
-from accounts.tests.test_push import register
-from accounts.tests.test_refresh import refresh
+from accounts.tests.requests import mailed_token, refresh, register_phone, reset
 from common.testing import together
 from conftest import client_of
 
@@ -56,16 +54,16 @@ def test_who_refreshes_without_end_keeps_so_many_tokens(owner: User, monkeypatch
 
 def test_the_phone_that_registered_longest_ago_goes(owner: User, stranger_api: APIClient) -> None:
     api = client_of(owner)
-    register(stranger_api, "z" * 100)
+    register_phone(stranger_api, "z" * 100)
     for letter in "abcad":
-        assert register(api, letter * 100).status_code == 200
+        assert register_phone(api, letter * 100).status_code == 200
     left = PushToken.objects.filter(user=owner).values_list("token", flat=True)
     assert {token[0] for token in left} == {"c", "a", "d"}
     assert PushToken.objects.count() == 4
 
 
 def test_a_reset_of_the_password_ends_the_phones_of_the_account_alone(api: APIClient, stranger_api: APIClient) -> None:
-    register(api, "a" * 100)
-    register(stranger_api, "b" * 100)
+    register_phone(api, "a" * 100)
+    register_phone(stranger_api, "b" * 100)
     assert reset(APIClient(), mailed_token()).status_code == 200
     assert PushToken.objects.get().token == "b" * 100

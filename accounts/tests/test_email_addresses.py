@@ -6,8 +6,7 @@ from rest_framework.test import APIClient
 
 from accounts.email_addresses import normalized
 from accounts.models import User
-from accounts.tests.security.test_rate_limits import login
-from accounts.tests.test_users import ME, register
+from accounts.tests.requests import ME, login, register
 from conftest import PASSWORD, client_of
 
 WRONG = "El correo electrónico no es válido."

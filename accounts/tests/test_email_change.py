@@ -12,8 +12,7 @@ from rest_framework.test import APIClient
 from accounts.models import PasswordReset, User
 from accounts.tasks import email_change_mail
 from accounts.tests.brevo import fake_brevo
-from accounts.tests.test_passwords import mailed_token
-from accounts.tests.test_users import ME
+from accounts.tests.requests import ME, mailed_token
 from ecowatt.celery import app
 
 

@@ -8,23 +8,13 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from accounts.api.urls import urlpatterns
+from accounts.tests.requests import ENDPOINTS
 from conftest import client_of
 
 FIELDS = [
     *("user_email", "user_password", "user_name", "user_trf_rate", "user_billing_day"),
     *("refresh_token", "token", "new_password", "fcm_token", "device_name", "platform"),
     *("valid_from", "tariff", "last_reading", "dap_share", "dap_mxn", "state", "municipality", "base_tariff"),
-]
-ENDPOINTS = [
-    ("post", "auth/login"),
-    ("post", "auth/refresh"),
-    ("post", "auth/logout"),
-    ("post", "auth/forgot-password"),
-    ("post", "auth/reset-password"),
-    ("post", "users/"),
-    ("patch", "users/me"),
-    ("put", "contract"),
-    ("post", "fcm/register"),
 ]
 text = st.text(st.characters(codec=None), max_size=150)
 json_values = st.recursive(

@@ -1,6 +1,4 @@
 import logging
-import re
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,36 +17,19 @@ from accounts.models import PasswordReset, User
 from accounts.security.secret_tokens import digest
 from accounts.tasks import password_reset_mail
 from accounts.tests.brevo import FakeBrevo, fake_brevo
-from common.testing import together
+from accounts.tests.requests import MAILED_TOKEN, NEW, RESET, mailed_token, reset, token_of
+from common.testing import await_true, together
 from conftest import PASSWORD, client_of
 from ecowatt.celery import app
 
 FORGOT = "/api/v1/auth/forgot-password"
-RESET = "/api/v1/auth/reset-password"
 SENT = {"message": "Si tu correo está registrado, recibirás un email con instrucciones."}
 REFUSED = {"detail": "El token es inválido o ha expirado."}
-NEW = "otra-clave-2"
-TOKEN = re.compile(r"^[\w-]{43}$", re.MULTILINE)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def forgot(client: APIClient, email: str = "dueno@example.com", **extra: Any) -> Any:
     return client.post(FORGOT, {"user_email": email}, format="json", **extra)
-
-
-def reset(client: APIClient, token: str, password: str = NEW, **extra: Any) -> Any:
-    return client.post(RESET, {"token": token, "new_password": password}, format="json", **extra)
-
-
-def token_of(message: Any) -> str:
-    """Find the token where a person would: alone on a line of the text."""
-    (token,) = TOKEN.findall(message.body)
-    return str(token)
-
-
-def mailed_token(email: str = "dueno@example.com", now: datetime | None = None) -> str:
-    assert services.password_reset_request(email=email, now=now)
-    return token_of(mail.outbox[-1])
 
 
 @pytest.mark.parametrize("email", ["dueno@example.com", "nadie@example.com", " DUENO@example.com "])
@@ -210,9 +191,7 @@ def test_no_session_opened_with_the_old_password_outlives_a_reset(owner: User) -
 def test_from_the_request_to_the_mail_through_a_real_worker(anonymous_api: APIClient, owner: User) -> None:
     with start_worker(app, pool="solo", perform_ping_check=False, loglevel="INFO"):
         assert forgot(anonymous_api).status_code == 200
-        deadline = time.monotonic() + 20
-        while not mail.outbox and time.monotonic() < deadline:
-            time.sleep(0.02)
+        await_true("the mail is out", lambda: mail.outbox, 20)
     assert reset(anonymous_api, token_of(mail.outbox[0])).status_code == 200
 
 
@@ -250,7 +229,7 @@ def test_a_mail_that_fails_is_tried_again_and_no_log_holds_a_token(
     caplog.set_level("DEBUG")
     brevo.failures = 2
     password_reset_mail.apply(args=(owner.email,))
-    tokens = [TOKEN.findall(sent["body"]["textContent"])[0] for sent in brevo.requests]
+    tokens = [MAILED_TOKEN.findall(sent["body"]["textContent"])[0] for sent in brevo.requests]
     assert len(set(tokens)) == 3
     assert not any(token in caplog.text for token in tokens)
     assert reset(anonymous_api, tokens[-1]).status_code == 200
@@ -266,7 +245,7 @@ def test_a_mail_that_always_fails_is_given_up_and_its_traceback_shows_no_token(
     assert result.state == "FAILURE"
     assert len(brevo.requests) == 7
     assert "Traceback" in printed
-    assert not any(token in printed for sent in brevo.requests for token in TOKEN.findall(sent["body"]["textContent"]))
+    assert not any(token in printed for sent in brevo.requests for token in MAILED_TOKEN.findall(sent["body"]["textContent"]))
 
 
 @pytest.fixture

@@ -6,15 +6,11 @@ from rest_framework.test import APIClient
 
 from accounts import services
 from accounts.models import PushToken, User
+from accounts.tests.requests import PHONE_TOKEN as TOKEN
+from accounts.tests.requests import PHONES as PATH
+from accounts.tests.requests import register_phone as register
 from common.testing import together
 from conftest import client_of
-
-PATH = "/api/v1/fcm/register"
-TOKEN = "t" * 100
-
-
-def register(client: APIClient, token: Any = TOKEN, **more: Any) -> Any:
-    return client.post(PATH, {"fcm_token": token, **more}, format="json")
 
 
 def test_a_phone_is_registered(api: APIClient, owner: User) -> None:

@@ -10,17 +10,13 @@ from accounts import services
 from accounts.exceptions import LoginRefused, RefreshRefused
 from accounts.models import PasswordReset, RefreshToken, Session, User
 from accounts.security.secret_tokens import digest
+from accounts.tests.requests import REFRESH, refresh
 from common.testing import together
 
-REFRESH = "/api/v1/auth/refresh"
 LOGOUT = "/api/v1/auth/logout"
 REFUSED = {"detail": "Token de refresco inválido o expirado"}
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 GRACE = timedelta(seconds=60)
-
-
-def refresh(client: APIClient, token: str) -> Any:
-    return client.post(REFRESH, {"refresh_token": token}, format="json")
 
 
 def test_a_refresh_answers_a_new_pair(anonymous_api: APIClient, owner: User) -> None:

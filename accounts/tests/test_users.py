@@ -12,17 +12,11 @@ from rest_framework.test import APIClient
 from accounts import services
 from accounts.exceptions import EmailTaken
 from accounts.models import Contract, Home, Membership, PasswordReset, User
+from accounts.tests.requests import ANA, ME, USERS, register
 from common.testing import together
 from conftest import client_of
 
-USERS = "/api/v1/users/"
-ME = "/api/v1/users/me"
 TAKEN = {"detail": "El correo electrónico ya está en uso."}
-ANA = {"user_name": "Ana López", "user_email": "ana@example.com", "user_password": "secreta123"}
-
-
-def register(client: APIClient, **changes: Any) -> Any:
-    return client.post(USERS, ANA | changes, format="json")
 
 
 def test_a_registration_makes_user_home_membership_and_contract(anonymous_api: APIClient, db: None) -> None:

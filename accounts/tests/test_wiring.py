@@ -1,10 +1,16 @@
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
+from accounts.models import RefreshToken, Session, User
+from accounts.security.secret_tokens import digest
+from accounts.services import session_start
 from accounts.tasks import sessions_cleanup
-from accounts.tests.test_fuzz import ENDPOINTS
+from accounts.tests.requests import ENDPOINTS
 
 
 def test_the_cleanup_is_scheduled_daily_and_editable(db: None) -> None:
@@ -14,8 +20,12 @@ def test_the_cleanup_is_scheduled_daily_and_editable(db: None) -> None:
     assert row.task == sessions_cleanup.name
 
 
-def test_the_cleanup_task_runs(db: None) -> None:
+def test_the_task_deletes_a_session_whose_token_has_expired_and_no_other(owner: User) -> None:
+    kept = session_start(user=owner)
+    session_start(user=owner, now=timezone.now() - settings.REFRESH_TOKEN_LIFETIME - timedelta(seconds=1))
     sessions_cleanup()
+    assert [token.digest for token in RefreshToken.objects.all()] == [digest(kept.refresh_token)]
+    assert Session.objects.count() == 1
 
 
 def schema() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What each process remembers of devices, on a real Redis that may fall silent."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import redis.asyncio
@@ -46,6 +46,14 @@ async def listening(server: redis.asyncio.Redis) -> None:
     raise AssertionError("nobody listens")
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it never came to pass")
+
+
 async def changed(registry: DeviceRegistry, database: Database, before: int) -> bool:
     """Look the device up until the database was asked again."""
     for _ in range(400):
@@ -69,11 +77,10 @@ async def test_a_device_is_asked_for_once_and_again_after_its_change(
 async def test_changes_are_heard_again_after_the_connection_was_cut(
     registry: DeviceRegistry, server: redis.asyncio.Redis
 ) -> None:
-    for _ in range(3):
-        await server.client_kill_filter(_type="pubsub")
-        await asyncio.sleep(0.1)
-    await listening(server)
-    await asyncio.sleep(0.2)
+    await until(lambda: registry.hears_changes)
+    await server.client_kill_filter(_type="pubsub")
+    await until(lambda: not registry.hears_changes)
+    await until(lambda: registry.hears_changes)
     database = Database()
     await registry.lookup([MAC], database.fetch)
     await server.publish(CHANGES, MAC)
@@ -98,8 +105,5 @@ async def test_nothing_is_believed_for_long_while_the_connection_proves_nothing(
     monkeypatch.setattr("devices.registry.SHORT_LIFE_S", 0.3)
     monkeypatch.setattr("common.redis_channels.PING_S", 0.1)
     await server.client_pause(2_000)  # answers nobody, as a half-open connection
-    await asyncio.sleep(1)
-    asked = database.asked
-    await registry.lookup([MAC], database.fetch)
-    assert database.asked == asked + 1
+    assert await changed(registry, database, 1)
     await server.client_unpause()

@@ -9,8 +9,7 @@ from rest_framework.test import APIClient
 
 from accounts import services
 from accounts.models import User
-from accounts.tests.security.test_rate_limits import login
-from accounts.tests.test_passwords import mailed_token, reset
+from accounts.tests.requests import login, mailed_token, reset
 from common.testing import together
 from conftest import PASSWORD
 

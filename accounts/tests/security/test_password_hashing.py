@@ -1,9 +1,8 @@
 """Password hashes: as many at once as cores; that no connection is held meanwhile is shown with a web process, in ecowatt."""
 
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -12,23 +11,17 @@ from rest_framework.test import APIClient
 from accounts.exceptions import Busy, TooManyAttempts
 from accounts.models import User
 from accounts.security import password_hashing as hashing
-from accounts.tests.security.test_rate_limits import login
+from accounts.tests.requests import login
+from common.testing import await_true
 from conftest import PASSWORD
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two cores, room for three of a network and five in all."""
-    monkeypatch.setattr(hashing, "_cores", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(hashing, "free_cores", threading.BoundedSemaphore(2))
     monkeypatch.setattr(hashing, "MOST_OF_A_NETWORK", 3)
     monkeypatch.setattr(hashing, "MOST", 5)
-
-
-def await_true(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.usefixtures("small")
@@ -45,28 +38,31 @@ def test_as_many_hash_at_once_as_there_are_cores_and_who_is_too_many_is_told_at_
         running = [pool.submit(hash_for, "a") for _ in range(3)]
         assert inside.acquire(timeout=20)
         assert inside.acquire(timeout=20)
-        await_true(lambda: hashing._under_way["a"] == 3)
+        await_true("three of the network are counted", lambda: hashing.under_way("a") == 3, 20)
         with pytest.raises(TooManyAttempts), hashing.turn("a"):
             pass
         running += [pool.submit(hash_for, "b") for _ in range(2)]
-        await_true(lambda: hashing._under_way.total() == 5)
+        await_true("five are counted", lambda: hashing.under_way() == 5, 20)
         with pytest.raises(Busy), hashing.turn("c"):
             pass
         assert not inside.acquire(blocking=False)
         done.set()
         assert [one.result(20) for one in running] == ["a", "a", "a", "b", "b"]
-    assert not hashing._under_way
+    assert hashing.under_way() == 0
 
 
 @pytest.mark.usefixtures("small")
 def test_a_login_for_which_there_is_no_room_says_when_to_come_back_and_counts_for_nothing(
-    anonymous_api: APIClient, owner: User, settings: Any
+    anonymous_api: APIClient, owner: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(hashing, "free_cores", threading.BoundedSemaphore(9))
     settings.LOGIN_FAILURES_PER_ACCOUNT_AND_NETWORK_PER_HOUR = 1
-    for busy, code in (("127.0.0.0/24", 429), ("else", 503)):
-        hashing._under_way.update({busy: 5 if code == 503 else 3})
-        answer = login(anonymous_api, owner.email, PASSWORD)
+    own, others = 3 * ["127.0.0.0/24"], [*3 * ["one"], *2 * ["another"]]
+    for busy, code in ((own, 429), (others, 503)):
+        with ExitStack() as held:
+            for network in busy:
+                held.enter_context(hashing.turn(network))
+            answer = login(anonymous_api, owner.email, PASSWORD)
         assert (answer.status_code, answer["Retry-After"]) == (code, "2")
         assert answer.json()["detail"]
-        hashing._under_way.clear()
     assert login(anonymous_api, owner.email, PASSWORD).status_code == 200

@@ -1,25 +1,21 @@
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.security import rate_limits as limits
 from accounts.security.rate_limits import Limit
+from accounts.tests.requests import LOGIN, login
+from common.redis_connections import redis_client
 from common.testing import together
 from conftest import PASSWORD
 from ecowatt.celery import app
 
-LOGIN = "/api/v1/auth/login"
 FORGOT = "/api/v1/auth/forgot-password"
 SENTENCE = {"detail": "Demasiados intentos. Inténtalo de nuevo más tarde."}
 THREE = Limit("test", 3, 60)
 NOW = 1_795_000_000.0
-
-
-def login(client: APIClient, email: str, password: str = "otra-clave", **extra: Any) -> Any:
-    return client.post(LOGIN, {"user_email": email, "user_password": password}, format="json", **extra)
 
 
 def test_as_many_hits_as_the_limit_says_pass_in_a_window() -> None:
@@ -69,7 +65,7 @@ def test_parallel_hits_are_all_counted() -> None:
 
 def test_no_email_and_no_address_stands_in_the_cache(anonymous_api: APIClient, owner: User) -> None:
     login(anonymous_api, owner.email, REMOTE_ADDR="203.0.113.7")
-    keys = cache._cache.get_client().keys("*")  # type: ignore[attr-defined]
+    keys = redis_client().keys("ecowatt:1:*")  # of the cache alone
     assert len(keys) == 6  # of the address, the account and both together: a window and its counter each
     assert not any(b"dueno" in key or b"203.0.113.7" in key for key in keys)
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from common.testing import await_true
 from devices.simulator import CircuitPlan, Clock, Fleet, Meter, invented_macs, meter_build
 
 ZONE = ZoneInfo("America/Mexico_City")
@@ -69,13 +70,6 @@ def fleet(url: str, members: list[Meter], lines: list[str] | None = None, **opti
     return Fleet(members, url=url, say=(lines if lines is not None else []).append, **settings)
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert condition()
-
-
 def test_every_meter_posts_in_every_round_over_open_connections(server: Server) -> None:
     counts = fleet(server.url, meters(10), connections=3).run(threading.Event(), rounds=4)
     assert (counts.stored, counts.sent) == (40, 40)
@@ -113,10 +107,10 @@ def test_a_server_that_is_away_is_told_once_and_found_again_without_help(server:
     stop, result = threading.Event(), []
     run = threading.Thread(target=lambda: result.append(fleet(url, meters(2), lines).run(stop)))
     run.start()
-    wait_for(lambda: bool(lines))
+    await_true("the failure is reported", lambda: lines, 10)
     back = Server(port)
     try:
-        wait_for(lambda: len(back.posts) > 4)
+        await_true("the meters post again", lambda: len(back.posts) > 4, 10)
     finally:
         stop.set()
         run.join(10)
@@ -148,7 +142,7 @@ def test_stopping_keeps_the_state_and_counters_go_on_after_a_restart(server: Ser
     keep = lambda: saved.update((one.mac, one.state) for one in first)  # noqa: E731
     run = threading.Thread(target=lambda: fleet(server.url, first, save=keep).run(stop))
     run.start()
-    wait_for(lambda: len(server.posts) >= 6)
+    await_true("each meter has posted", lambda: len(server.posts) >= 6, 10)
     stop.set()
     run.join(10)
     assert not run.is_alive()
