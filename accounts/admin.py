@@ -32,7 +32,7 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 def is_superuser(request: HttpRequest) -> bool:
-    """Tell whether a superuser asks."""
+    """Return whether a superuser asks."""
     return bool(request.user.is_active and request.user.is_superuser)
 
 

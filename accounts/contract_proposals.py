@@ -1,4 +1,4 @@
-"""What apps above this one have seen that a contract does not say: each registers a function when it is loaded."""
+"""Terms of a contract that the apps above propose, from what they have measured: each registers a function when it is loaded."""
 
 from collections.abc import Callable
 from typing import Any

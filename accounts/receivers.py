@@ -1,4 +1,4 @@
-"""Tells every process when what a user may do has changed, whoever changed it: the API, the admin, or a home that was deleted."""
+"""Announces changes of what a user may do to every process, whoever made them: the API, the admin, or a home that was deleted."""
 
 from typing import Any
 

@@ -52,7 +52,7 @@ def heirs_of(users: Collection[User]) -> list[Membership]:
 
 
 def may_act_as(user: User | AnonymousUser, other: User) -> bool:
-    """Tell whether the other has no right that the user lacks, active or not (2 queries)."""
+    """Return whether the user has every right of the other, who may be inactive (2 queries)."""
     if user.is_superuser or other.is_superuser:
         return user.is_superuser
     return _rights(other.pk) <= _rights(user.pk)

@@ -41,8 +41,8 @@ async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:
         _done, pending = await asyncio.wait(pending, timeout=0.2)
 
 
-def heed_cancellation() -> None:
-    """Raise CancelledError where the task was cancelled and goes on: Redis' client loses one that comes while it sends (Python 3.11)."""
+def raise_if_cancelled() -> None:
+    """Raise CancelledError if this task was cancelled before: Redis' client swallows one that comes while it sends (Python 3.11)."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

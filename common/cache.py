@@ -1,4 +1,4 @@
-"""Answers that are kept for a while, for all processes together."""
+"""Results in the cache that all processes share."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,17 +9,17 @@ from typing import Any
 from django.core.cache import cache
 from redis.exceptions import RedisError
 
-# What a program of another release has kept may be of classes that are not as they were.
+# Another release may have cached classes that have changed since.
 UNREADABLE = (AttributeError, ImportError, TypeError, ValueError, UnpicklingError)
 
 
 def key_of(name: str, *parts: object) -> str:
-    """Return the key of an answer that hangs on these parts, as they print: what is to show at once must be among them."""
+    """Return the key of a result that depends on these parts, by their repr. A change that must show at once has to be among them."""
     return f"{name}:{sha256(repr(parts).encode()).hexdigest()}"
 
 
-def kept(key: str, seconds: int, make: Callable[[], Any]) -> Any:
-    """Return the answer under the key, made anew when it is older than so many seconds. Where the cache is away it is made each time."""
+def cached(key: str, seconds: int, make: Callable[[], Any]) -> Any:
+    """Return the result under the key, computed again after so many seconds, and each time while the cache is away."""
     with suppress(RedisError, *UNREADABLE):
         answer = cache.get(key)
         if answer is not None:

@@ -34,7 +34,7 @@ class NotAnObject(exceptions.ParseError):
 
 
 def _fits(value: Any, levels: int = BODY_LIMIT_LEVELS) -> bool:
-    """Tell whether lists and objects are nested at most so deep."""
+    """Return whether lists and objects are nested at most so deep."""
     if isinstance(value, dict):
         value = list(value.values())
     return not isinstance(value, list) or (levels > 0 and all(_fits(inner, levels - 1) for inner in value))

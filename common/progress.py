@@ -1,4 +1,4 @@
-"""How far a long command has come: a bar on a terminal, a line for each tenth elsewhere."""
+"""Progress of a long command: a bar on a terminal, a line for each tenth elsewhere."""
 
 import time
 from typing import TextIO
@@ -10,14 +10,13 @@ class Progress:
     """Counts steps up to a total and writes where it stands."""
 
     def __init__(self, total: int, what: str, out: TextIO) -> None:
-        """Start the clock."""
         self._total, self._what, self._out = max(total, 1), what, out
         self._done, self._tenth, self._start = 0, 0, time.monotonic()
         self._bar = out.isatty()
 
     @property
     def done(self) -> int:
-        """How many steps are behind."""
+        """How many steps are done."""
         return self._done
 
     def __call__(self, steps: int) -> None:

@@ -1,4 +1,4 @@
-"""Redis channels: told to all processes after a commit, and listened to: news, or an exception soon where the connection is dead."""
+"""Redis channels: published to after a commit, and subscribed to by a loop that notices a dead connection within seconds."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from common.async_tasks import heed_cancellation
+from common.async_tasks import raise_if_cancelled
 from common.redis_connections import redis_client
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ LOG_EVERY_S = 60.0
 
 
 def announce(channel: str, *messages: str) -> None:
-    """Publish the messages once the transaction is committed. Where Redis is away they are lost, so who listens must not need them."""
+    """Publish the messages once the transaction is committed. They are lost while Redis is away, so subscribers must not depend on them."""
 
     def publish() -> None:
         try:
@@ -35,20 +35,20 @@ def announce(channel: str, *messages: str) -> None:
     transaction.on_commit(publish)
 
 
-async def news(pubsub: PubSub, *, poll_s: float) -> AsyncIterator[dict[str, Any] | None]:
-    """Yield each message, and None where none came for `poll_s`; between two, the caller alone may subscribe or unsubscribe.
+async def incoming(pubsub: PubSub, *, poll_s: float) -> AsyncIterator[dict[str, Any] | None]:
+    """Yield each message, and None after `poll_s` without one; in between the caller alone may subscribe or unsubscribe.
 
-    Pings are sent, and their answers are messages too. Raises RedisError, OSError; also when nothing came for SILENCE_S, since a
-    connection that was cut off silently never says so.
+    The answers to its pings are yielded as well. Raises RedisError, OSError; also after SILENCE_S without any message, since a
+    connection that was cut off may never report it.
     """
-    heard = pinged = time.monotonic()
+    received = pinged = time.monotonic()
     while True:
-        heed_cancellation()
+        raise_if_cancelled()
         message = await pubsub.get_message(timeout=poll_s)
         now = time.monotonic()
         if message is not None:
-            heard = now
-        elif now - heard > SILENCE_S:
+            received = now
+        elif now - received > SILENCE_S:
             raise RedisConnectionError("no answer to pings")
         if now - pinged > PING_S:
             pinged = now
@@ -57,10 +57,10 @@ async def news(pubsub: PubSub, *, poll_s: float) -> AsyncIterator[dict[str, Any]
 
 
 async def listen_for_ever(listen: Callable[[], Awaitable[None]], *, what: str) -> Never:
-    """Call it again whenever it ends, after a pause where it failed, however it did; `what` is then not heard, says the log."""
+    """Call `listen` again whenever it ends, RETRY_S after a failure of any kind, which is logged with `what` at most once a minute."""
     silent_until = 0.0
     while True:
-        heed_cancellation()
+        raise_if_cancelled()
         try:
             await listen()
         except Exception as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import structlog
 
-from common.async_tasks import end, heed_cancellation
+from common.async_tasks import end, raise_if_cancelled
 from common.redis_connections import BACKGROUND, async_redis_client
 
 log = structlog.get_logger(__name__)
@@ -20,7 +20,7 @@ def failures_logged(what: str) -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001
         log.warning(what, error=type(error).__name__, reason=str(error))
-    heed_cancellation()
+    raise_if_cancelled()
 
 
 class RedisSender(ABC):

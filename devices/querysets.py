@@ -53,5 +53,4 @@ class DevicesInUse(_Manager["Device"]):
     """The devices that homes have now, without those that they have deleted."""
 
     def get_queryset(self) -> DeviceQuerySet:
-        """Return them."""
         return DeviceQuerySet(self.model, using=self._db).in_use()

@@ -1,4 +1,4 @@
-"""Tells every process when a device changes, whoever changed it: the API, the admin, or a home that was deleted with all it had."""
+"""Announces changes of a device to every process, whoever made them: the API, the admin, or a home that was deleted."""
 
 from typing import Any
 

@@ -14,7 +14,7 @@ import psycopg
 import redis.asyncio
 
 from common.async_tasks import OnePerLoop, end
-from common.redis_channels import listen_for_ever, news
+from common.redis_channels import incoming, listen_for_ever
 from common.redis_connections import SUBSCRIBER, async_redis_client
 from devices.shelly_models import Bounds, bounds_of
 
@@ -112,7 +112,7 @@ class DeviceRegistry:
 
     async def _forget_changed(self, messages: redis.asyncio.client.PubSub) -> None:
         """Forget each device that changes. What was remembered before the subscription took hold may be stale, so it goes."""
-        async for message in news(messages, poll_s=POLL_S):
+        async for message in incoming(messages, poll_s=POLL_S):
             if message is None:
                 continue
             self._last_message = time.monotonic()

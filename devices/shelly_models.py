@@ -8,7 +8,7 @@ Component = Literal["switch", "cover", "pm1", "em1", "em", "light", "cct"]
 
 DEFAULT_PREFIX = "shellyplus1pm"
 BRAND = "Shelly"
-# The highest number of a component that is heard: beyond what any model has, add-ons and virtual components included.
+# The highest component number that is read: beyond what any model has, add-ons and virtual components included.
 MAX_CHANNEL = 31
 
 
@@ -130,7 +130,7 @@ def normalised_hardware_id(text: str) -> str:
 
 
 def is_mac(hardware_id: str) -> bool:
-    """Tell whether a stored id is a MAC."""
+    """Return whether a stored id is a MAC."""
     return _MAC.fullmatch(hardware_id) is not None
 
 

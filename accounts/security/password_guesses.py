@@ -1,7 +1,7 @@
-"""Guesses at passwords: how many there may be.
+"""Limits on wrong passwords, by account and network, and by account.
 
-A guess counts before it is looked at and is taken back when it was right, so that parallel ones are no more than others. Strangers use
-up the guesses of their own network at an account; many networks together use up the account's, until its owner resets the password.
+A guess is counted before the password is checked and taken back if it was right, so that parallel guesses can't exceed the limit. An
+attacker uses up the guesses of one network; many networks together use up the account's, until its owner resets the password.
 """
 
 import time

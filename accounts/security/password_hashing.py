@@ -1,4 +1,4 @@
-"""Password hashes take turns: each keeps a core busy for a good part of a second, and anybody may ask for one."""
+"""A queue for password hashes: each keeps a core busy for a good part of a second, and anybody may cause one."""
 
 import os
 import threading

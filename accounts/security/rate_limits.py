@@ -57,7 +57,7 @@ class _Window(NamedTuple):
 
 
 def key(limit: Limit, who: str) -> str:
-    """Return the name in the cache of what is counted, which tells nobody who it is."""
+    """Return the key of a counter in the cache; who is counted can't be read from it."""
     return f"limit:{limit.name}:{salted_hmac('accounts.security.rate_limits', who).hexdigest()}"
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.cfe_tariffs import DAC
 from accounts.models import Contract, Home
-from common.cache import kept, key_of
+from common.cache import cached, key_of
 from devices.meter_roles import Role
 from devices.selectors import roles_of
 from tariffs.cfe.bill import Doubt, kwh_to_bill
@@ -114,7 +114,7 @@ def running_cycle(home: Home, now: datetime) -> RunningCycle:
     base_wh, running_wh = energy_wh(roles, start, hour, hour + HOUR)
     # Late readings fill hours whose energy is in the estimate until then: what was measured is in the key, so that none counts twice.
     key = key_of("tariffs:habits", home.time_zone, roles, start, hour, end, round(base_wh), contract.generation)
-    found = kept(key, KEPT_S, lambda: _forecast(home, roles, start, hour, end)) if roles else NOTHING_KNOWN
+    found = cached(key, KEPT_S, lambda: _forecast(home, roles, start, hour, end)) if roles else NOTHING_KNOWN
     estimate = None if isinstance(found.rest, TooLittle) else found.rest.missing
     so_far = SoFar(base_wh / 1000, running_wh / 1000, (hour - start) // HOUR, found.hours_known, estimate)
     returned_kwh, running_kwh = found.returned_kwh, 0.0
@@ -242,7 +242,7 @@ def year_before(running: RunningCycle) -> list[PastPeriod]:
     named = attrgetter("valid_from", "billing_day", "billing_months", "last_reading", "generation")
     readings = [named(each) for each in home.contract_versions]
     key = key_of("tariffs:periods", home.pk, home.time_zone, running.roles, start, papers, readings)
-    found: list[PastPeriod] = kept(key, KEPT_S, lambda: past_periods(home, running.roles, start))
+    found: list[PastPeriod] = cached(key, KEPT_S, lambda: past_periods(home, running.roles, start))
     return found
 
 

@@ -15,7 +15,7 @@ from accounts.constants import CHANGES as ACCOUNT_CHANGES
 from accounts.models import Session
 from common.async_database import in_database
 from common.async_tasks import OnePerLoop, end
-from common.redis_channels import listen_for_ever, news
+from common.redis_channels import incoming, listen_for_ever
 from common.redis_connections import SUBSCRIBER, async_redis_client
 from common.redis_sender import failures_logged
 from devices.models import Device
@@ -94,7 +94,7 @@ class AccessChecks:
     async def _listen(self) -> None:
         async with self._redis.pubsub() as pubsub:
             await pubsub.subscribe(ACCOUNT_CHANGES, DEVICE_CHANGES)
-            async for message in news(pubsub, poll_s=POLL_S):
+            async for message in incoming(pubsub, poll_s=POLL_S):
                 if message is None or message["type"] not in {"subscribe", "message"}:
                     continue
                 is_subscribed = message["type"] == "subscribe"  # what changed before that is not known

@@ -14,7 +14,7 @@ from enum import IntEnum
 import orjson
 
 from common.async_tasks import OnePerLoop, end
-from common.redis_channels import listen_for_ever, news
+from common.redis_channels import incoming, listen_for_ever
 from common.redis_connections import SUBSCRIBER, async_redis_client
 from common.redis_sender import RedisSender
 from telemetry.live.frames import LiveChannels, LiveReading
@@ -153,7 +153,7 @@ class LiveHub:
         try:
             async with self._redis.pubsub() as pubsub:
                 await pubsub.subscribe(HUB_CHANNEL.format(hub_id=self.hub_id))
-                async for message in news(pubsub, poll_s=POLL_S):
+                async for message in incoming(pubsub, poll_s=POLL_S):
                     if message is not None and message["type"] == "message":
                         self.hand_out(*orjson.loads(message["data"]))
                     elif message is not None and message["type"] == "subscribe":

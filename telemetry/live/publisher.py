@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import orjson
 
 from common.async_tasks import end
-from common.redis_channels import listen_for_ever, news
+from common.redis_channels import incoming, listen_for_ever
 from common.redis_connections import SUBSCRIBER, async_redis_client
 from common.redis_sender import RedisSender
 from telemetry.constants import LATE_AFTER
@@ -75,7 +75,7 @@ class LivePublisher(RedisSender):
         last_read = -READ_EVERY_S
         async with self._listening.pubsub() as pubsub:
             await pubsub.subscribe(NEW_WATCHERS)
-            async for message in news(pubsub, poll_s=READ_EVERY_S):
+            async for message in incoming(pubsub, poll_s=READ_EVERY_S):
                 if message is not None and message["type"] == "message":
                     self._add(watchers_in(message["data"]))
                 if time.monotonic() - last_read >= READ_EVERY_S:
