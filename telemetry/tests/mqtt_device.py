@@ -3,10 +3,13 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import orjson
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from common.mqtt.connection import Message
 
 START = time.time() - 3600
 MACS = [f"a8032412c3{number:02x}" for number in range(20)]
@@ -49,3 +52,8 @@ def send(client: Client, numbers: range) -> None:
     sent = [client.publish(*frame(mac, number, 60.0), 1) for number in numbers for mac in MACS]
     for one in sent:
         one.wait_for_publish(30)
+
+
+def message(topic: str, body: object, at: datetime | None = None) -> Message:
+    """A message as ingest takes it from the broker, of now or of that time."""
+    return Message(topic, orjson.dumps(body), (at or datetime.now(UTC)).timestamp())

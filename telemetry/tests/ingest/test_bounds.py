@@ -17,7 +17,7 @@ from ecowatt.asgi import application
 from telemetry.ingest.message_limits import MinuteLimit
 from telemetry.models import Reading
 from telemetry.mqtt.batches import BatchProcessor
-from telemetry.tests.mqtt.test_batches import message
+from telemetry.tests.mqtt_device import message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/api/v1/ingest/shelly"

@@ -24,16 +24,11 @@ from telemetry.ingest.http import shelly_endpoint
 from telemetry.ingest.writer_connection import APPLICATION_NAME, database_conninfo
 from telemetry.models import LateSpan, Reading
 from telemetry.shelly.samples import Sample
-from telemetry.tests.shelly.test_status import EXPECTED, status_of
+from telemetry.tests.posts import MAC, PATH, body
+from telemetry.tests.shelly.status_payloads import EXPECTED, status_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATH = "/api/v1/ingest/shelly"
-MAC = "A8032412C3D4"
 RETURNED = {"aenergy": {"total": 100.0}, "ret_aenergy": {"total": 40.0}}
-
-
-def body(power: object = 100, mac: str = MAC, **system: object) -> dict[str, Any]:
-    return {"switch:0": {"id": 0, "apower": power, "voltage": 127.1, "current": 0.8}, "sys": {"mac": mac, **system}}
 
 
 @sync_to_async

@@ -20,7 +20,7 @@ from devices.presence.redis_scripts import KEYS
 from devices.presence.reporter import PresenceReporter
 from ecowatt.asgi import application
 from telemetry.tests.conftest import close_ingest
-from telemetry.tests.ingest.test_http import MAC, PATH, body
+from telemetry.tests.posts import MAC, PATH, body
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOUSE = "189.203.1.2"

@@ -33,6 +33,7 @@ from telemetry.mqtt.batches import BatchProcessor
 from telemetry.mqtt.device_state import STATUS
 from telemetry.mqtt.topic_prefixes import PREFIXES
 from telemetry.tests.conftest import close_ingest
+from telemetry.tests.mqtt_device import message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MAC = "a8032412c3d4"
@@ -64,10 +65,6 @@ async def lonely_processor() -> AsyncIterator[BatchProcessor]:
 
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
-
-
-def message(topic: str, body: object, at: datetime | None = None) -> Message:
-    return Message(topic, orjson.dumps(body), (at or datetime.now(UTC)).timestamp())
 
 
 def notify(seconds: float, *, method: str = "NotifyStatus", source: str = ID, prefix: str = ID, **fields: Any) -> Message:
