@@ -67,9 +67,8 @@ class Conversation:
         loop = asyncio.get_running_loop()
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.setblocking(False)
-            opening = asyncio.create_task(self._client.open("127.0.0.1", server.getsockname()[1], 60))
-            broker, _ = await loop.sock_accept(server)
-            await opening
+            opening = self._client.open("127.0.0.1", server.getsockname()[1], 60)
+            (broker, _), _ = await asyncio.wait_for(asyncio.gather(loop.sock_accept(server), opening), TIMEOUT_S)
         broker.setblocking(False)
         broker.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with broker:
@@ -85,7 +84,7 @@ class Conversation:
                 broker.shutdown(socket.SHUT_WR)
             await asyncio.wait_for(self._over.wait(), TIMEOUT_S)
             self._client.close()
-            return Outcome(self.events, list(split(await written)))
+            return Outcome(self.events, list(split(await asyncio.wait_for(written, TIMEOUT_S))))
 
     async def _say(self, broker: socket.socket, data: bytes, piece: int) -> None:
         for start in range(0, len(data), piece):
