@@ -151,11 +151,10 @@ class Evidence(NamedTuple):
         return proof_of(self.device, address=address, challenge=self.challenge)
 
 
-def evidence_of(*, home_id: int, macs: Sequence[str]) -> dict[str, Evidence]:
-    """Return what is known of the devices, by MAC (two round trips to Redis). Raises RedisError."""
-    seen = seen_among(redis_client(), macs, now=time.time())
-    asked = challenges_of(redis_client(), home_id=home_id, macs=macs)
-    return {mac: Evidence(seen.get(mac), asked.get(mac)) for mac in macs}
+def evidence_of(*, home_id: int, mac: str) -> Evidence:
+    """Return what is known of a device that is perhaps the home's (two round trips to Redis). Raises RedisError."""
+    seen = seen_among(redis_client(), [mac], now=time.time())
+    return Evidence(seen.get(mac), challenges_of(redis_client(), home_id=home_id, macs=[mac]).get(mac))
 
 
 def proofs_for(*, home_id: int, macs: Sequence[str], address: str | None) -> dict[str, Proof]:

@@ -152,7 +152,7 @@ class ProofView(APIView):
 
     def _answer(self, request: Request, home: Home, mac: str, code: int = status.HTTP_200_OK) -> Response:
         try:
-            evidence = selectors.evidence_of(home_id=home.pk, macs=[mac])[mac]
+            evidence = selectors.evidence_of(home_id=home.pk, mac=mac)
         except RedisError as error:
             raise ProofUnavailable from error
         asked = evidence.challenge
