@@ -16,7 +16,7 @@ run: $(VENV)/.embedded  ## Start everything for trying it out; Ctrl-C stops all 
 	@exec $(BIN)/python manage.py up
 
 test: $(VENV)/.dev  ## Run all tests on embedded services (or on those that the environment names)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev  ## Run the static checks: style, types, imports between apps, migrations, deployment settings, the API's schema
 	$(BIN)/ruff check .
