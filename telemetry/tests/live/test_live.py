@@ -20,13 +20,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from accounts.models import Home, Membership, Session, User
 from accounts.security.authentication import UserAccessToken
-from common.testing import await_true
+from common.testing import await_true, free_port
 from conftest import access_token
 from devices.models import Device
 from devices.services import device_retire, device_toggle
 from telemetry.models import Reading, Series
 from telemetry.tests.processes import web_process
-from telemetry.tests.servers import spare_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -199,7 +198,7 @@ async def test_a_device_that_is_deactivated_keeps_its_sockets(daphne: str, owner
 async def test_a_web_process_that_is_told_to_stop_sends_its_phones_to_the_next(
     tmp_path: Path, owner: User, meter: Device
 ) -> None:
-    port = await sync_to_async(spare_port)()
+    port = free_port()
     web = web_process(tmp_path / "web.log", port)
     try:
         await sync_to_async(await_true)("the web process listens", lambda: web.said("Listening on TCP"))
@@ -212,7 +211,7 @@ async def test_a_web_process_that_is_told_to_stop_sends_its_phones_to_the_next(
 
 
 def test_a_web_process_stops_though_a_request_waits_for_the_database(tmp_path: Path, owner: User) -> None:
-    port, token = spare_port(), access_token(owner)
+    port, token = free_port(), access_token(owner)
     web = web_process(tmp_path / "web.log", port)
     try:
         await_true("the web process listens", lambda: web.said("Listening on TCP"))
