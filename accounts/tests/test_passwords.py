@@ -191,7 +191,7 @@ def test_no_session_opened_with_the_old_password_outlives_a_reset(owner: User) -
 def test_from_the_request_to_the_mail_through_a_real_worker(anonymous_api: APIClient, owner: User) -> None:
     with start_worker(app, pool="solo", perform_ping_check=False, loglevel="INFO"):
         assert forgot(anonymous_api).status_code == 200
-        await_true("the mail is out", lambda: mail.outbox, 20)
+        await_true("the mail is out", lambda: mail.outbox)
     assert reset(anonymous_api, token_of(mail.outbox[0])).status_code == 200
 
 

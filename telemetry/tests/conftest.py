@@ -67,12 +67,12 @@ def _daphne() -> Iterator[str]:
     command = [sys.executable, "-m", "daphne", "-p", str(port), *pings, "ecowatt.asgi:application"]
     server = subprocess.Popen(command, env=os.environ | {"URL_DATABASE_SQL": database_url()}, cwd=ROOT)
     try:
-        await_true("the web process listens", lambda: server.poll() is not None or listens(port), 30)
+        await_true("the web process listens", lambda: server.poll() is not None or listens(port))
         assert server.poll() is None, "the web process ended at start"
         yield f"127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 @pytest.fixture

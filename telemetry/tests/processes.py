@@ -44,13 +44,13 @@ class Process:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(15)
+        return self.process.wait(60)
 
     def discard(self) -> None:
         """Kill it if it still runs."""
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 def ingest_process(log: Path, port: int, *options: str, **environment: str) -> Process:

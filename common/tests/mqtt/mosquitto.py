@@ -34,4 +34,4 @@ def mosquitto(*lines: str) -> Iterator[int]:
             yield port
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)

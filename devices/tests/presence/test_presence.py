@@ -42,12 +42,12 @@ async def states(store: redis.asyncio.Redis) -> AsyncIterator[Any]:
     """Return the announcements since the last call."""
     async with store.pubsub(ignore_subscribe_messages=True) as channel:
         await channel.subscribe(STATES)
-        await channel.get_message(timeout=5)
+        await channel.get_message(timeout=60)
 
         async def heard() -> list[dict[str, Any]]:
             await store.publish(STATES, b"null")
             found = []
-            while (message := await channel.get_message(timeout=5)) is None or message["data"] != b"null":
+            while (message := await channel.get_message(timeout=60)) is None or message["data"] != b"null":
                 if message:
                     found.append(orjson.loads(message["data"]))
             return found

@@ -107,10 +107,10 @@ def test_a_server_that_is_away_is_told_once_and_found_again_without_help(server:
     stop, result = threading.Event(), []
     run = threading.Thread(target=lambda: result.append(fleet(url, meters(2), lines).run(stop)))
     run.start()
-    await_true("the failure is reported", lambda: lines, 10)
+    await_true("the failure is reported", lambda: lines)
     back = Server(port)
     try:
-        await_true("the meters post again", lambda: len(back.posts) > 4, 10)
+        await_true("the meters post again", lambda: len(back.posts) > 4)
     finally:
         stop.set()
         run.join(10)
@@ -142,7 +142,7 @@ def test_stopping_keeps_the_state_and_counters_go_on_after_a_restart(server: Ser
     keep = lambda: saved.update((one.mac, one.state) for one in first)  # noqa: E731
     run = threading.Thread(target=lambda: fleet(server.url, first, save=keep).run(stop))
     run.start()
-    await_true("each meter has posted", lambda: len(server.posts) >= 6, 10)
+    await_true("each meter has posted", lambda: len(server.posts) >= 6)
     stop.set()
     run.join(10)
     assert not run.is_alive()

@@ -73,7 +73,7 @@ class Up(NamedTuple):
     def stop(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
         self.said.extend(self.process.stdout)
-        return self.process.wait(30)
+        return self.process.wait(90)
 
 
 @contextmanager

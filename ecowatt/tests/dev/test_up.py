@@ -35,7 +35,7 @@ def _nothing_stays(folder: Path) -> Iterator[None]:
 
 def login(running: Up) -> httpx.Client:
     (password,) = re.findall(r"demo@example\.com   password (\S+)", "".join(running.said))
-    phone = httpx.Client(base_url=f"http://127.0.0.1:{running.port}/api/v1", timeout=20)
+    phone = httpx.Client(base_url=f"http://127.0.0.1:{running.port}/api/v1", timeout=60)
     answer = phone.post("/auth/login", json={"user_email": "demo@example.com", "user_password": password})
     assert answer.status_code == 200, answer.text
     phone.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

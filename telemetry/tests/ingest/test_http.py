@@ -295,10 +295,10 @@ async def test_closing_the_writer_answers_everybody_and_makes_room_for_another(s
     waiting.append(asyncio.create_task(closed.store({MAC.lower(): [sample]})))
     await asyncio.sleep(0)
     await closed.close()
-    answers = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10)
+    answers = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 60)
     assert [type(answer) for answer in answers] == [writing.DatabaseAway] * 4
     with pytest.raises(writing.DatabaseAway):
-        await asyncio.wait_for(closed.store({MAC.lower(): [sample]}), 10)
+        await asyncio.wait_for(closed.store({MAC.lower(): [sample]}), 60)
     assert (await shelly.post(PATH, json=body())).status_code == 200
 
 

@@ -305,7 +305,7 @@ async def test_a_batch_waits_for_the_database(processor: BatchProcessor, meter: 
             assert not taking.done()
         finally:
             await admin.execute("ALTER TABLE telemetry_reading_gone RENAME TO telemetry_reading")
-    await asyncio.wait_for(taking, 10)
+    await asyncio.wait_for(taking, 60)
     assert await rows() == [(-5, 60, 127, 100.0)]
 
 

@@ -22,7 +22,7 @@ def test_a_process_on_mqtt_3_is_drained_and_its_session_ended(ingest: Any, meter
         with device(port) as client:
             send(client, range(3))
         drain = ingest(old, "--drain", "7", awaited=False)
-        assert drain.process.wait(30) == 0, drain.log.read_text()
+        assert drain.process.wait(90) == 0, drain.log.read_text()
         assert f"{3 * len(MACS)} messages stored" in drain.log.read_text()
         assert Reading.objects.count() == 3 * len(MACS)
         again = ingest(old, "--instance", "7")
