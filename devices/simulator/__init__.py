@@ -6,7 +6,7 @@ from devices.simulator.counter_file import StateError, state_load, state_save
 from devices.simulator.fleet import Counts, Fleet
 from devices.simulator.household import CircuitPlan, history, invented_macs, kind_of_name, meter_build
 from devices.simulator.load_curve import Curve
-from devices.simulator.meter import Meter, MeterState, Reading
+from devices.simulator.shelly.meter import Meter, MeterState, Reading
 
 __all__ = [
     "CircuitPlan",

@@ -128,13 +128,24 @@ def air_conditioner(rng: Random, day: Day) -> Iterator[Event]:
             second += 10 * MINUTE
 
 
+def solar_panels(rng: Random, day: Day) -> Iterator[Event]:
+    """Six panels on the roof, from sunrise to sunset, with clouds: 10 to 15 kWh a day."""
+    light_h = 12.2 + 1.3 * math.cos(2 * math.pi * (day.date.timetuple().tm_yday - 172) / 365)
+    clouds = rng.uniform(0.6, 1.0)
+    for number in range(int(light_h * 6)):
+        second = (12.5 - light_h / 2) * HOUR + number * 10 * MINUTE
+        height = math.sin(math.pi * number / (light_h * 6))
+        yield second, second + 10 * MINUTE, max(0.0, 2300 * height * clouds * rng.uniform(0.85, 1.0))
+
+
 class Kind(NamedTuple):
-    """A kind of circuit: its name, words in a name that tell it, its appliances and its mean power factor."""
+    """A kind of circuit: its name, words that name it, its appliances, its mean power factor, which way energy flows."""
 
     label: str
     words: tuple[str, ...]
     appliances: tuple[Appliance, ...]
     power_factor: float
+    returns_energy: bool = False
 
 
 KINDS = {
@@ -146,3 +157,5 @@ KINDS = {
 HOUSE = "house"
 ROOMS = tuple(KINDS)
 KINDS[HOUSE] = Kind("Casa", ("casa", "general", "principal"), tuple(a for kind in KINDS.values() for a in kind.appliances), 0.92)
+SOLAR = "solar"
+KINDS[SOLAR] = Kind("Paneles solares", ("solar", "panel"), (solar_panels,), 1.0, returns_energy=True)

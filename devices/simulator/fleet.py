@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from devices.simulator.clock import Clock
-from devices.simulator.meter import Meter
+from devices.simulator.shelly.meter import Meter
 
 PATH = "/api/v1/ingest/shelly"
 TIMEOUT_S = 10

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from devices.simulator.appliances import HOUSE, KINDS, ROOMS
+from devices.simulator.appliances import HOUSE, KINDS, ROOMS, SOLAR
 from devices.simulator.load_curve import Curve
-from devices.simulator.meter import Meter, MeterState, Reading
+from devices.simulator.shelly.meter import Meter, MeterState, Reading
 
 
 class CircuitPlan(NamedTuple):
-    """What a meter measures: a kind of `loads.KINDS` per channel, and the zone in which its home lives."""
+    """What a meter measures: a kind of `appliances.KINDS` per channel, and the zone in which its home lives."""
 
     kinds: Sequence[str]
     zone: ZoneInfo
@@ -33,7 +33,7 @@ def kind_of_name(name: str, number: int, *, is_main: bool = False) -> str:
     if is_main:
         return HOUSE
     words = name.casefold()
-    named = (kind for kind in ROOMS if any(word in words for word in KINDS[kind].words))
+    named = (kind for kind in (*ROOMS, SOLAR) if any(word in words for word in KINDS[kind].words))
     return next(named, ROOMS[number % len(ROOMS)])
 
 

@@ -41,7 +41,10 @@ def test_a_device_is_simulated_by_model_names_and_zone(home: Home) -> None:
     assert ids == {"34987ae4d353": device.pk}
     assert [curve.kind for curve in meters[0].curves] == ["kitchen", "laundry", "living", "climate"]
     assert {curve.zone.key for curve in meters[0].curves} == {"America/Tijuana"}
-    assert (meters[0].model, meters[0].state) == ("shellypro4pm", state)
+    assert (meters[0].model.prefix, meters[0].state) == (
+        "shellypro4pm",
+        state._replace(returned_wh=(0.0,) * 4, outputs=(True,) * 4),
+    )
     assert meters[1].state is None
 
 

@@ -144,7 +144,7 @@ class Command(BaseCommand):
         """Yield the history as telemetry takes it, and say each tenth of it."""
         tenth = max(1, total // 10)
         for number, (device_id, reading) in enumerate(history(meters, start, end, BACKFILL_STEP_S), 1):
-            yield device_id, Sample(*reading, returned_wh=None)
+            yield device_id, Sample(*reading)
             if number % tenth == 0:
                 self._say(f"history: {number} of about {total} readings")
 

@@ -27,7 +27,8 @@ def test_the_payload_has_a_shellys_shape() -> None:
     body = meter("kitchen", "laundry", model="shelly2pmg3").status(NOON + 7.9)
     assert list(body) == ["switch:0", "switch:1", "sys"]
     switch = body["switch:1"]
-    assert set(switch) == {"id", "source", "output", "apower", "voltage", "freq", "current", "aenergy", "temperature"}
+    reported = {"id", "source", "output", "apower", "voltage", "freq", "current", "pf", "aenergy", "ret_aenergy", "temperature"}
+    assert set(switch) == reported
     assert switch["id"] == 1
     assert 59.9 < switch["freq"] < 60.1
     assert switch["aenergy"]["minute_ts"] == NOON
@@ -97,6 +98,32 @@ def test_even_a_state_that_is_older_than_the_last_post_leads_to_the_same_counter
     assert counter(meter(state=old), NOON + 50) == pytest.approx(counter(running, NOON + 50), abs=0.001)
 
 
+def test_a_circuit_that_was_off_is_still_off_after_a_restart() -> None:
+    running = meter("kitchen", "living")
+    running.switch(0, NOON, on=False)
+    again = meter("kitchen", "living", state=running.state)
+    assert [circuit.is_on for circuit in again.circuits] == [False, True]
+    assert again.readings(NOON + 7200) == running.readings(NOON + 7200)
+    assert counter(again, NOON + 7200) == counter(running, NOON)
+    assert again.status(NOON + 7200)["switch:0"]["output"] is False
+
+
+def test_a_state_from_before_relays_were_simulated_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "simulator.json"
+    path.write_text(json.dumps({MAC: {"time": NOON, "energy_wh": [50.0]}}))
+    one = meter(state=state_load(path)[MAC])
+    assert counter(one, NOON) == 50.0
+    assert one.circuits[0].is_on
+
+
+def test_panels_return_energy_and_their_history_says_so() -> None:
+    rows = list(meter("solar").history(NOON, NOON + 3600, 60))
+    assert all(row.power_w < 0 and row.energy_wh == 0 for row in rows)
+    assert rows[-1].returned_wh is not None
+    assert rows[-1].returned_wh - rows[0].returned_wh == pytest.approx(-sum(row.power_w for row in rows[1:]) / 60, rel=0.05)
+    assert meter().readings(NOON)[0].returned_wh is None
+
+
 def test_after_more_than_a_week_the_counter_stands_where_it_stood() -> None:
     one = meter(state=MeterState(NOON, (1000.0,)))
     assert counter(one, NOON + 7 * 86_400 + 1) == 1000.0
@@ -153,8 +180,8 @@ def test_state_survives_in_a_file_and_others_keep_theirs(tmp_path: Path) -> None
     path = tmp_path / "below" / "simulator.json"
     assert state_load(path) == {}
     state_save(path, {MAC: MeterState(1.5, (2.25, 3.0))})
-    state_save(path, {"020000000000": MeterState(4.0, (5.0,))})
-    assert state_load(path) == {MAC: MeterState(1.5, (2.25, 3.0)), "020000000000": MeterState(4.0, (5.0,))}
+    state_save(path, {"020000000000": MeterState(4.0, (5.0,), (6.0,), (False,))})
+    assert state_load(path) == {MAC: MeterState(1.5, (2.25, 3.0)), "020000000000": MeterState(4.0, (5.0,), (6.0,), (False,))}
     assert [file.name for file in path.parent.iterdir()] == ["simulator.json"]
 
 
