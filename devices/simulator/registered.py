@@ -8,41 +8,66 @@ from devices.exceptions import DeviceOfAnotherHome, DeviceTaken
 from devices.models import Device
 from devices.ownership.proofs import Proof
 from devices.services import device_register
-from devices.shelly_models import model_of
+from devices.shelly_models import DEFAULT_PREFIX, model_of
 from devices.simulator import CircuitPlan, Meter, MeterState, kind_of_name, meter_build
 from devices.simulator.appliances import KINDS, ROOMS
 
 ZONE = ZoneInfo("America/Mexico_City")
 
 
-def missing_register(*, home: Home, macs: Iterable[str]) -> list[Device]:
-    """Register the meters that nobody has, named after rooms in turn, and return them. A meter that is somewhere stays there."""
+def missing_register(*, home: Home, macs: Iterable[str], models: Sequence[str] = (DEFAULT_PREFIX,)) -> list[Device]:
+    """Register the meters that nobody has and return them; names go by rooms, and models, in turn. One that is somewhere stays there."""
     found = []
     for number, mac in enumerate(macs):
         turn, room = divmod(number, len(ROOMS))
         label = KINDS[ROOMS[room]].label
         try:
             name = f"{label} {turn + 1}" if turn else label
-            found.append(device_register(home=home, hardware_id=mac, name=name, proof=Proof.STAFF))
+            plan = _invented_plan(number, models)
+            names = {channel: KINDS[kind].label for channel, kind in enumerate(plan.kinds)} if len(plan.kinds) > 1 else None
+            hardware_id = f"{plan.model}-{mac}"
+            found.append(device_register(home=home, hardware_id=hardware_id, name=name, channel_names=names, proof=Proof.STAFF))
         except (DeviceTaken, DeviceOfAnotherHome):
             continue
     return found
 
 
-def meters_of(macs: Sequence[str], *, seed: str, states: Mapping[str, MeterState]) -> tuple[list[Meter], dict[str, int]]:
-    """Return a meter for each MAC, and the device ids of those that are registered, by MAC (2 queries)."""
+def meters_of(
+    macs: Sequence[str], *, seed: str, states: Mapping[str, MeterState], models: Sequence[str] = (DEFAULT_PREFIX,)
+) -> tuple[list[Meter], dict[str, Device]]:
+    """Return a meter for each MAC, and the devices that are registered, by MAC (2 queries). `models` are those of the others, in turn."""
     rows = Device.objects.filter(hardware_id__in=macs).select_related("home").prefetch_related("channels")
     devices = {device.hardware_id: device for device in rows}
     meters = [
-        meter_build(mac, _plan(number, devices.get(mac)), seed=seed, state=states.get(mac)) for number, mac in enumerate(macs)
+        meter_build(
+            mac,
+            _plan(devices[mac]) if mac in devices else _invented_plan(number, models),
+            seed=seed,
+            state=states.get(mac),
+        )
+        for number, mac in enumerate(macs)
     ]
-    return meters, {mac: device.pk for mac, device in devices.items()}
+    return meters, devices
 
 
-def _plan(number: int, device: Device | None) -> CircuitPlan:
-    """Return what a device measures by its model and names; the number chooses for one that nobody has registered."""
-    if device is None:
-        return CircuitPlan([ROOMS[number % len(ROOMS)]], ZONE)
+def own_topic_prefix(device: Device | None) -> str | None:
+    """Return the topics' prefix of a device whose owner has set one; None where it speaks under its own id."""
+    if device is None or model_of(device.mqtt_prefix):
+        return None
+    return f"{device.mqtt_prefix}-{device.hardware_id}"
+
+
+def _invented_plan(number: int, models: Sequence[str]) -> CircuitPlan:
+    """Return what a meter that nobody has registered measures: the number chooses its model and its rooms."""
+    model = model_of(models[number % len(models)])
+    if model is None:
+        raise ValueError(f"{models[number % len(models)]} is no model")
+    kinds = [ROOMS[(number + channel) % len(ROOMS)] for channel in range(model.channel_count)]
+    return CircuitPlan(kinds, ZONE, model.prefix)
+
+
+def _plan(device: Device) -> CircuitPlan:
+    """Return what a device measures by its model and names."""
     names = {channel.number: channel.name for channel in device.channels.all()}
     model = model_of(device.model)
     count = model.channel_count if model else max(names, default=0) + 1

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import re
 import threading
@@ -6,14 +7,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
+from common.testing import await_true
+from common.tests.mqtt.mosquitto import mosquitto, needed
 from devices.models import Device
-from devices.simulator import invented_macs
+from devices.simulator import CircuitPlan, invented_macs, meter_build
+from devices.simulator.online_fleet import NobodyConnected, OnlineFleet
 from telemetry.models import Reading
+from telemetry.tests.processes import Process
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -86,6 +92,12 @@ def test_history_is_written_once_for_registered_meters(state: Path, meter: Devic
         (["--backfill", "400"], "TELEMETRY_RETENTION_DAYS"),
         (["--interval", "0"], "at least 1"),
         (["--once", "--url", "localhost"], "It takes an address"),
+        (["--mqtt", "--script", "10", "--url", "localhost"], "It takes an address"),
+        (["--mqtt", "--speed", "2"], "not with --mqtt"),
+        (["--mqtt", "--count", "2"], "not with --mqtt"),
+        (["--script", "10"], "go with --mqtt"),
+        (["--model", "toaster"], "shellypro4pm"),
+        (["--home", "nadie@example.com"], "has no home"),
     ],
 )
 def test_what_can_not_be_done_says_why(state: Path, db: None, words: list[str], message: str) -> None:
@@ -97,3 +109,63 @@ def test_a_broken_state_file_is_named(state: Path, db: None) -> None:
     state.write_text("{")
     with pytest.raises(CommandError, match="delete it"):
         simulate(state, "--once")
+
+
+def test_over_mqtt_registered_devices_connect_and_their_counters_go_on(
+    server: ThreadingHTTPServer, state: Path, owner: User
+) -> None:
+    models = ("--model", "shellypro4pm", "--model", "shellypmminig3")
+    words = ("--mqtt", "--devices", "2", *models, "--register-for", owner.email, "--once")
+    out = simulate(state, *words)
+    assert "2 of 2 devices are connected" in out
+    assert re.search(r"stopped: \d\d+ messages sent, \d+ requests taken", out)
+    assert set(Device.objects.values_list("model", "mqtt_prefix")) == {("shellypro4pm",) * 2, ("shellypmminig3",) * 2}
+    first = json.loads(state.read_text())
+    assert {mac: len(one["energy_wh"]) for mac, one in first.items()} == dict(zip(invented_macs(2, "1"), (4, 1), strict=True))
+    simulate(state, "--home", owner.email, "--mqtt", "--once")
+    simulate(state, "--home", owner.email, "--count", "1", url=f"http://127.0.0.1:{server.server_port}")
+    later = json.loads(state.read_text())
+    assert all(later[mac]["time"] > one["time"] for mac, one in first.items())
+    assert all(
+        0 <= b - a < 50 for mac, one in first.items() for a, b in zip(one["energy_wh"], later[mac]["energy_wh"], strict=True)
+    )
+    names = {"switch:0", "switch:1", "switch:2", "switch:3", "pm1:0", "sys"}
+    assert {name for body in server.posts for name in body} == names  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "message"),
+    [("", 1883, "There is no MQTT broker"), ("127.0.0.1", 1, "No MQTT broker answers at 127.0.0.1:1 ")],
+)
+def test_over_mqtt_without_a_broker_it_says_so(settings: Any, state: Path, db: None, host: str, port: int, message: str) -> None:
+    settings.MQTT_BROKER_HOST, settings.MQTT_BROKER_PORT = host, port
+    with pytest.raises(CommandError, match=message):
+        simulate(state, "--mqtt")
+
+
+@needed
+def test_where_the_broker_refuses_every_device_it_ends_and_says_why(state: Path) -> None:
+    with mosquitto("allow_anonymous false") as port:
+        fleet = OnlineFleet({"server": f"127.0.0.1:{port}"}, say=lambda line: None, save=lambda: None)
+        fleet.add(meter_build("020000000001", CircuitPlan(("kitchen",), ZoneInfo("America/Mexico_City")), seed="1"))
+        with pytest.raises(NobodyConnected, match="Not authorized"):
+            asyncio.run(fleet.run(threading.Event(), first_connection_s=1))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_over_mqtt_a_running_simulator_posts_the_apps_script_too_and_ends_at_sigterm(
+    server: ThreadingHTTPServer, state: Path, owner: User, tmp_path: Path
+) -> None:
+    url = f"http://127.0.0.1:{server.server_port}"
+    words = ("--mqtt", "--script", "1", "--url", url, "--devices", "1", "--register-for", owner.email, "--state", str(state))
+    process = Process(tmp_path / "log", "manage.py", "simulate_shelly", *words)
+    try:
+        await_true("it is connected and posts", lambda: process.said("1 of 1 devices are connected") and server.posts)  # type: ignore[attr-defined]
+        assert process.end() == 0
+    finally:
+        process.discard()
+    body = server.posts[0]  # type: ignore[attr-defined]
+    assert body["switch:0"].keys() == {"id", "apower", "voltage", "current", "output", "temperature"}
+    assert body["sys"].keys() == {"mac"}
+    assert re.search(r"stopped: \d+ messages sent, \d+ posts, ", (tmp_path / "log").read_text())
+    assert state.exists()

@@ -13,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from common.testing import await_true
 from common.tests.mqtt.mosquitto import mosquitto, needed
+from devices.simulator.shelly.device import Device
 from devices.tests.simulator.online import online
 from devices.tests.simulator.shelly.devices_to_test import device
 
@@ -84,7 +85,7 @@ def listening(broker: Broker, name: str, topics: str = "#") -> Listener:
 numbers = itertools.count(1)
 
 
-def simulated(broker: Broker, model: str = "shellyplus1pm", **given: Any) -> Any:
+def simulated(broker: Broker, model: str = "shellyplus1pm", **given: Any) -> Device:
     """A device of its own for each test, since what a broker retains outlives it."""
     return device(
         model, now=time.time(), mac=f"02000000{next(numbers):04x}", mqtt={"enable": True, "server": broker.server, **given}

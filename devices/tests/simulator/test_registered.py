@@ -38,7 +38,7 @@ def test_a_device_is_simulated_by_model_names_and_zone(home: Home) -> None:
     device = device_register(home=home, hardware_id="shellypro4pm-34987ae4d353", name="Tablero", channel_names=names)
     state = MeterState(5.0, (1.0, 2.0, 3.0, 4.0))
     meters, ids = meters_of(["34987ae4d353", "020000000000"], seed="1", states={"34987ae4d353": state})
-    assert ids == {"34987ae4d353": device.pk}
+    assert {mac: one.pk for mac, one in ids.items()} == {"34987ae4d353": device.pk}
     assert [curve.kind for curve in meters[0].curves] == ["kitchen", "laundry", "living", "climate"]
     assert {curve.zone.key for curve in meters[0].curves} == {"America/Tijuana"}
     assert (meters[0].model.prefix, meters[0].state) == (

@@ -1,49 +1,62 @@
-"""`manage.py simulate_shelly`: a household's meters, posting to the ingest endpoint as real ones do."""
+"""`manage.py simulate_shelly`: a household's meters, posting to the ingest endpoint or speaking MQTT as real ones do."""
 
+import asyncio
+import socket
 import time
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError
 
 from accounts.command_arguments import home_of
-from devices.shelly_models import normalised_hardware_id
+from common.command_arguments import HelpFormatter
+from devices.models import Device
+from devices.shelly_models import is_mac, normalised_hardware_id
 from devices.simulator import (
     Clock,
     Fleet,
     Meter,
     StateError,
-    history,
     invented_macs,
     state_load,
     state_save,
     stop_on_signals,
 )
-from devices.simulator.registered import meters_of, missing_register
-from telemetry.services import readings_store, rollup_rebuild
-from telemetry.shelly.samples import Sample
+from devices.simulator.mqtt_session import address_of
+from devices.simulator.online_fleet import NobodyConnected, OnlineFleet, described
+from devices.simulator.registered import meters_of, missing_register, own_topic_prefix
+from devices.simulator.shelly.hardware import HARDWARE
+from telemetry.simulated_history import history_write
 
 LOOK_BACK_S = 24 * 3600
-BACKFILL_STEP_S = 30
+BROKER_TIMEOUT_S = 5
 DETAILS = """
-Each device draws what its name suggests: kitchen, living room, laundry, climate. The load depends on the seed, the MAC and the
-time alone; energy counters go on after a restart, and through up to seven days of standing still.
+Each device draws what its name suggests: kitchen, living room, laundry, climate, solar panels. The load depends on the seed, the MAC
+and the time alone; energy counters go on after a restart, and through up to seven days of standing still. What was switched off stays off.
 
-Time: --speed F starts 24 hours in the past, or where the last run ended if that is later, and runs device time F times as fast as
-the wall. Device time never passes the real one: once it has caught up, it goes with it. A second fast run right after the first
-has nothing left to hurry through.
+By HTTP (the default) each meter posts its status every few seconds. --speed F starts 24 hours in the past, or where the last run ended
+if that is later, and runs device time F times as fast as the wall. Device time never passes the real one: once it has caught up, it goes
+with it. A second fast run right after the first has nothing left to hurry through.
 
-Without a server the simulator says so once, tries again with growing pauses, and goes on by itself. Posts of a meter that no home
-has registered are refused and counted. The exit status is 0 if at least one reading was stored, or none was sent.
+With --mqtt each device keeps a connection with the broker of MQTT_BROKER_HOST and MQTT_BROKER_PORT (as MQTT_SHELLY_USER, with the
+password MQTT_SHELLY_PASS) and does what a real one does: it notifies changes, answers RPC, obeys commands and its own timers and
+schedules, and comes back after a loss. It speaks below <model>-<mac>, or below the topic prefix that its owner gave it. --script lets it
+also post its relay's power by HTTP, as the app's script does.
+
+Without a server the simulator says so once, tries again with growing pauses, and goes on by itself; a broker has to be there at the
+start. Posts of a meter that no home has registered are refused and counted. The exit status is 0 if at least one reading was stored or
+none was sent, by MQTT if at least one device could connect.
 
 examples:
   manage.py simulate_shelly --devices 3 --register-for demo@example.com
   manage.py simulate_shelly --mac A8032412C3D4 --backfill 14 --once
   manage.py simulate_shelly --devices 500 --interval 10 --url http://192.168.1.10:8000
+  manage.py simulate_shelly --mqtt --home demo@example.com --script 10
+  manage.py simulate_shelly --mqtt --devices 4 --model shellypro4pm --model shellypmminig3 --register-for demo@example.com
 """
 
 
@@ -58,31 +71,41 @@ def _at_least(bound: float, kind: type[int] | type[float]) -> Any:
     return number
 
 
-class HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Django's order of the options, with the explanation's own line breaks."""
-
-
 class Command(BaseCommand):
-    """Arguments, and the meters that they ask for; the loop is devices.simulator.Fleet."""
+    """Arguments, and the devices that they ask for; they run in devices.simulator."""
 
-    help = "Simulate Shelly meters of a Mexican household that post their status over HTTP."
+    help = "Simulate Shelly meters of a Mexican household, over HTTP or MQTT."
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
         """Keep the line breaks of the explanation."""
         return super().create_parser(prog_name, subcommand, epilog=DETAILS, formatter_class=HelpFormatter, **options)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         add = parser.add_argument
-        add("--devices", type=_at_least(0, int), metavar="N", help="simulate N invented meters (3 if no --mac is given)")
+        add("--devices", type=_at_least(0, int), metavar="N", help="simulate N invented meters (3 if nothing else is asked for)")
         add("--mac", action="append", default=[], help="simulate the meter with this MAC; may be repeated")
-        add("--url", default=f"http://127.0.0.1:{settings.WEB_PORT}", help="base URL of the web process (%(default)s)")
-        add("--interval", type=_at_least(1, float), default=5.0, metavar="S", help="seconds between two posts of a meter (5)")
-        add("--speed", type=_at_least(1, float), default=1.0, metavar="F", help="run device time F times as fast until it is now")
+        add("--home", metavar="EMAIL", help="simulate the devices that this user's home has")
+        add(
+            "--model",
+            action="append",
+            choices=sorted(HARDWARE),
+            metavar="NAME",
+            help=f"models of those that nobody has, in turn (shellyplus1pm); may be repeated: {', '.join(sorted(HARDWARE))}",
+        )
+        add("--register-for", metavar="EMAIL", help="register the meters that nobody has in this user's home")
         add(
             "--backfill", type=_at_least(1, int), metavar="DAYS", help="first write so many days of history for registered meters"
         )
-        add("--register-for", metavar="EMAIL", help="register the meters that nobody has in this user's home")
+        add("--url", default=f"http://127.0.0.1:{settings.WEB_PORT}", help="base URL of the web process (%(default)s)")
+        add("--interval", type=_at_least(1, float), default=5.0, metavar="S", help="seconds between two posts of a meter (5)")
+        add("--speed", type=_at_least(1, float), default=1.0, metavar="F", help="run device time F times as fast until it is now")
+        add("--mqtt", action="store_true", help="speak MQTT instead of posting")
+        add("--script", type=_at_least(1, float), metavar="S", help="with --mqtt: also post to --url every S seconds")
+        add(
+            "--tls",
+            metavar="CA",
+            help="with --mqtt: connect by TLS; a file of authorities, ca.pem for the system's, * for no check",
+        )
         add("--seed", default="1", help="another seed is another household (%(default)s)")
         add(
             "--state",
@@ -92,38 +115,35 @@ class Command(BaseCommand):
             help="where counters are kept (%(default)s)",
         )
         often = parser.add_mutually_exclusive_group()
-        often.add_argument("--count", type=_at_least(1, int), metavar="N", help="end after N posts per meter")
-        often.add_argument("--once", action="store_true", help="end after the history, or without one after a post per meter")
+        often.add_argument("--count", type=_at_least(1, int), metavar="N", help="end after N posts per meter; not with --mqtt")
+        often.add_argument(
+            "--once",
+            action="store_true",
+            help="end after the history, or without one after a post or a connection each",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Build the meters, write their past, post their present. Raises CommandError if nothing could be stored."""
-        macs = self._macs(options)
+        """Build the meters, write their past, simulate their present. Raises CommandError if nothing could be stored or connect."""
+        _check(options)
+        macs = _macs(options)
+        models = options["model"] or ["shellyplus1pm"]
         if options["register_for"]:
-            self._register(macs, options["register_for"])
+            self._register(macs, models, options["register_for"])
         try:
-            states = state_load(options["state"])
-            meters, registered = meters_of(macs, seed=options["seed"], states=states)
+            meters, devices = meters_of(macs, seed=options["seed"], states=state_load(options["state"]), models=models)
             if options["backfill"]:
-                self._backfill([(registered[one.mac], one) for one in meters if one.mac in registered], options)
+                self._backfill([(devices[one.mac].pk, one) for one in meters if one.mac in devices], options)
                 if options["once"]:
                     return
-            self._post(meters, options)
+            if options["mqtt"]:
+                self._go_online(meters, devices, options)
+            else:
+                self._post(meters, options)
         except StateError as error:
             raise CommandError(str(error)) from error
 
-    def _macs(self, options: dict[str, Any]) -> list[str]:
-        given = [normalised_hardware_id(mac) for mac in options["mac"]]
-        for mac, text in zip(given, options["mac"], strict=True):
-            if len(mac) != 12 or not set(mac) <= set("0123456789abcdef"):
-                raise CommandError(f"{text!r} is no MAC: it takes 12 hexadecimal digits, with or without separators.")
-        count = options["devices"] if options["devices"] is not None else 0 if given else 3
-        macs = list(dict.fromkeys([*given, *invented_macs(count, options["seed"])]))
-        if not macs:
-            raise CommandError("There is nothing to simulate. Give --devices a number above zero, or a --mac.")
-        return macs
-
-    def _register(self, macs: list[str], email: str) -> None:
-        for device in missing_register(home=home_of(email), macs=macs):
+    def _register(self, macs: list[str], models: list[str], email: str) -> None:
+        for device in missing_register(home=home_of(email), macs=macs, models=models):
             self._say(f"registered {device.hardware_id.upper()} as {device.name} (id {device.pk})")
 
     def _backfill(self, meters: list[tuple[int, Meter]], options: dict[str, Any]) -> None:
@@ -133,20 +153,8 @@ class Command(BaseCommand):
             raise CommandError("No home has any of these meters, so there is no history to write. Try --register-for.")
         end = int(time.time())
         start = end - options["backfill"] * 86_400
-        total = sum(len(meter.curves) for _, meter in meters) * (end - start) // BACKFILL_STEP_S
-        new = readings_store(self._samples(meters, start, end, total))
+        history_write(meters, start, end, say=self._say)
         self._save([meter for _, meter in meters], options["state"])
-        self._say(f"history: {new} new readings; computing the energy")
-        ids = [device_id for device_id, _ in meters]
-        rollup_rebuild(device_ids=ids, start=datetime.fromtimestamp(start, UTC), end=datetime.fromtimestamp(end, UTC))
-
-    def _samples(self, meters: list[tuple[int, Meter]], start: int, end: int, total: int) -> Iterator[tuple[int, Sample]]:
-        """Yield the history as telemetry takes it, and say each tenth of it."""
-        tenth = max(1, total // 10)
-        for number, (device_id, reading) in enumerate(history(meters, start, end, BACKFILL_STEP_S), 1):
-            yield device_id, Sample(*reading)
-            if number % tenth == 0:
-                self._say(f"history: {number} of about {total} readings")
 
     def _post(self, meters: list[Meter], options: dict[str, Any]) -> None:
         known = [meter.state.time for meter in meters if meter.state]
@@ -169,6 +177,23 @@ class Command(BaseCommand):
         if counts.sent and not counts.stored:
             raise CommandError("No reading was stored.")
 
+    def _go_online(self, meters: list[Meter], devices: Mapping[str, Device], options: dict[str, Any]) -> None:
+        mqtt = _broker(options)
+        fleet = OnlineFleet(mqtt, say=self._say, save=lambda: self._save(meters, options["state"]))
+        script = {"script_url": options["url"], "script_every_s": options["script"]} if options["script"] else {}
+        try:
+            for meter in meters:
+                fleet.add(meter, topic_prefix=own_topic_prefix(devices.get(meter.mac)), **script)
+        except ValueError as error:
+            raise CommandError(f"--url {options['url']}: {error}. It takes an address such as http://127.0.0.1:8000.") from error
+        self._say(f"{len(meters)} devices connect to {mqtt['server']}")
+        with stop_on_signals() as stop:
+            try:
+                counts = asyncio.run(fleet.run(stop, once=options["once"]))
+            except NobodyConnected as error:
+                raise CommandError(str(error)) from error
+        self._say(f"stopped: {described(counts)}")
+
     def _say(self, line: str) -> None:
         self.stdout.write(f"{datetime.now():%H:%M:%S} {line}")  # noqa: DTZ005 – for the person at this terminal
         self.stdout.flush()
@@ -176,3 +201,44 @@ class Command(BaseCommand):
     @staticmethod
     def _save(meters: list[Meter], path: Path) -> None:
         state_save(path, {meter.mac: meter.state for meter in meters if meter.state})
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Refuse options that do not go together."""
+    if options["mqtt"] and (options["speed"] > 1 or options["count"]):
+        raise CommandError("--speed and --count go with posts, not with --mqtt.")
+    if not options["mqtt"] and (options["script"] or options["tls"]):
+        raise CommandError("--script and --tls go with --mqtt.")
+
+
+def _macs(options: dict[str, Any]) -> list[str]:
+    given = [normalised_hardware_id(mac) for mac in options["mac"]]
+    for mac, text in zip(given, options["mac"], strict=True):
+        if not is_mac(mac):
+            raise CommandError(f"{text!r} is no MAC: it takes 12 hexadecimal digits, with or without separators.")
+    if options["home"]:
+        found = Device.objects.filter(home=home_of(options["home"])).order_by("id").values_list("hardware_id", flat=True)
+        given += filter(is_mac, found)
+    count = options["devices"] if options["devices"] is not None else 0 if given or options["home"] else 3
+    macs = list(dict.fromkeys([*given, *invented_macs(count, options["seed"])]))
+    if not macs:
+        raise CommandError(
+            "There is nothing to simulate. Give --devices a number above zero, a --mac, or a --home that has devices."
+        )
+    return macs
+
+
+def _broker(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that all devices have in common. Raises CommandError where nobody answers."""
+    if not settings.MQTT_BROKER_HOST:
+        raise CommandError("There is no MQTT broker. Start one with manage.py up, or name yours: MQTT_BROKER_HOST.")
+    server = f"{settings.MQTT_BROKER_HOST}:{settings.MQTT_BROKER_PORT}"
+    try:
+        socket.create_connection(address_of(server), BROKER_TIMEOUT_S).close()
+    except OSError as error:
+        raise CommandError(
+            f"No MQTT broker answers at {server} ({error}). Start it, or name another one: MQTT_BROKER_HOST, MQTT_BROKER_PORT."
+        ) from error
+    login = {"user": settings.MQTT_SHELLY_USER or None, "pass": settings.MQTT_SHELLY_PASS or None}
+    # The app switches the status topics on.
+    return {"server": server, "ssl_ca": options["tls"], "status_ntf": True, **login}

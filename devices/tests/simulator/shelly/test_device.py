@@ -184,7 +184,7 @@ def test_a_restart_keeps_the_counters_but_for_less_than_a_watt_hour() -> None:
     ask(one, "Shelly.Reboot", NOON + 100, delay_ms=2000)
     assert one.restarts_at == NOON + 102
     one.tick(NOON + 103)
-    assert (one.boots, one.restarts_at) == (2, None)
+    assert one.boots == 2
     status = one.status(NOON + 103)
     assert -1 < total(one, NOON + 103) - before <= 0
     assert status["switch:0"]["aenergy"]["by_minute"] == [0, 0, 0]

@@ -133,7 +133,8 @@ def test_resetting_counters_answers_what_they_showed() -> None:
 
 
 def test_components_are_listed_in_pages() -> None:
-    one, found, total = device("shellypro4pm"), [], 1
+    one, total = device("shellypro4pm"), 1
+    found: list[dict[str, Any]] = []
     while len(found) < total:
         page = ask(one, "Shelly.GetComponents", offset=len(found), include=["status"])
         total = page["total"]
