@@ -5,17 +5,24 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from devices.simulator.appliances import KINDS, Day, Event
-from devices.simulator.seeded_random import chance
 
 # Power holds for five seconds. Noise comes in pairs of cells, once up and once down by the same amount, and loads change between
 # pairs only: so noise adds up to nothing, and the energy up to any moment is known without walking there.
 CELL_S = 5
 PAIR_S = 2 * CELL_S
 NOISE = 0.03
+
+
+def chance(*words: object) -> Random:
+    """Return a generator that is the same for the same words, in every process and on every machine."""
+    return Random("/".join(map(str, words)))  # noqa: S311 – it must be repeatable, and guards no secret
+
+
 _draws = chance("noise")
 _NOISE_TABLE = [_draws.uniform(-1, 1) for _ in range(4096)]
 

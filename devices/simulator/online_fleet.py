@@ -1,18 +1,20 @@
-"""Many simulated devices in one process, each on its own connection with a broker."""
+"""Many simulated devices in one process, each on its own connection with a broker or a server."""
 
 import asyncio
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devices.simulator.clock import Clock
-from devices.simulator.mqtt import MqttConnection
-from devices.simulator.running import RunningDevice, Timing
-from devices.simulator.script import ScriptPosts
+from devices.simulator.connections.mqtt import MqttConnection
+from devices.simulator.connections.running import RunningDevice, Timing
 from devices.simulator.shelly.device import Device
 from devices.simulator.shelly.meter import Meter
+
+if TYPE_CHECKING:
+    from devices.simulator.connections.websocket import WebSocketConnection
 
 LOOK_EVERY_S = 0.2
 REPORT_EVERY_S = 60.0
@@ -26,32 +28,27 @@ class NobodyConnected(Exception):
 class OnlineFleet:
     """Devices that run together. `say` prints a line for a person, `save` keeps the counters."""
 
-    def __init__(
-        self,
-        mqtt: dict[str, Any],
-        *,
-        say: Callable[[str], None],
-        save: Callable[[], None],
-        timing: Timing = Timing(),  # noqa: B008
-    ) -> None:
-        """`mqtt` are settings that all devices have in common, in the maker's words."""
+    def __init__(self, server: str, *, say: Callable[[str], None], save: Callable[[], None], timing: Timing = Timing()) -> None:  # noqa: B008
+        """`server` is how a person knows it: no secret is in it."""
         self.devices: list[RunningDevice] = []
-        self._mqtt, self._timing, self._clock = mqtt, timing, Clock()
+        self._server, self._timing, self._clock = server, timing, Clock()
         self._say, self._save = say, save
         self._connected: set[str] = set()
         self._reason = "it does not answer"
         self._shown = 0
 
-    def add(
-        self, meter: Meter, *, topic_prefix: str | None = None, script_url: str = "", script_every_s: float = 10
-    ) -> RunningDevice:
-        """Add a device, with its own topic prefix and the app's script where they are given. Raises ValueError for a URL that is none."""
-        own = {"topic_prefix": topic_prefix} if topic_prefix else {}
-        device = Device(meter, now=self._clock.now(), mqtt={**self._mqtt, "enable": True, **own})
+    def add(self, meter: Meter, *, mqtt: dict[str, Any] | None = None, websocket: dict[str, Any] | None = None) -> RunningDevice:
+        """Add a device with settings of a connection, in the maker's words."""
+        device = Device(meter, now=self._clock.now(), mqtt=mqtt, websocket=websocket)
         running = RunningDevice(device, self._clock, timing=self._timing)
-        MqttConnection(running, on_change=lambda reason: self._connection_changed(device.id, reason))
-        if script_url:
-            ScriptPosts(running, url=script_url, every_s=script_every_s)
+
+        def on_change(reason: str) -> None:
+            self._connection_changed(device.id, reason)
+
+        if mqtt:
+            MqttConnection(running, on_change=on_change)
+        if websocket:
+            _websocket_connection()(running, on_change=on_change)
         self.devices.append(running)
         return running
 
@@ -81,7 +78,7 @@ class OnlineFleet:
         deadline = time.monotonic() + within_s
         while not self._connected and not stop.is_set():
             if time.monotonic() > deadline:
-                raise NobodyConnected(f"No device could connect to {self._mqtt['server']}: {self._reason}.")
+                raise NobodyConnected(f"No device could connect to {self._server}: {self._reason}.")
             await self._look(tasks)
 
     async def _watch(self, tasks: Sequence["asyncio.Task[None]"], stop: threading.Event, once: bool) -> None:
@@ -101,7 +98,7 @@ class OnlineFleet:
             task.result()
         if (count := len(self._connected)) != self._shown:
             reason = f" ({self._reason}); trying again" if count < self._shown else ""
-            self._say(f"{count} of {len(self.devices)} devices are connected to {self._mqtt['server']}{reason}")
+            self._say(f"{count} of {len(self.devices)} devices are connected to {self._server}{reason}")
             self._shown = count
 
     def _all_done(self) -> bool:
@@ -114,3 +111,10 @@ class OnlineFleet:
 def described(counts: Counter[str]) -> str:
     posts = f", {counts['posts']} posts" if counts["posts"] else ""
     return f"{counts['messages']} messages sent{posts}, {counts['requests']} requests taken, {counts['answers']} answered"
+
+
+def _websocket_connection() -> type["WebSocketConnection"]:
+    """Import the client of WebSockets, which production does not have. Raises ModuleNotFoundError."""
+    from devices.simulator.connections.websocket import WebSocketConnection
+
+    return WebSocketConnection

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
+from websockets.sync.server import ServerConnection, serve
 
 from accounts.models import User
 from common.testing import await_true
@@ -96,6 +97,9 @@ def test_history_is_written_once_for_registered_meters(state: Path, meter: Devic
         (["--mqtt", "--speed", "2"], "not with --mqtt"),
         (["--mqtt", "--count", "2"], "not with --mqtt"),
         (["--script", "10"], "go with --mqtt"),
+        (["--keys", "x"], "goes with --websocket"),
+        (["--websocket", "http://localhost"], "is no ws or wss address"),
+        (["--websocket", "ws://127.0.0.1:1/ws"], "No server answers at 127.0.0.1:1 "),
         (["--model", "toaster"], "shellypro4pm"),
         (["--home", "nadie@example.com"], "has no home"),
     ],
@@ -146,8 +150,9 @@ def test_over_mqtt_without_a_broker_it_says_so(settings: Any, state: Path, db: N
 @needed
 def test_where_the_broker_refuses_every_device_it_ends_and_says_why(state: Path) -> None:
     with mosquitto("allow_anonymous false") as port:
-        fleet = OnlineFleet({"server": f"127.0.0.1:{port}"}, say=lambda line: None, save=lambda: None)
-        fleet.add(meter_build("020000000001", CircuitPlan(("kitchen",), ZoneInfo("America/Mexico_City")), seed="1"))
+        fleet = OnlineFleet("the broker", say=lambda line: None, save=lambda: None)
+        meter = meter_build("020000000001", CircuitPlan(("kitchen",), ZoneInfo("America/Mexico_City")), seed="1")
+        fleet.add(meter, mqtt={"enable": True, "server": f"127.0.0.1:{port}"})
         with pytest.raises(NobodyConnected, match="Not authorized"):
             asyncio.run(fleet.run(threading.Event(), first_connection_s=1))
 
@@ -169,3 +174,29 @@ def test_over_mqtt_a_running_simulator_posts_the_apps_script_too_and_ends_at_sig
     assert body["sys"].keys() == {"mac"}
     assert re.search(r"stopped: \d+ messages sent, \d+ posts, ", (tmp_path / "log").read_text())
     assert state.exists()
+
+
+def test_over_websockets_each_device_connects_with_its_own_key_which_is_never_shown(
+    state: Path, tmp_path: Path, db: None
+) -> None:
+    paths: list[str] = []
+
+    def serve_device(socket: ServerConnection) -> None:
+        assert socket.request
+        paths.append(socket.request.path)
+        for _ in socket:
+            pass
+
+    macs = invented_macs(2, "1")
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({macs[0].upper(): "key & one", macs[1]: "key-two"}))
+    with serve(serve_device, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/ws/shelly?v=1"
+        out = simulate(state, "--websocket", url, "--keys", str(keys), "--devices", "2", "--once")
+    thread.join(10)
+    assert "2 of 2 devices are connected" in out
+    assert sorted(paths) == ["/ws/shelly?v=1&token=key+%26+one", "/ws/shelly?v=1&token=key-two"]
+    assert "key-two" not in out
+    assert set(json.loads(state.read_text())) == set(macs)

@@ -130,9 +130,10 @@ class Device:
         self.schedules.replan(now + self.clock_offset_s)
 
     def connection_made(self, kind: str, now: float) -> None:
-        """Note that it has reached its server over `mqtt` or `ws`: it says so, and everything else."""
+        """Note that it has reached its server over `mqtt` or `ws`: it sends everything; over MQTT also that it is connected."""
         self.connected.add(kind)
-        self._notify_status(now, {kind: {"connected": True}})
+        if kind == "mqtt":
+            self._notify_status(now, {kind: {"connected": True}})
         self.notify_full(now)
 
     def connection_lost(self, kind: str) -> None:

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from devices.simulator.appliances import KINDS
-from devices.simulator.load_curve import Curve, noise, voltage_v
-from devices.simulator.seeded_random import chance
+from devices.simulator.load_curve import Curve, chance, noise, voltage_v
 from devices.simulator.shelly.circuit import MINUTES_REPORTED, Circuit
 from devices.simulator.shelly.components import Counter, Measured, metering_components
 from devices.simulator.shelly.hardware import HARDWARE, simulated_model

@@ -54,7 +54,10 @@ class Listener:
     def ask(self, prefix: str, method: str, *, reply_on: str | None = None, **params: Any) -> Any:
         self._asked += 1
         self.say(f"{prefix}/rpc", {"id": self._asked, "src": self._name, "method": method, "params": params})
-        replies = lambda: [one for one in self.bodies(reply_on or f"{self._name}/rpc") if one["id"] == self._asked]  # noqa: E731
+
+        def replies() -> list[Any]:
+            return [one for one in self.bodies(reply_on or f"{self._name}/rpc") if one["id"] == self._asked]
+
         await_true(f"{method} is answered", replies)
         (reply,) = replies()
         return reply.get("result", reply.get("error"))

@@ -8,8 +8,8 @@ from typing import Any
 
 from common.testing import await_true
 from devices.simulator.clock import Clock
-from devices.simulator.mqtt import MqttConnection
-from devices.simulator.running import RunningDevice, Timing
+from devices.simulator.connections.mqtt import MqttConnection
+from devices.simulator.connections.running import RunningDevice, Timing
 from devices.simulator.shelly.device import Device
 
 QUICK = Timing(obeys=(0.0, 0.005), reconnects=(0.02, 0.2))

@@ -89,7 +89,10 @@ def test_what_is_no_request_or_names_no_reply_topic_is_dropped_and_the_next_one_
 
 def test_command_topics_switch_and_ask_for_a_status(broker: Broker) -> None:
     with online(simulated(broker, "shellypro4pm", topic_prefix="casa/tablero")) as one, listening(broker, "asker") as listener:
-        outputs = lambda: [relay.is_on for relay in one.device.relays]  # noqa: E731
+
+        def outputs() -> list[bool]:
+            return [relay.is_on for relay in one.device.relays]
+
         listener.say("casa/tablero/command/switch:2", "off")
         await_true("it is off", lambda: outputs() == [True, True, False, True])
         listener.say("casa/tablero/command/switch:0", "toggle")

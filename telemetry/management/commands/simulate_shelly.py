@@ -1,7 +1,6 @@
-"""`manage.py simulate_shelly`: a household's meters, posting to the ingest endpoint or speaking MQTT as real ones do."""
+"""`manage.py simulate_shelly`: a household's meters, which post to the ingest endpoint or keep a connection as real ones do."""
 
 import asyncio
-import socket
 import time
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -26,14 +25,14 @@ from devices.simulator import (
     state_save,
     stop_on_signals,
 )
-from devices.simulator.mqtt_session import address_of
+from devices.simulator.connections.script import ScriptPosts
 from devices.simulator.online_fleet import NobodyConnected, OnlineFleet, described
-from devices.simulator.registered import meters_of, missing_register, own_topic_prefix
+from devices.simulator.registered import meters_of, missing_register
 from devices.simulator.shelly.hardware import HARDWARE
+from telemetry.management.simulator_servers import broker_settings, websocket_settings
 from telemetry.simulated_history import history_write
 
 LOOK_BACK_S = 24 * 3600
-BROKER_TIMEOUT_S = 5
 DETAILS = """
 Each device draws what its name suggests: kitchen, living room, laundry, climate, solar panels. The load depends on the seed, the MAC
 and the time alone; energy counters go on after a restart, and through up to seven days of standing still. What was switched off stays off.
@@ -44,12 +43,13 @@ with it. A second fast run right after the first has nothing left to hurry throu
 
 With --mqtt each device keeps a connection with the broker of MQTT_BROKER_HOST and MQTT_BROKER_PORT (as MQTT_SHELLY_USER, with the
 password MQTT_SHELLY_PASS) and does what a real one does: it notifies changes, answers RPC, obeys commands and its own timers and
-schedules, and comes back after a loss. It speaks below <model>-<mac>, or below the topic prefix that its owner gave it. --script lets it
-also post its relay's power by HTTP, as the app's script does.
+schedules, and comes back after a loss. It speaks below <model>-<mac>, or below the topic prefix that its owner gave it. With --websocket it
+does the same on an outbound socket of its own, with its own key in the URL. --script lets it also post its relay's power by HTTP, as the
+app's script does.
 
-Without a server the simulator says so once, tries again with growing pauses, and goes on by itself; a broker has to be there at the
-start. Posts of a meter that no home has registered are refused and counted. The exit status is 0 if at least one reading was stored or
-none was sent, by MQTT if at least one device could connect.
+Without a server the simulator says so once, tries again with growing pauses, and goes on by itself; a broker or a WebSocket server has
+to be there at the start. Posts of a meter that no home has registered are refused and counted. The exit status is 0 if at least one
+reading was stored or none was sent; with --mqtt and --websocket if at least one device could connect.
 
 examples:
   manage.py simulate_shelly --devices 3 --register-for demo@example.com
@@ -74,7 +74,7 @@ def _at_least(bound: float, kind: type[int] | type[float]) -> Any:
 class Command(BaseCommand):
     """Arguments, and the devices that they ask for; they run in devices.simulator."""
 
-    help = "Simulate Shelly meters of a Mexican household, over HTTP or MQTT."
+    help = "Simulate Shelly meters of a Mexican household, over HTTP, MQTT or their own WebSockets."
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
         """Keep the line breaks of the explanation."""
@@ -99,12 +99,15 @@ class Command(BaseCommand):
         add("--url", default=f"http://127.0.0.1:{settings.WEB_PORT}", help="base URL of the web process (%(default)s)")
         add("--interval", type=_at_least(1, float), default=5.0, metavar="S", help="seconds between two posts of a meter (5)")
         add("--speed", type=_at_least(1, float), default=1.0, metavar="F", help="run device time F times as fast until it is now")
-        add("--mqtt", action="store_true", help="speak MQTT instead of posting")
-        add("--script", type=_at_least(1, float), metavar="S", help="with --mqtt: also post to --url every S seconds")
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--mqtt", action="store_true", help="speak MQTT instead of posting")
+        how.add_argument("--websocket", metavar="URL", help="keep a WebSocket with this ws or wss address instead of posting")
+        add("--keys", type=Path, metavar="FILE", help="with --websocket: a JSON object of the devices' own keys by MAC")
+        add("--script", type=_at_least(1, float), metavar="S", help="with these two: also post to --url every S seconds")
         add(
             "--tls",
             metavar="CA",
-            help="with --mqtt: connect by TLS; a file of authorities, ca.pem for the system's, * for no check",
+            help="with these two: connect by TLS; a file of authorities, ca.pem for the system's, * for no check",
         )
         add("--seed", default="1", help="another seed is another household (%(default)s)")
         add(
@@ -115,7 +118,7 @@ class Command(BaseCommand):
             help="where counters are kept (%(default)s)",
         )
         often = parser.add_mutually_exclusive_group()
-        often.add_argument("--count", type=_at_least(1, int), metavar="N", help="end after N posts per meter; not with --mqtt")
+        often.add_argument("--count", type=_at_least(1, int), metavar="N", help="end after N posts per meter")
         often.add_argument(
             "--once",
             action="store_true",
@@ -135,7 +138,7 @@ class Command(BaseCommand):
                 self._backfill([(devices[one.mac].pk, one) for one in meters if one.mac in devices], options)
                 if options["once"]:
                     return
-            if options["mqtt"]:
+            if options["mqtt"] or options["websocket"]:
                 self._go_online(meters, devices, options)
             else:
                 self._post(meters, options)
@@ -178,15 +181,18 @@ class Command(BaseCommand):
             raise CommandError("No reading was stored.")
 
     def _go_online(self, meters: list[Meter], devices: Mapping[str, Device], options: dict[str, Any]) -> None:
-        mqtt = _broker(options)
-        fleet = OnlineFleet(mqtt, say=self._say, save=lambda: self._save(meters, options["state"]))
-        script = {"script_url": options["url"], "script_every_s": options["script"]} if options["script"] else {}
+        server, settings_of = websocket_settings(options) if options["websocket"] else broker_settings(options, devices)
+        fleet = OnlineFleet(server, say=self._say, save=lambda: self._save(meters, options["state"]))
         try:
             for meter in meters:
-                fleet.add(meter, topic_prefix=own_topic_prefix(devices.get(meter.mac)), **script)
+                running = fleet.add(meter, **settings_of(meter.mac))
+                if options["script"]:
+                    ScriptPosts(running, url=options["url"], every_s=options["script"])
         except ValueError as error:
             raise CommandError(f"--url {options['url']}: {error}. It takes an address such as http://127.0.0.1:8000.") from error
-        self._say(f"{len(meters)} devices connect to {mqtt['server']}")
+        except ModuleNotFoundError as error:
+            raise CommandError(f"--websocket needs {error.name}, which is among requirements/embedded.txt.") from error
+        self._say(f"{len(meters)} devices connect to {server}")
         with stop_on_signals() as stop:
             try:
                 counts = asyncio.run(fleet.run(stop, once=options["once"]))
@@ -205,10 +211,13 @@ class Command(BaseCommand):
 
 def _check(options: dict[str, Any]) -> None:
     """Refuse options that do not go together."""
-    if options["mqtt"] and (options["speed"] > 1 or options["count"]):
-        raise CommandError("--speed and --count go with posts, not with --mqtt.")
-    if not options["mqtt"] and (options["script"] or options["tls"]):
-        raise CommandError("--script and --tls go with --mqtt.")
+    online = options["mqtt"] or options["websocket"]
+    if online and (options["speed"] > 1 or options["count"]):
+        raise CommandError("--speed and --count go with posts, not with --mqtt or --websocket.")
+    if not online and (options["script"] or options["tls"]):
+        raise CommandError("--script and --tls go with --mqtt or --websocket.")
+    if options["keys"] and not options["websocket"]:
+        raise CommandError("--keys goes with --websocket.")
 
 
 def _macs(options: dict[str, Any]) -> list[str]:
@@ -226,19 +235,3 @@ def _macs(options: dict[str, Any]) -> list[str]:
             "There is nothing to simulate. Give --devices a number above zero, a --mac, or a --home that has devices."
         )
     return macs
-
-
-def _broker(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that all devices have in common. Raises CommandError where nobody answers."""
-    if not settings.MQTT_BROKER_HOST:
-        raise CommandError("There is no MQTT broker. Start one with manage.py up, or name yours: MQTT_BROKER_HOST.")
-    server = f"{settings.MQTT_BROKER_HOST}:{settings.MQTT_BROKER_PORT}"
-    try:
-        socket.create_connection(address_of(server), BROKER_TIMEOUT_S).close()
-    except OSError as error:
-        raise CommandError(
-            f"No MQTT broker answers at {server} ({error}). Start it, or name another one: MQTT_BROKER_HOST, MQTT_BROKER_PORT."
-        ) from error
-    login = {"user": settings.MQTT_SHELLY_USER or None, "pass": settings.MQTT_SHELLY_PASS or None}
-    # The app switches the status topics on.
-    return {"server": server, "ssl_ca": options["tls"], "status_ntf": True, **login}

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from devices.simulator.mqtt_session import MqttSession, Refused
-from devices.simulator.running import RunningDevice, reconnecting
+from devices.simulator.connections.mqtt_session import MqttSession, Refused
+from devices.simulator.connections.running import RunningDevice, reconnecting
 from devices.simulator.shelly import rpc
 from devices.simulator.shelly.notifications import Notification
 from devices.simulator.shelly.system import device_info

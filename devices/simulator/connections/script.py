@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
+from devices.simulator.connections.running import RunningDevice
 from devices.simulator.fleet import Link, ServerAway
-from devices.simulator.running import RunningDevice
 from devices.simulator.shelly.notifications import Notification
 
 FIELDS = ("id", "apower", "voltage", "current", "output", "temperature")

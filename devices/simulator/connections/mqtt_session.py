@@ -1,7 +1,6 @@
 """One session of a simulated device with a broker."""
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -10,6 +9,7 @@ from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from common.mqtt.event_loop_client import EventLoopClient
+from devices.simulator.connections.tls import tls_context
 
 KEEPALIVE_S, CONNECT_TIMEOUT_S, KEEP_ALIVE_EVERY_S = 60, 5.0, 1.0
 PORT = 1883
@@ -22,8 +22,7 @@ class Refused(Exception):
 class MqttSession:
     """A session as the maker's firmware has it: MQTT 3.1.1, clean, QoS 1, with a last will. It ends like a loss of power.
 
-    `settings` are the device's: `server` (`host:port`), `client_id`, `user`, `pass`, `ssl_ca` (None: no TLS, `*`: unchecked, `ca.pem`: the
-    system's authorities, else a file).
+    `settings` are the device's: `server` (`host:port`), `client_id`, `user`, `pass`, `ssl_ca` (None: no TLS).
     """
 
     def __init__(self, settings: dict[str, Any], will: tuple[str, bytes], on_message: Callable[[str, bytes], None]) -> None:
@@ -92,14 +91,6 @@ def address_of(server: str) -> tuple[str, int]:
     """Return host and port of `host:port`; without a port MQTT's."""
     host, colon, port = server.rpartition(":")
     return (host.strip("[]"), int(port)) if colon else (server, PORT)
-
-
-def tls_context(ssl_ca: str) -> ssl.SSLContext:
-    """Return how a server is checked, from the device's setting `ssl_ca`."""
-    context = ssl.create_default_context(cafile=None if ssl_ca in {"*", "ca.pem"} else ssl_ca)
-    if ssl_ca == "*":
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
 
 
 def _paho(settings: dict[str, Any], topic: str, payload: bytes) -> Client:
