@@ -35,3 +35,12 @@ def mosquitto(*lines: str) -> Iterator[int]:
         finally:
             process.terminate()
             process.wait(60)
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for 127.0.0.1 and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, *name]
+    subprocess.run(made, check=True, capture_output=True)
+    return certificate, key

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from structlog.testing import capture_logs
 from common.mqtt.connection import Connection, Login, Message, Subscription, Will
 from common.testing import free_port
 from common.tests.mqtt import lesser_broker as lesser
-from common.tests.mqtt.mosquitto import mosquitto, needed
+from common.tests.mqtt.mosquitto import mosquitto, needed, self_signed
 
 pytestmark = needed
 TIMEOUT_S = 20
@@ -261,15 +260,6 @@ async def test_a_refused_login_is_logged_without_its_password() -> None:
         async with running(connection, is_awaited=False):
             await until(lambda: any("refuses" in entry["event"] for entry in logs))
         assert login["password"] not in f"{logs} {Login(host='h', port=1, client_id='c', **login)}"
-
-
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for 127.0.0.1 and its key."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, *name]
-    subprocess.run(made, check=True, capture_output=True)
-    return certificate, key
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")

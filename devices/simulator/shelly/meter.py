@@ -66,8 +66,10 @@ class Meter:
         given = tuple(wh if returned else 0.0 for wh, returned in zip(first_wh, returns, strict=True))
         self._first = MeterState(-math.inf, drawn, given, (True,) * len(self.curves))
         self.state = None if state is None else MeterState(state.time, *map(self._fitted, state[1:], self._first[1:]))
+        has_relays = self.model.component == "switch"
         self.circuits = [
-            Circuit(curve, is_on=on) for curve, on in zip(self.curves, (self.state or self._first).outputs, strict=True)
+            Circuit(curve, is_on=on or not has_relays)
+            for curve, on in zip(self.curves, (self.state or self._first).outputs, strict=True)
         ]
 
     @staticmethod

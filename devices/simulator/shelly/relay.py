@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 from devices.simulator.shelly.errors import changed_config, invalid
 
+# Two automatic timers of no time at all would chase each other for ever.
+LEAST_TIMER_S = 0.1
 INITIAL_STATES = ("off", "on", "restore_last", "match_input")
 
 
@@ -55,9 +57,9 @@ class Relay:
         self.timer = None
         name = "auto_off" if on else "auto_on"
         if toggle_after_s is not None:
-            self.timer = Timer(now, toggle_after_s, not on)
+            self.timer = Timer(now, max(LEAST_TIMER_S, toggle_after_s), not on)
         elif self.config[name] and was_on != on:
-            self.timer = Timer(now, self.config[f"{name}_delay"], not on)
+            self.timer = Timer(now, max(LEAST_TIMER_S, self.config[f"{name}_delay"]), not on)
 
     def restart(self) -> None:
         """Come up as configured; a timer does not survive."""

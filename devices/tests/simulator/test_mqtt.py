@@ -1,15 +1,17 @@
 """Simulated devices on real brokers, the test session's and Mosquitto, asked by plain clients."""
 
 import itertools
+import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 
-from common.testing import await_true
-from common.tests.mqtt.mosquitto import mosquitto, needed
+from common.testing import await_true, free_port
+from common.tests.mqtt.mosquitto import mosquitto, needed, self_signed
 from devices.simulator.shelly.device import Device
 from devices.tests.simulator.mqtt_listener import Broker, Listener
 from devices.tests.simulator.online import online
@@ -155,3 +157,18 @@ def test_it_comes_back_by_itself_when_the_broker_does() -> None:
             await_true("it is connected again", one.is_connected)
     finally:
         started.__exit__(None, None, None)
+
+
+@needed
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_it_connects_by_tls_and_checks_the_broker_as_it_is_told(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    secure = free_port()
+    with mosquitto(f"listener {secure} 127.0.0.1", f"certfile {certificate}", f"keyfile {key}") as port:
+        broker = Broker("127.0.0.1", secure)
+        for ssl_ca in (str(certificate), "*"):
+            with online(simulated(broker, ssl_ca=ssl_ca)) as one, Listener(Broker("127.0.0.1", port), "asker", "#") as listener:
+                assert listener.ask(one.device.id, "Switch.Toggle", id=0) == {"was_on": True}
+        reasons: list[str] = []
+        with online(simulated(broker, ssl_ca="ca.pem"), awaited=False, on_change=reasons.append):
+            await_true("it refuses the broker", lambda: any("CERTIFICATE_VERIFY_FAILED" in reason for reason in reasons))

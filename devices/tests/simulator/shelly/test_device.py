@@ -177,6 +177,16 @@ def test_auto_off_and_auto_on_follow_their_configuration() -> None:
     assert states == [(0 + 1, False), (5, True), (35, False), (40, True), (70, False), (75, True)]
 
 
+def test_automatic_timers_of_no_time_do_not_chase_each_other_for_ever() -> None:
+    one = device()
+    config = {"auto_off": True, "auto_off_delay": 0, "auto_on": True, "auto_on_delay": 0}
+    assert ask(one, "Switch.SetConfig", id=0, config=config) == {"restart_required": False}
+    ask(one, "Switch.Set", NOON, id=0, on=False)
+    one.tick(NOON + 1.05)
+    outputs = [said for said in one.take_notifications() if "output" in str(said.params)]
+    assert len(outputs) == 11, "the command's and ten timers'"
+
+
 def test_a_restart_keeps_the_counters_but_for_less_than_a_watt_hour() -> None:
     one = device()
     ask(one, "Switch.Set", NOON, id=0, on=False, toggle_after=300)

@@ -108,6 +108,10 @@ def test_a_circuit_that_was_off_is_still_off_after_a_restart() -> None:
     assert again.status(NOON + 7200)["switch:0"]["output"] is False
 
 
+def test_a_meter_without_relays_is_never_off() -> None:
+    assert meter(model="shellypmminig3", state=MeterState(NOON, (5.0,), (0.0,), (False,))).circuits[0].is_on
+
+
 def test_a_state_from_before_relays_were_simulated_is_read(tmp_path: Path) -> None:
     path = tmp_path / "simulator.json"
     path.write_text(json.dumps({MAC: {"time": NOON, "energy_wh": [50.0]}}))
