@@ -16,6 +16,7 @@ from devices.simulator.connections.mqtt_session import address_of
 from devices.simulator.registered import own_topic_prefix
 
 CONNECT_TIMEOUT_S = 5
+DEFAULT_PORTS = {"ws": 80, "wss": 443}
 # The settings of a device's connection, by its MAC.
 SettingsOf = Callable[[str], dict[str, Any]]
 
@@ -40,9 +41,10 @@ def broker_settings(options: dict[str, Any], devices: Mapping[str, Device]) -> t
 def websocket_settings(options: dict[str, Any]) -> tuple[str, SettingsOf]:
     """Return the server, and the settings of each device by its MAC. Raises CommandError where nobody answers."""
     parts = urlsplit(options["websocket"])
-    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
-        raise CommandError(f"--websocket {options['websocket']} is no ws or wss address.")
-    server = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'wss' else 80)}"
+    try:
+        server = f"{parts.hostname}:{parts.port or DEFAULT_PORTS[parts.scheme]}"
+    except (KeyError, ValueError) as error:  # not shown: there may be a key in it
+        raise CommandError("--websocket takes an address such as ws://127.0.0.1:8000/ws/shelly.") from error
     _require_listener("server", server, "--websocket")
     keys = _keys(options["keys"])
 

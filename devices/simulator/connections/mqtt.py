@@ -54,23 +54,25 @@ class MqttConnection:
 
     @property
     def _prefix(self) -> str:
-        return str(self._device.mqtt.active["topic_prefix"])
+        return str(self._device.mqtt.active["topic_prefix"] or self._device.id)
 
     async def _connect(self) -> bool:
         settings = self._device.mqtt.active
         if not settings["enable"] or not settings["server"]:
             return False
-        session = MqttSession(settings, (f"{self._prefix}/online", b"false"), self._received)
+        session = None
         try:
+            session = MqttSession(settings, (f"{self._prefix}/online", b"false"), self._received)
             await session.open()
             self._begin(session)
             await session.serve()
-        except (OSError, Refused) as error:
+        except (OSError, ValueError, Refused) as error:  # its settings may be anybody's word
             self._on_change(str(error) or type(error).__name__)
             return False
         finally:
             self._session = None
-            session.cut()
+            if session is not None:
+                session.cut()
             self._device.connection_lost("mqtt")
         self._on_change("the connection is lost")
         return True

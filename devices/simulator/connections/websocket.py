@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidURI, WebSocketException
 from websockets.typing import Subprotocol
 
 from devices.simulator.connections.running import RunningDevice, reconnecting
@@ -55,6 +55,9 @@ class WebSocketConnection:
                 settings["server"], subprotocols=[SUBPROTOCOL], ssl=_tls(settings), open_timeout=OPEN_TIMEOUT_S, proxy=None
             ) as socket:
                 await self._serve(socket)
+        except InvalidURI:  # whose message would show the token
+            self._on_change("its address is none")
+            return False
         except (OSError, TimeoutError, WebSocketException, ValueError) as error:
             self._on_change(str(error) or type(error).__name__)
             return False

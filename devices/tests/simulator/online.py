@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from common.testing import await_true
@@ -36,24 +36,36 @@ class Online:
 @contextlib.contextmanager
 def online(device: Device, *, timing: Timing = QUICK, awaited: bool = True, **options: Any) -> Iterator[Online]:
     """Run a device by its MQTT settings until the end of the block; its connection then breaks as by a loss of power."""
+    with all_online([device], timing=timing, awaited=awaited, **options) as (one,):
+        yield one
+
+
+@contextlib.contextmanager
+def all_online(
+    devices: Iterable[Device], *, timing: Timing = QUICK, awaited: bool = True, **options: Any
+) -> Iterator[list[Online]]:
+    """Run many devices on one loop."""
     with event_loop() as loop:
+        every = [Online(_prepared(device, timing, options), loop) for device in devices]
+        ended = [asyncio.run_coroutine_threadsafe(one.running.run(), loop) for one in every]
 
-        async def prepared() -> RunningDevice:
-            running = RunningDevice(device, Clock(), timing=timing)
-            MqttConnection(running, **options)
-            return running
+        def have_come() -> bool:
+            return any(end.done() for end in ended) or all(one.is_connected() for one in every)
 
-        running = asyncio.run_coroutine_threadsafe(prepared(), loop).result(10)
-        ended = asyncio.run_coroutine_threadsafe(running.run(), loop)
-        one = Online(running, loop)
         try:
             if awaited:
-                await_true("the device is connected", lambda: ended.done() or one.is_connected())
-            yield one
-            assert not ended.done(), ended.result(0)
+                await_true("the devices are connected", have_come)
+            yield every
+            assert [end.result(0) for end in ended if end.done()] == []
         finally:
-            ended.cancel()
-            await_true("it has ended", ended.done)
+            for end in ended:
+                end.cancel()
+
+
+def _prepared(device: Device, timing: Timing, options: dict[str, Any]) -> RunningDevice:
+    running = RunningDevice(device, Clock(), timing=timing)
+    MqttConnection(running, **options)
+    return running
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from common.testing import await_true, free_port
 from common.tests.mqtt.mosquitto import mosquitto, needed, self_signed
 from devices.simulator.shelly.device import Device
 from devices.tests.simulator.mqtt_listener import Broker, Listener
-from devices.tests.simulator.online import online
+from devices.tests.simulator.online import all_online, online
 from devices.tests.simulator.shelly.devices_to_test import device
 
 
@@ -146,6 +146,18 @@ def test_a_restart_breaks_the_connection_and_new_settings_hold_afterwards(broker
         assert listener.bodies("cocina/events/rpc")[0]["src"] == prefix
 
 
+@pytest.mark.parametrize(
+    "settings_of",
+    [{"server": "127.0.0.1:mqtt"}, {"server": "127.0.0.1:1"}, {"topic_prefix": "a/#"}, {"ssl_ca": "/nowhere.pem"}],
+)
+def test_settings_that_lead_nowhere_are_tried_again_and_end_nothing(settings_of: dict[str, Any]) -> None:
+    embedded = Broker(settings.MQTT_BROKER_HOST, settings.MQTT_BROKER_PORT)
+    reasons: list[str] = []
+    with online(simulated(embedded, **settings_of), awaited=False, on_change=reasons.append):
+        await_true("it has tried again", lambda: len(reasons) > 1)
+    assert all(reasons)
+
+
 @needed
 def test_it_comes_back_by_itself_when_the_broker_does() -> None:
     with mosquitto() as port:
@@ -172,3 +184,14 @@ def test_it_connects_by_tls_and_checks_the_broker_as_it_is_told(tmp_path: Path) 
         reasons: list[str] = []
         with online(simulated(broker, ssl_ca="ca.pem"), awaited=False, on_change=reasons.append):
             await_true("it refuses the broker", lambda: any("CERTIFICATE_VERIFY_FAILED" in reason for reason in reasons))
+
+
+def test_a_hundred_devices_run_on_one_loop_and_each_answers_for_itself(broker: Broker) -> None:
+    devices = [simulated(broker) for _ in range(100)]
+    with all_online(devices) as every, Listener(broker, "asker", "asker/#") as listener:
+        for number, one in enumerate(every):
+            request = {"id": number, "src": "asker", "method": "Switch.Set", "params": {"id": 0, "on": number % 2 == 0}}
+            listener.say(f"{one.device.id}/rpc", request)
+        await_true("all have answered", lambda: len(listener.bodies("asker/rpc")) == 100)
+        assert {reply["id"]: reply["src"] for reply in listener.bodies("asker/rpc")} == dict(enumerate(one.id for one in devices))
+        assert [one.relays[0].is_on for one in devices] == [number % 2 == 0 for number in range(100)]

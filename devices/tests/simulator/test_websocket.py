@@ -136,6 +136,18 @@ async def test_a_refusal_is_reported_and_it_tries_again(sockets: Sockets) -> Non
         await sockets.next("method", "NotifyFullStatus")
 
 
+async def test_an_address_that_is_none_ends_nothing_and_is_not_shown(sockets: Sockets) -> None:
+    reasons: list[str] = []
+    one = device(now=time.time(), websocket={"enable": True, "server": "http://127.0.0.1/?token=its-own"})
+    running = RunningDevice(one, Clock(), timing=QUICK)
+    WebSocketConnection(running, on_change=reasons.append)
+    task = asyncio.create_task(running.run())
+    await asyncio.to_thread(await_true, "it has tried again", lambda: len(reasons) > 1 or task.done())
+    assert not task.done()
+    task.cancel()
+    assert "its-own" not in "".join(reasons)
+
+
 async def test_a_silent_device_keeps_its_socket_and_says_nothing(sockets: Sockets) -> None:
     async with online(sockets) as one:
         socket = await sockets.socket()
