@@ -39,7 +39,8 @@ class MqttSession:
         """Connect. Raises OSError, Refused."""
         await self._client.open(*self._address, KEEPALIVE_S)
         try:
-            await asyncio.wait_for(self._accepted, CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._accepted
         except TimeoutError:
             raise OSError("the broker does not answer") from None
 
@@ -47,7 +48,8 @@ class MqttSession:
         """Keep the session up until it ends."""
         while not self._ended.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), KEEP_ALIVE_EVERY_S)
+                async with asyncio.timeout(KEEP_ALIVE_EVERY_S):
+                    await self._ended.wait()
             self._client.keep_alive()
 
     def subscribe(self, topics: list[str]) -> None:

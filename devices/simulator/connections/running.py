@@ -96,8 +96,10 @@ class RunningDevice:
             self.flush()
             self._woken.clear()
             now = self.clock.now()
+            # Not `wait_for`: in Python 3.11 it swallows a cancellation that comes together with what it waits for.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), max(0.0, self.device.next_due(now) - now))
+                async with asyncio.timeout(max(0.0, self.device.next_due(now) - now)):
+                    await self._woken.wait()
 
     def _break_off(self) -> None:
         """Lose the connections and what was waiting, as a restart does."""
