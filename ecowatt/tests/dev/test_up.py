@@ -15,6 +15,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from common.testing import free_port
+from devices.tests.simulator.mqtt_listener import Broker, Listener
 from ecowatt.dev.management.commands.up import Command
 from ecowatt.tests.dev.manage_process import Up, await_none_left, left, run, up
 
@@ -42,10 +43,27 @@ def login(running: Up) -> httpx.Client:
     return phone
 
 
-async def two_frames(running: Up, phone: httpx.Client, device_id: int) -> list[dict[str, Any]]:
+def live_frames(running: Up, phone: httpx.Client, device_id: int) -> connect:
     token = phone.headers["Authorization"].removeprefix("Bearer ")
-    async with connect(f"ws://127.0.0.1:{running.port}/ws/live/{device_id}?token={token}", close_timeout=1) as live:
+    return connect(f"ws://127.0.0.1:{running.port}/ws/live/{device_id}?token={token}", close_timeout=1)
+
+
+async def nothing_drawn(running: Up, phone: httpx.Client, device_id: int) -> None:
+    """Wait for a frame that says so."""
+    async with live_frames(running, phone, device_id) as live:
+        while json.loads(await live.recv())["watts"] != 0:
+            pass
+
+
+async def two_frames(running: Up, phone: httpx.Client, device_id: int) -> list[dict[str, Any]]:
+    async with live_frames(running, phone, device_id) as live:
         return [json.loads(await asyncio.wait_for(live.recv(), 20)) for _ in range(2)]
+
+
+def broker_of(folder: Path) -> Listener:
+    """A plain client on the broker of the running system."""
+    addresses = dict(line.split("=", 1) for line in (folder / "run.env").read_text().splitlines())
+    return Listener(Broker(addresses["MQTT_BROKER_HOST"], int(addresses["MQTT_BROKER_PORT"])), "asker", "asker/#")
 
 
 def test_one_command_runs_the_whole_system_and_ctrl_c_ends_all_of_it(folder: Path) -> None:
@@ -55,6 +73,11 @@ def test_one_command_runs_the_whole_system_and_ctrl_c_ends_all_of_it(folder: Pat
         assert [device["dev_name"] for device in devices] == ["Cocina", "Sala", "Lavado"]
         first, second = asyncio.run(two_frames(running, phone, devices[0]["dev_id"]))
         assert second["time"] > first["time"]
+        with broker_of(folder) as listener:
+            prefix = f"shellyplus1pm-{devices[0]['dev_hardware_id'].lower()}"
+            assert listener.ask(prefix, "Switch.Set", id=0, on=False) == {"was_on": True}
+            asyncio.run(asyncio.wait_for(nothing_drawn(running, phone, devices[0]["dev_id"]), 20))
+            assert listener.ask(prefix, "Switch.Set", id=0, on=True) == {"was_on": False}
         summary = phone.get("/dashboard/summary")
         assert summary.status_code == 200
         assert summary.json()["current_tariff"] == "1c"
@@ -78,7 +101,7 @@ def test_one_command_runs_the_whole_system_and_ctrl_c_ends_all_of_it(folder: Pat
 
 
 def test_killed_it_leaves_nothing_behind_and_the_next_run_keeps_its_data(folder: Path) -> None:
-    with up(folder, *DAYS, until="meters post to") as running:
+    with up(folder, *DAYS, until="devices connect to") as running:
         before = json.loads((folder / "logins.json").read_text())
         running.stop(signal.SIGKILL)
         assert await_none_left(folder) == []
@@ -93,7 +116,7 @@ def test_killed_it_leaves_nothing_behind_and_the_next_run_keeps_its_data(folder:
     [
         ("loading CFE prices", signal.SIGINT),
         ("started (pid", signal.SIGTERM),
-        ("meters post to", signal.SIGHUP),
+        ("devices connect to", signal.SIGHUP),
     ],
 )
 def test_told_to_stop_before_everything_answers_it_ends_in_order(folder: Path, until: str, end: signal.Signals) -> None:
