@@ -38,7 +38,7 @@ sockets = URLRouter([re_path(r"^ws/live/(?P<device_id>[0-9]{1,18})/?$", LiveCons
 async def application(scope: Event, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
         handler = shelly_endpoint if scope["path"] in INGEST_PATHS else django_application
-        await handler(scope, receive, send)  # type: ignore[arg-type]
+        await handler(scope, receive, send)
     elif scope["type"] == "websocket":
         await _socket(scope, receive, send)
 

@@ -254,6 +254,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "contract", "description": "The home's supply contract with CFE"},
         {"name": "bills", "description": "Paper bills, and how they compare with the meters"},
         {"name": "devices", "description": "The home's meters"},
+        {"name": "control", "description": "Switching the home's circuits"},
         {"name": "dashboard", "description": "The current billing cycle"},
         {"name": "tariffs", "description": "CFE's prices, the outlook of the cycle, and what-if"},
         {"name": "history", "description": "Energy and readings by hour and by local day"},
@@ -271,7 +272,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "telemetry.api.asgi_schema.described_beside_django",
     ],
-    "ENUM_NAME_OVERRIDES": {"RateEnum": "accounts.api.fields.RATES", "CertaintyEnum": "tariffs.cfe.bill.CERTAINTIES"},
+    "ENUM_NAME_OVERRIDES": {
+        "RateEnum": "accounts.api.fields.RATES",
+        "CertaintyEnum": "tariffs.cfe.bill.CERTAINTIES",
+    },
 }
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 UNFOLD: dict[str, Any] = {

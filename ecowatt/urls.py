@@ -30,6 +30,7 @@ urlpatterns = [
     re_path(r"^admin$", admin.site.admin_view(admin.site.index)),
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("devices.api.urls")),
+    path("api/v1/", include("devices.control.api.urls")),
     path("api/v1/", include("telemetry.api.urls")),
     path("api/v1/", include("tariffs.api.urls")),
     path("api/v1/", include("reports.api.urls")),

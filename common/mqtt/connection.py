@@ -58,7 +58,7 @@ class Connection:
     def __init__(self, login: Login, subscriptions: Sequence[Subscription] = (), *, unsubscribe: Iterable[str] = ()) -> None:
         """`unsubscribe` names (`filter`, `$share/group/filter`) what a kept session may still be subscribed to and should not be."""
         self._login = login
-        self._subscriptions = subscriptions
+        self._subscriptions = list(subscriptions)
         self._unsubscribe = tuple(unsubscribe)
         self._protocol = Protocol(login)
         self._client_class = client_class()
@@ -120,13 +120,27 @@ class Connection:
             self._client.acknowledge([one.packet_id for one in messages if one.qos and one.connection == self._number])
             self._client.write()
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
-        """Send a message at QoS 0; return False, and send nothing, if there is no connection."""
+    def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
+        """Send a message; return False, and send nothing, if there is no connection. Of QoS 1 it may be lost with the connection, too."""
         if self._client is None or not self.is_connected:
             return False
-        self._client.paho.publish(topic, payload, qos=0, retain=retain)
+        self._client.paho.publish(topic, payload, qos=qos, retain=retain)
         self._client.write()
         return True
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Add a subscription, now and after each reconnection."""
+        self._subscriptions.append(subscription)
+        if self._client is not None and self.is_connected:
+            self._protocol.subscribe(self._client.paho, [subscription])
+            self._client.write()
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End a subscription that was added."""
+        self._subscriptions.remove(subscription)
+        if self._client is not None and self.is_connected:
+            self._client.paho.unsubscribe(subscription.name(can_share=self._protocol.can_share))
+            self._client.write()
 
     def stop_taking(self) -> None:
         """Return no more messages from `take`; the broker keeps them. Acknowledgements are still sent."""

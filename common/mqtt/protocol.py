@@ -45,6 +45,8 @@ class Login:
     # How many unacknowledged messages of QoS 1 the broker may have sent (MQTT 5); 65,535 at most.
     receive_maximum: int = 1_000
     will: Will | None = None
+    # A clean session without groups needs nothing of MQTT 5, which some brokers don't answer: it begins sooner in 3.1.1.
+    newest: MQTTProtocolVersion = V5
 
     @property
     def address(self) -> str:
@@ -68,7 +70,7 @@ class Protocol:
 
     def __init__(self, login: Login) -> None:
         self._login = login
-        self.version = V5
+        self.version = login.newest
         self.answer_timeout_s = ANSWER_TIMEOUT_S
         self.can_share = True
         self._unanswered = 0
@@ -81,7 +83,7 @@ class Protocol:
             self._unanswered, self.answer_timeout_s = 0, min(self.answer_timeout_s * 2, LONGEST_ANSWER_TIMEOUT_S)
         else:
             self._unanswered += 1
-        self.version = V3 if self._unanswered >= TRIES_WITH_V5 else V5
+        self.version = V3 if self._unanswered >= TRIES_WITH_V5 else self._login.newest
 
     def new_paho(self, make: type[Client], *, is_clean: bool) -> Client:
         """Return a client that has not connected yet; `is_clean` ends a session of MQTT 3.1.1."""

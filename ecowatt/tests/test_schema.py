@@ -27,6 +27,10 @@ get /api/v1/contract                 put /api/v1/contract                 get /a
 get /api/v1/bills                    post /api/v1/bills                   delete /api/v1/bills/{bill_id}
 get /api/v1/bills/{bill_id}/reconciliation
 get /api/v1/tariffs/outlook          post /api/v1/tariffs/what-if
+post /api/v1/control/{device_id}/toggle   post /api/v1/control/{device_id}/set
+post /api/v1/control/{device_id}/on       post /api/v1/control/{device_id}/off
+get /api/v1/control/{device_id}/status    get /api/v1/control/{device_id}/history
+get /api/v1/control/{device_id}/waiting   delete /api/v1/control/{device_id}/waiting/{command_id}
 """
 WITHOUT_LOGIN = {"auth", "ingest", "live"}
 

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from common.async_tasks import end
 from common.mqtt.connection import Connection, Login, Message
 from common.redis_connections import INGEST, async_redis_client
+from devices.control.kept import kept_send
 from devices.presence.presence import sweep
 from devices.presence.reporter import presence_reporter
 from devices.presence.status_requests import due_requests
@@ -34,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 REQUEST_EVERY_S = 1.0
 SWEEP_EVERY_S = 5.0
+KEPT_COMMANDS_EVERY_S = 2.0
 LOG_EVERY_S = 60.0
 # A process has to be gone 5 s after it was told so; what the database does not take within this stays with the broker.
 LAST_BATCH_S = 3.5
@@ -83,6 +85,7 @@ class MqttIngester:
         regular = [
             asyncio.create_task(_every(REQUEST_EVERY_S, self._request_status)),
             asyncio.create_task(_every(SWEEP_EVERY_S, self.sweep)),
+            asyncio.create_task(_every(KEPT_COMMANDS_EVERY_S, kept_send)),
             asyncio.create_task(_every(LOG_EVERY_S, self._log_counts)),
         ]
         try:
@@ -181,7 +184,7 @@ def _most() -> int:
     return max(1, int(settings.MQTT_RECEIVE_MAXIMUM) // 3)
 
 
-async def _every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
+async def _every(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
     """Do something again and again; Redis or the database being away is no reason to stop."""
     while True:
         await asyncio.sleep(seconds)

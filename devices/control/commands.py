@@ -1,0 +1,167 @@
+"""Commands to relays: recorded before they are sent and after they are answered, and each only once while it is under way."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from devices.control.exceptions import CommandNotFound, DeviceInactive, NotSwitched
+from devices.control.rpc import ANSWER_S, Listener, rpc
+from devices.models import Command, Device
+
+# A process that dies leaves its commands under way; this long after they were sent nobody waits for them any more.
+LOST_S = 3 * ANSWER_S
+POLL_S = 0.2
+# How long a kept command rests after a try that failed, unless its device comes back meanwhile.
+RETRY_S = 30.0
+State, Method = Command.State, Command.Method
+Result = TypeVar("Result")
+
+
+class Order(NamedTuple):
+    """What a relay shall do; `on` is None to toggle it."""
+
+    channel: int
+    on: bool | None
+
+    @property
+    def method(self) -> str:
+        return Method.TOGGLE if self.on is None else Method.SET
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {"id": self.channel} if self.on is None else {"id": self.channel, "on": self.on}
+
+
+def command_record(*, device: Device, order: Order, user: User | None, keep_for_s: int | None = None) -> tuple[Command, bool]:
+    """Record a command that is to be sent now, and tell whether its caller has to send it (3 queries).
+
+    It has not where the same command is under way already; one that waited for the device is sent now. Raises DeviceInactive.
+    """
+    if not device.is_active:
+        raise DeviceInactive
+    now = timezone.now()
+    _give_up_lost(device, now)
+    expires_at = now + timedelta(seconds=keep_for_s) if keep_for_s else None
+    command, is_new = Command.objects.get_or_create(
+        device=device,
+        channel=order.channel,
+        method=order.method,
+        on=order.on,
+        state__in=[State.UNDER_WAY, State.WAITING],
+        defaults={"user": user, "state": State.UNDER_WAY, "sent_at": now, "expires_at": expires_at},
+    )
+    if is_new:
+        return command, True
+    waiting = Command.objects.filter(pk=command.pk, state=State.WAITING)
+    return command, bool(waiting.update(state=State.UNDER_WAY, sent_at=now, expires_at=expires_at or command.expires_at))
+
+
+def _give_up_lost(device: Device, now: datetime) -> None:
+    """End what a process left behind that died in the middle, so that the same may be commanded again."""
+    lost = Q(state=State.UNDER_WAY, sent_at__lt=now - timedelta(seconds=LOST_S))
+    device.commands.filter(lost).update(state=State.FAILED, ended_at=now, error=_("El servidor se reinició sin saber qué pasó."))
+
+
+@transaction.atomic
+def command_end(*, command_id: int, was_on: bool | None, answer_ms: int, error: NotSwitched | None) -> Command:
+    """Record what came of a command (2 to 3 queries). One that is kept waits on, where it may yet be done.
+
+    Done, it ends older ones that wait to switch the same channel.
+    """
+    command = Command.objects.select_for_update().select_related("device").get(pk=command_id)
+    now = timezone.now()
+    command.was_on, command.answer_ms, command.error = was_on, answer_ms, str(error)[:200] if error else ""
+    if error and error.may_be_kept and command.expires_at and command.expires_at > now:
+        command.state = State.WAITING
+    else:
+        command.state, command.ended_at = State.FAILED if error else State.DONE, now
+    command.save(update_fields=["was_on", "answer_ms", "error", "state", "ended_at"])
+    if command.state == State.DONE:
+        older = Command.objects.filter(device=command.device_id, channel=command.channel, state=State.WAITING, pk__lt=command.pk)
+        older.update(state=State.CANCELLED, ended_at=now)
+    return command
+
+
+def commands_waiting(device: Device) -> QuerySet[Command]:
+    """Return the commands that wait for a device to come back, newest first."""
+    return device.commands.filter(state=State.WAITING, expires_at__gt=timezone.now())
+
+
+def command_cancel(*, device: Device, command_id: int) -> None:
+    """End a command that waits for its device. Raises CommandNotFound where none does, be it that it was sent meanwhile."""
+    waiting = commands_waiting(device).filter(pk=command_id)
+    if not waiting.update(state=State.CANCELLED, ended_at=timezone.now()):
+        raise CommandNotFound
+
+
+async def command_send(command: Command, listener: Listener, *, is_ours: bool) -> Command:
+    """Send a recorded command, or wait for whoever sends it, and return it as it ended. It goes on where its caller goes away."""
+    sending = command_begin(command, listener) if is_ours else _sending.get(command.pk)
+    return await (asyncio.shield(sending) if sending else _awaited(command))
+
+
+def command_begin(command: Command, listener: Listener) -> "asyncio.Task[Command]":
+    """Begin to send a command that is this process's to send; the task ends with the command as it is recorded."""
+    sending = _sending[command.pk] = asyncio.create_task(_send(command, listener))
+    sending.add_done_callback(lambda _task: _sending.pop(command.pk, None))
+    return sending
+
+
+_sending: dict[int, "asyncio.Task[Command]"] = {}
+
+
+async def _send(command: Command, listener: Listener) -> Command:
+    order, started = Order(command.channel, command.on), time.monotonic()
+    was_on, error = None, None
+    try:
+        result = await rpc().call(listener, order.method, order.params)
+        was_on = result.get("was_on") if isinstance(result.get("was_on"), bool) else None
+    except NotSwitched as raised:
+        error = raised
+    answer_ms = round((time.monotonic() - started) * 1000)
+    return await in_own_thread(command_end, command_id=command.pk, was_on=was_on, answer_ms=answer_ms, error=error)
+
+
+async def _awaited(command: Command) -> Command:
+    """Return a command that another process sends, once that has recorded its end, or as it stands when nobody waits any more."""
+    deadline = time.monotonic() + LOST_S
+    while command.state == State.UNDER_WAY and time.monotonic() < deadline:
+        await asyncio.sleep(POLL_S)
+        await in_own_thread(command.refresh_from_db)
+    return command
+
+
+async def in_own_thread(call: Callable[..., Result], *args: Any, **arguments: Any) -> Result:
+    """Run database work on a thread of the event loop's, beside that of other commands, and let go of its connection."""
+
+    def run() -> Result:
+        try:
+            return call(*args, **arguments)
+        finally:
+            connection.close()
+
+    return await sync_to_async(run, thread_sensitive=False)()
+
+
+def commands_claim(*, limit: int = 100) -> list[Command]:
+    """Take waiting commands whose devices are there for this process to send, and end those that waited too long (3 queries).
+
+    Of several processes each gets other ones.
+    """
+    now = timezone.now()
+    Command.objects.filter(state=State.WAITING, expires_at__lte=now).update(state=State.EXPIRED, ended_at=now)
+    rested = Q(sent_at__lt=now - timedelta(seconds=RETRY_S)) | Q(sent_at__lt=F("device__last_seen_at"))
+    with transaction.atomic():
+        due = Command.objects.filter(rested, state=State.WAITING, device__is_online=True, device__is_active=True)
+        found = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("device").order_by("pk")[:limit])
+        Command.objects.filter(pk__in=[one.pk for one in found]).update(state=State.UNDER_WAY, sent_at=now)
+    return found

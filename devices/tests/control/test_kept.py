@@ -1,0 +1,120 @@
+"""Commands that wait for a device which is away."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+
+from common.testing import await_true
+from devices.control import rpc as rpc_module
+from devices.control.commands import commands_claim
+from devices.control.kept import kept_send
+from devices.models import Command, Device
+from devices.tests.simulator.online import Online
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a device that is away for a moment only."""
+    monkeypatch.setattr(rpc_module, "ANSWER_S", 0.5)
+
+
+async def kept(phone: httpx.AsyncClient, meter: Device, path: str = "off", **body: Any) -> dict[str, Any]:
+    answer = await phone.post(f"/control/{meter.pk}/{path}", json={"keep_for": 3600} | body)
+    assert answer.status_code == 202, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def states() -> list[str]:
+    return [one.state async for one in Command.objects.order_by("pk")]
+
+
+async def arrived(meter: Device) -> None:
+    """Have the device counted as online, and seen after the last try."""
+    await Device.objects.filter(pk=meter.pk).aupdate(is_online=True, last_seen_at=timezone.now())
+
+
+async def test_a_command_waits_for_a_device_that_is_away_and_is_done_when_it_is_back(
+    phone: httpx.AsyncClient, meter: Device, go_online: Callable[..., Online]
+) -> None:
+    found = await kept(phone, meter)
+    assert (found["success"], found["new_state"], found["error"]) == (False, None, "Dispositivo no responde (Timeout)")
+    assert found["message"] == "El dispositivo no está en línea. El comando se enviará cuando vuelva."
+    [waiting] = (await phone.get(f"/control/{meter.pk}/waiting")).json()
+    assert (waiting["command_id"], waiting["expires_at"]) == (found["command_id"], found["kept_until"])
+    assert await kept_send() == 0  # it is still away
+    shelly = await sync_to_async(go_online)()
+    await arrived(meter)
+    assert await kept_send() == 1
+    await sync_to_async(await_true)("it is done", lambda: Command.objects.get().state == "done")
+    assert [relay.is_on for relay in shelly.device.relays] == [False]
+    assert (await phone.get(f"/control/{meter.pk}/waiting")).json() == []
+
+
+async def test_one_that_fails_again_rests_and_waits_on(phone: httpx.AsyncClient, meter: Device) -> None:
+    await kept(phone, meter)
+    await arrived(meter)
+    assert await kept_send() == 1
+    await sync_to_async(await_true)("it waits again", lambda: Command.objects.get().state == "waiting")
+    assert await kept_send() == 0
+    await Command.objects.aupdate(sent_at=timezone.now() - timedelta(seconds=31))
+    assert await kept_send() == 1
+    await sync_to_async(await_true)("it waits again", lambda: Command.objects.get().state == "waiting")
+
+
+async def test_a_command_that_waited_too_long_is_not_sent(phone: httpx.AsyncClient, meter: Device) -> None:
+    await kept(phone, meter)
+    await Command.objects.aupdate(expires_at=timezone.now())
+    await arrived(meter)
+    assert await kept_send() == 0
+    assert await states() == ["expired"]
+
+
+async def test_a_waiting_command_can_be_cancelled_once(phone: httpx.AsyncClient, meter: Device) -> None:
+    found = await kept(phone, meter)
+    path = f"/control/{meter.pk}/waiting/{found['command_id']}"
+    assert (await phone.delete(path)).status_code == 204
+    answer = await phone.delete(path)
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Ese comando no existe o ya no espera."})
+    await arrived(meter)
+    assert await kept_send() == 0
+
+
+async def test_a_later_command_that_is_done_takes_the_place_of_one_that_waits(
+    phone: httpx.AsyncClient, meter: Device, go_online: Callable[..., Online]
+) -> None:
+    await kept(phone, meter, "off")
+    shelly = await sync_to_async(go_online)()
+    assert (await phone.post(f"/control/{meter.pk}/on")).status_code == 200
+    assert await states() == ["cancelled", "done"]
+    assert [relay.is_on for relay in shelly.device.relays] == [True]
+
+
+async def test_the_same_command_again_is_sent_now_and_is_the_one_that_waited(
+    phone: httpx.AsyncClient, meter: Device, go_online: Callable[..., Online]
+) -> None:
+    found = await kept(phone, meter)
+    await sync_to_async(go_online)()
+    answer = await phone.post(f"/control/{meter.pk}/off")
+    assert (answer.status_code, answer.json()["command_id"]) == (200, found["command_id"])
+    assert await states() == ["done"]
+
+
+async def test_two_processes_that_look_at_once_take_each_command_once(phone: httpx.AsyncClient, meter: Device) -> None:
+    await kept(phone, meter)
+    await arrived(meter)
+    assert [len(await sync_to_async(commands_claim)()) for _ in range(2)] == [1, 0]
+
+
+async def test_an_error_of_the_device_s_own_is_no_reason_to_wait(
+    phone: httpx.AsyncClient, meter: Device, go_online: Callable[..., Online]
+) -> None:
+    await sync_to_async(go_online)()
+    answer = await phone.post(f"/control/{meter.pk}/off", json={"keep_for": 60, "channel": 5})
+    assert answer.status_code == 503
+    assert await states() == ["failed"]
