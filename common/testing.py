@@ -13,14 +13,16 @@ from django.db import connection
 
 # Linux gives none of them to outgoing connections, so that one is still free when a server starts, or comes back.
 PORTS = range(20_000, 32_000)
-SHARES = 16  # each worker of pytest-xdist takes from its own
+# Each worker of pytest-xdist takes from its own share; a second run beside the first begins at another (TEST_PORT_SHARE).
+SHARES = 16
 _taken: set[int] = set()
 
 
 def free_port() -> int:
     """Return a loopback port that nobody listens on, another one each time."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    while (port := secrets.choice(PORTS[worker % SHARES :: SHARES])) in _taken or listens(port):
+    share = (worker + int(os.environ.get("TEST_PORT_SHARE", "0"))) % SHARES
+    while (port := secrets.choice(PORTS[share::SHARES])) in _taken or listens(port):
         pass
     _taken.add(port)
     return port
