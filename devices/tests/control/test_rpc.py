@@ -28,7 +28,6 @@ class Answerer:
         self.requests: list[dict[str, Any]] = []
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.on_message = self._answer
-        self._client.connect(settings.MQTT_BROKER_HOST, settings.MQTT_BROKER_PORT)
         subscribed = asyncio.get_running_loop().create_future()
         loop = asyncio.get_running_loop()
 
@@ -36,7 +35,8 @@ class Answerer:
             loop.call_soon_threadsafe(subscribed.set_result, None)
 
         self._client.on_subscribe = note
-        self._client.subscribe(listens, 1)
+        self._client.on_connect = lambda client, *_: client.subscribe(listens, 1)
+        self._client.connect(settings.MQTT_BROKER_HOST, settings.MQTT_BROKER_PORT)
         self._client.loop_start()
         self.subscribed = subscribed
 
@@ -65,7 +65,7 @@ async def rpc(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DeviceRpc]:
 async def answered(rpc: DeviceRpc, *answers: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     device = Answerer(*answers)
     try:
-        await device.subscribed
+        await asyncio.wait_for(device.subscribed, 60)
         return await rpc.call(DEVICE, "Switch.Set", {"id": 0, "on": True})
     finally:
         device.stop()
@@ -91,6 +91,7 @@ async def test_a_late_answer_and_noise_disturb_nobody(rpc: DeviceRpc) -> None:
     with pytest.raises(DeviceSilent):
         await answered(rpc)
     late = Answerer()
+    await asyncio.wait_for(late.subscribed, 60)
     frames: tuple[object, ...] = (b"{", [], None, {"id": 7, "src": None, "result": {}}, {"id": 1, "src": DEVICE.prefix})
     for frame in frames:
         late.say(f"{ITS_OWN}/rpc", frame)
@@ -125,7 +126,7 @@ async def test_of_a_hundred_requests_at_once_only_that_to_the_silent_device_wait
     macs = [f"{MAC[:8]}{number:04}" for number in range(100)]
     crowd = Crowd(listens="+/rpc")
     try:
-        await crowd.subscribed
+        await asyncio.wait_for(crowd.subscribed, 60)
         calls = {
             mac: asyncio.create_task(rpc.call(Listener(mac, f"shellyplus1pm-{mac}"), "Switch.Toggle", {"id": 0})) for mac in macs
         }
