@@ -20,7 +20,7 @@ from devices.tests.simulator.online import Online
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a device that is away for a moment only."""
-    monkeypatch.setattr(rpc_module, "ANSWER_S", 0.5)
+    monkeypatch.setattr(rpc_module, "ANSWER_S", 3.0)
 
 
 async def kept(phone: httpx.AsyncClient, meter: Device, path: str = "off", **body: Any) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Answerer:
 
 @pytest.fixture
 async def rpc(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DeviceRpc]:
-    monkeypatch.setattr(rpc_module, "ANSWER_S", 0.7)
+    monkeypatch.setattr(rpc_module, "ANSWER_S", 3.0)
     one = DeviceRpc()
     yield one
     await one.close()
