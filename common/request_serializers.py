@@ -40,6 +40,14 @@ class BodySerializer(serializers.Serializer[Any]):
 
 def validated(serializer_class: type[serializers.Serializer[Any]], request: Request, **context: Any) -> dict[str, Any]:
     """Return what the request's body says, by our own names. Raises ValidationError with everything that is wrong."""
-    serializer = serializer_class(data=request.data, context=context)
+    return _validated(serializer_class(data=request.data, context=context))
+
+
+def validated_query(serializer_class: type[serializers.Serializer[Any]], request: Request, **context: Any) -> dict[str, Any]:
+    """Return what the request's query says, as `validated` does of a body."""
+    return _validated(serializer_class(data=request.query_params, context=context))
+
+
+def _validated(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)

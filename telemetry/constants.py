@@ -14,5 +14,3 @@ SURELY_RECENT = timedelta(seconds=30)
 ROLLUP_MARGIN = timedelta(seconds=60)
 # The advisory lock of the one writer of buckets, so that none overwrites newer figures with older ones, and of moving readings.
 WORK_LOCK = 0x45_57_03
-# Devices publish their RPC replies below this topic, each on one of its own: `<this>/ingest-<instance>/<device's prefix>/rpc`.
-RPC_REPLIES = "ecowatt/backend/rpc_response"

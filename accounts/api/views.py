@@ -30,7 +30,7 @@ from accounts.security.authentication import caller, caller_session
 from accounts.security.throttling import AddressThrottle, neighbourhood
 from accounts.selectors import home_to_change
 from accounts.tasks import email_change_mail_queue, password_reset_mail
-from common.request_serializers import validated
+from common.request_serializers import validated, validated_query
 from common.views import OpenView
 
 
@@ -134,10 +134,9 @@ class ContractView(APIView):
     @schema.contract
     def get(self, request: Request) -> Response:
         """Return the version that is in force, with what the place of the home suggests."""
-        query = OnSerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
+        asked = validated_query(OnSerializer, request)
         home = caller(request).home
-        return Response(ContractSerializer(home.contract_on(query.validated_data.get("on", home.today))).data)
+        return Response(ContractSerializer(home.contract_on(asked.get("on", home.today))).data)
 
     @schema.contract_change
     def put(self, request: Request) -> Response:

@@ -19,6 +19,7 @@ from accounts.security import rate_limits as limits
 from accounts.security.authentication import caller
 from accounts.selectors import home_to_change
 from common.client_addresses import client_address, household_of
+from common.request_serializers import validated_query
 from devices import selectors, services
 from devices.api import schema
 from devices.api.serializers import (
@@ -79,9 +80,8 @@ class DeviceViewSet(viewsets.ViewSet):
     @schema.device_nearby
     def nearby(self, request: Request) -> Response:
         """Answer the unknown devices that may be the caller's."""
-        query = NearbyQuerySerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        found = selectors.unclaimed_for(mac=query.validated_data.get("mac"), address=public_address(request))
+        asked = validated_query(NearbyQuerySerializer, request)
+        found = selectors.unclaimed_for(mac=asked.get("mac"), address=public_address(request))
         return Response(NearbySerializer(found, many=True).data)
 
     @schema.device_create

@@ -2,17 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from asgiref.sync import sync_to_async
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from common.async_database import in_own_thread
 from devices.control.exceptions import CommandNotFound, DeviceInactive, NotSwitched
 from devices.control.rpc import ANSWER_S, Listener, rpc
 from devices.models import Command, Device
@@ -23,7 +22,6 @@ POLL_S = 0.2
 # How long a kept command rests after a try that failed, unless its device comes back meanwhile.
 RETRY_S = 30.0
 State, Method = Command.State, Command.Method
-Result = TypeVar("Result")
 
 
 class Order(NamedTuple):
@@ -77,7 +75,7 @@ def command_end(*, command_id: int, was_on: bool | None, answer_ms: int, error: 
 
     Done, it ends older ones that wait to switch the same channel.
     """
-    command = Command.objects.select_for_update().select_related("device").get(pk=command_id)
+    command = Command.objects.select_for_update().get(pk=command_id)
     now = timezone.now()
     command.was_on, command.answer_ms, command.error = was_on, answer_ms, str(error)[:200] if error else ""
     if error and error.may_be_kept and command.expires_at and command.expires_at > now:
@@ -138,18 +136,6 @@ async def _awaited(command: Command) -> Command:
         await asyncio.sleep(POLL_S)
         await in_own_thread(command.refresh_from_db)
     return command
-
-
-async def in_own_thread(call: Callable[..., Result], *args: Any, **arguments: Any) -> Result:
-    """Run database work on a thread of the event loop's, beside that of other commands, and let go of its connection."""
-
-    def run() -> Result:
-        try:
-            return call(*args, **arguments)
-        finally:
-            connection.close()
-
-    return await sync_to_async(run, thread_sensitive=False)()
 
 
 def commands_claim(*, limit: int = 100) -> list[Command]:

@@ -6,7 +6,7 @@ from redis.exceptions import RedisError
 from common.redis_connections import redis_client
 from devices.control.rpc import Listener
 from devices.models import Device
-from devices.presence.status_requests import PREFIX_OF
+from devices.presence.status_requests import PREFIX_OF, topic_prefix
 
 log = structlog.get_logger(__name__)
 
@@ -18,5 +18,4 @@ def listener_of(device: Device) -> Listener:
         learnt = redis_client().hget(PREFIX_OF, device.hardware_id)
     except RedisError as error:
         log.warning("topic prefixes not read: Redis is away", error=type(error).__name__)
-    prefix = learnt.decode() if isinstance(learnt, bytes) else f"{device.mqtt_prefix}-{device.hardware_id}"
-    return Listener(device.hardware_id, prefix)
+    return Listener(device.hardware_id, topic_prefix(learnt, device.mqtt_prefix, device.hardware_id))

@@ -16,11 +16,11 @@ from django.conf import settings
 from common.async_tasks import OnePerLoop, end
 from common.mqtt.connection import Connection, Login, Subscription
 from common.mqtt.protocol import V3
+from devices.constants import RPC_REPLIES
 from devices.control.exceptions import BrokerAway, DeviceRefused, DeviceSilent
 
-REPLIES = "ecowatt/backend/rpc_response"
 # Other processes' requests for whole statuses are answered one level deeper, and are not heard here.
-REPLY_FILTERS = (f"{REPLIES}/+", f"{REPLIES}/+/rpc")
+REPLY_FILTERS = (f"{RPC_REPLIES}/+", f"{RPC_REPLIES}/+/rpc")
 ANSWER_S = 5.0
 # How long a process that has just begun waits for its first connection.
 CONNECT_S = 2.0
@@ -36,7 +36,7 @@ class Listener(NamedTuple):
     @property
     def reply_topic(self) -> str:
         """The `src` of requests. A prefix with slashes has no account of its own at the broker, and would be two levels."""
-        return f"{REPLIES}/{self.mac if '/' in self.prefix else self.prefix}"
+        return f"{RPC_REPLIES}/{self.mac if '/' in self.prefix else self.prefix}"
 
     @property
     def notification_topic(self) -> str:

@@ -34,6 +34,11 @@ async def note_prefixes(store: Redis, prefixes: Mapping[str, str]) -> None:
         await store.hset(PREFIX_OF, mapping=dict[Any, Any](prefixes))
 
 
+def topic_prefix(learnt: bytes | str | None, mqtt_prefix: str, hardware_id: str) -> str:
+    """Return the prefix of a device's topics: the one of PREFIX_OF, else that which its home gave, with the MAC behind it."""
+    return _text(learnt) if learnt else f"{mqtt_prefix}-{hardware_id}"
+
+
 async def due_requests(store: Redis, now: float) -> list[StatusRequest]:
     """Return the requests that this caller shall send now; call it every second or so, while the broker can be reached.
 
@@ -49,7 +54,7 @@ async def due_requests(store: Redis, now: float) -> list[StatusRequest]:
     asked = {device_id: addresses[device_id] for device_id in claimed if addresses[device_id].is_active}
     learnt = await store.hmget(PREFIX_OF, [one.hardware_id for one in asked.values()]) if asked else []
     return [
-        StatusRequest(device_id, f"{_text(prefix) if prefix else f'{one.mqtt_prefix}-{one.hardware_id}'}/rpc")
+        StatusRequest(device_id, f"{topic_prefix(prefix, one.mqtt_prefix, one.hardware_id)}/rpc")
         for (device_id, one), prefix in zip(asked.items(), learnt, strict=True)
     ]
 

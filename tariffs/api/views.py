@@ -14,7 +14,7 @@ from accounts.api.serializers import TermsSerializer
 from accounts.models import Home
 from accounts.security.authentication import caller
 from accounts.selectors import home_to_change
-from common.request_serializers import validated
+from common.request_serializers import validated, validated_query
 from common.views import OpenView, conditional
 from devices.selectors import device_of_home
 from tariffs import services
@@ -38,9 +38,7 @@ TERMS = tuple(TermsSerializer().fields)
 class PricesView(OpenView):
     @schema.prices
     def get(self, request: Request) -> Response:
-        query = PricesQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        asked = validated_query(PricesQuery, request)
         day = asked.get("date", mexican_today())
         prices = price_list(day, tariff=asked.get("tariff"), state=asked.get("state", ""))
         body = PricesSerializer({"month": day, "tariffs": prices}).data

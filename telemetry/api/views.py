@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from accounts.models import Home
 from accounts.security.authentication import caller
+from common.request_serializers import validated_query
 from common.views import conditional
 from devices.meter_roles import Role
 from devices.models import Device
@@ -28,9 +29,7 @@ from telemetry.services import readings_discard
 def _asked(request: Request, query_class: type[HistoryQuery]) -> tuple[dict[str, Any], list[tuple[Any, Step | None]]]:
     """Return the checked question and its steps. Raises ValidationError, NotFound."""
     home = caller(request).home
-    query = query_class(data=request.query_params, context={"zone": ZoneInfo(home.time_zone)})
-    query.is_valid(raise_exception=True)
-    asked = query.validated_data
+    asked = validated_query(query_class, request, zone=ZoneInfo(home.time_zone))
     return asked, history(_roles(home, asked.get("device_id")), asked["window"], asked.get("channel"))
 
 
@@ -117,9 +116,7 @@ class ExportView(APIView):
     def get(self, request: Request) -> Download:
         """Stream the file: every circuit of the caller's home, or those asked for (4 queries, and 1 for each page)."""
         home = caller(request).home
-        query = ExportQuery(data=request.query_params, context={"zone": ZoneInfo(home.time_zone)})
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        asked = validated_query(ExportQuery, request, zone=ZoneInfo(home.time_zone))
         devices = Device.with_retired.filter(home=home)
         if "device_id" in asked:
             devices = devices.filter(pk=device_of_home(home=home, device_id=asked["device_id"]).pk)
@@ -146,9 +143,7 @@ class ReadingsView(APIView):
         user = caller(request)
         device = device_get_as_owner(user=user, device_id=device_id)
         zone = ZoneInfo(device.home.time_zone)
-        query = DiscardQuery(data=request.query_params, context={"zone": zone})
-        query.is_valid(raise_exception=True)
-        found = readings_discard(device=device, user=user, **query.validated_data)
+        found = readings_discard(device=device, user=user, **validated_query(DiscardQuery, request, zone=zone))
         return Response(
             {
                 "from": found.start.astimezone(zone).isoformat(),

@@ -19,12 +19,12 @@ from redis.exceptions import RedisError
 from common.async_tasks import end
 from common.mqtt.connection import Connection, Login, Message
 from common.redis_connections import INGEST, async_redis_client
+from devices.constants import RPC_REPLIES
 from devices.control.kept import kept_send
 from devices.presence.presence import sweep
 from devices.presence.reporter import presence_reporter
 from devices.presence.status_requests import due_requests
 from devices.registry import registry
-from telemetry.constants import RPC_REPLIES
 from telemetry.ingest.writer import writer
 from telemetry.mqtt.batches import Batch, BatchProcessor
 from telemetry.mqtt.broker_drops import compare_dropped

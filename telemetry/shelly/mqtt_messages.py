@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from telemetry.constants import RPC_REPLIES
+from devices.constants import RPC_REPLIES
 from telemetry.shelly.samples import PayloadError
 from telemetry.shelly.status import COMPONENT, device_time
 

@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from accounts.exceptions import ViewerMayNotChange
 from common.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
+from devices.api.schema import DEVICE_ID
 from devices.control.api.serializers import (
     PAGE_SIZE,
     ChannelOptionSerializer,
@@ -22,10 +23,8 @@ from devices.control.exceptions import BrokerAway, CommandNotFound, DeviceInacti
 from devices.exceptions import DeviceNotFound
 from devices.validators import WRONG_CHANNEL
 
-TAGS = ["control"]
 LOOKING = NEEDS_LOGIN | refusals(DeviceNotFound)
-SWITCHING = LOOKING | refusals(ViewerMayNotChange, DeviceInactive, DeviceSilent, BrokerAway, DeviceRefused)
-DEVICE_ID = OpenApiParameter("device_id", OpenApiTypes.INT64, OpenApiParameter.PATH, description="`dev_id` of the device.")
+ASKED = LOOKING | refusals(DeviceInactive, DeviceSilent, BrokerAway, DeviceRefused)
 COMMAND_ID = OpenApiParameter("command_id", OpenApiTypes.INT64, OpenApiParameter.PATH)
 EXAMPLE = {
     "success": True,
@@ -70,64 +69,61 @@ WAITING_EXAMPLE = {
 PAGE_EXAMPLE = {"commands": [WAITING_EXAMPLE], "next": None}
 
 
+def _described(operation: str, summary: str, *parameters: Any, **details: Any) -> Any:
+    return extend_schema(
+        tags=["control"], operation_id=f"control_{operation}", summary=summary, parameters=[DEVICE_ID, *parameters], **details
+    )
+
+
 def _switching(operation: str, summary: str, *, request: type[OrderSerializer] = OrderSerializer) -> Any:
     is_set = request is SetSerializer
-    return extend_schema(
-        operation_id=operation,
-        summary=summary,
-        tags=TAGS,
+    return _described(
+        operation,
+        summary,
         request=request,
         examples=asking({"state": True, "channel": 0} if is_set else {"channel": 0, "keep_for": 3600}),
-        parameters=[DEVICE_ID],
         responses={
             200: answer(CommandAnswerSerializer, EXAMPLE, "The device has done it"),
             202: answer(CommandAnswerSerializer, KEPT_EXAMPLE, "The device is away, and the command waits for it"),
-            **SWITCHING,
+            **ASKED,
+            **refusals(ViewerMayNotChange),
             **invalid("channel", WRONG_CHANNEL, value=99),
         },
     )
 
 
-control_toggle = _switching("control_toggle", "Toggle a relay")
-control_on = _switching("control_on", "Switch a relay on")
-control_off = _switching("control_off", "Switch a relay off")
-control_set = _switching("control_set", "Switch a relay on or off", request=SetSerializer)
-control_status = extend_schema(
-    operation_id="control_status",
-    summary="What a relay is now",
+control_toggle = _switching("toggle", "Toggle a relay")
+control_on = _switching("on", "Switch a relay on")
+control_off = _switching("off", "Switch a relay off")
+control_set = _switching("set", "Switch a relay on or off", request=SetSerializer)
+control_status = _described(
+    "status",
+    "What a relay is now",
+    ChannelOptionSerializer,
     description="What the device said in the last 5 s, else its answer to one request for all who wait.",
-    tags=TAGS,
-    parameters=[DEVICE_ID, ChannelOptionSerializer],
     responses={
         200: answer(RelayStatusSerializer, STATUS_EXAMPLE),
-        **LOOKING,
-        **refusals(DeviceInactive, DeviceSilent, BrokerAway, DeviceRefused),
+        **ASKED,
         **invalid("channel", WRONG_CHANNEL, value="x", place="query"),
     },
 )
-control_history = extend_schema(
-    operation_id="control_history",
-    summary="The commands of a device, newest first",
-    tags=TAGS,
-    parameters=[DEVICE_ID, HistoryQuerySerializer],
-    responses={
-        200: answer(CommandPageSerializer, PAGE_EXAMPLE),
-        **LOOKING,
-        **invalid("limit", PAGE_SIZE, value="0", place="query"),
-    },
+control_history = _described(
+    "history",
+    "The commands of a device, newest first",
+    HistoryQuerySerializer,
+    responses={200: answer(CommandPageSerializer, PAGE_EXAMPLE)}
+    | LOOKING
+    | invalid("limit", PAGE_SIZE, value="0", place="query"),
 )
-control_waiting = extend_schema(
-    operation_id="control_waiting",
-    summary="The commands that wait for the device to come back",
-    tags=TAGS,
-    parameters=[DEVICE_ID],
-    responses={200: answer(CommandSerializer(many=True), WAITING_EXAMPLE), **LOOKING},
+control_waiting = _described(
+    "waiting",
+    "The commands that wait for the device to come back",
+    responses={200: answer(CommandSerializer(many=True), WAITING_EXAMPLE)} | LOOKING,
 )
-control_cancel = extend_schema(
-    operation_id="control_cancel",
-    summary="Cancel a command that waits",
-    tags=TAGS,
-    parameters=[DEVICE_ID, COMMAND_ID],
+control_cancel = _described(
+    "cancel",
+    "Cancel a command that waits",
+    COMMAND_ID,
     request=None,
-    responses={204: None, **NEEDS_LOGIN, **refusals(ViewerMayNotChange, DeviceNotFound, CommandNotFound)},
+    responses={204: None} | NEEDS_LOGIN | refusals(ViewerMayNotChange, DeviceNotFound, CommandNotFound),
 )

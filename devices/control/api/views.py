@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.utils import translation
 from django.utils.translation import gettext as _
 from rest_framework import viewsets
 from rest_framework.request import Request
@@ -12,6 +11,7 @@ from rest_framework.status import HTTP_200_OK, HTTP_202_ACCEPTED, HTTP_204_NO_CO
 from accounts.security.authentication import caller
 from common.ids import row_id
 from common.late_response import LateResponse
+from common.request_serializers import validated_query
 from devices import selectors
 from devices.control.api import schema
 from devices.control.api.serializers import (
@@ -24,7 +24,7 @@ from devices.control.api.serializers import (
     SetSerializer,
 )
 from devices.control.commands import Order, command_cancel, command_record, command_send, commands_waiting
-from devices.control.exceptions import DeviceInactive, DeviceSilent, NotSwitched
+from devices.control.exceptions import DeviceInactive, DeviceSilent
 from devices.control.listeners import listener_of
 from devices.control.status import relay_statuses
 from devices.models import Command
@@ -70,13 +70,11 @@ class ControlViewSet(viewsets.ViewSet):
         command, is_ours = command_record(
             device=device, order=order, user=caller(request), keep_for_s=body.validated_data["keep_for"]
         )
-        language, name = translation.get_language(), device.name
 
         async def finish() -> tuple[int, Any]:
-            with translation.override(language):
-                ended = await command_send(command, listener, is_ours=is_ours)
-                relay_statuses().commanded(listener, order.channel, ended.new_state)
-                return _done(ended, name)
+            ended = await command_send(command, listener, is_ours=is_ours)
+            relay_statuses().commanded(listener, order.channel, ended.new_state)
+            return _done(ended, device.name)
 
         return LateResponse(finish)
 
@@ -99,29 +97,22 @@ class ControlViewSet(viewsets.ViewSet):
     @schema.control_status
     def status(self, request: Request, device_id: str) -> LateResponse:
         device = selectors.device_get(user=caller(request), device_id=device_id)
-        query = ChannelOptionSerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
+        channel = validated_query(ChannelOptionSerializer, request)["channel"]
         if not device.is_active:
             raise DeviceInactive
-        listener, channel = listener_of(device), query.validated_data["channel"]
-        language, name = translation.get_language(), device.name
+        listener = listener_of(device)
 
         async def finish() -> tuple[int, Any]:
-            with translation.override(language):
-                try:
-                    found = await relay_statuses().get(listener, channel)
-                except NotSwitched as error:
-                    return error.status, {"detail": str(error)}
-                return HTTP_200_OK, {"success": True, "device_name": name, "status": found, "error": None}
+            found = await relay_statuses().get(listener, channel)
+            return HTTP_200_OK, {"success": True, "device_name": device.name, "status": found, "error": None}
 
         return LateResponse(finish)
 
     @schema.control_history
     def history(self, request: Request, device_id: str) -> Response:
         device = selectors.device_get(user=caller(request), device_id=device_id)
-        query = HistoryQuerySerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        limit, before = query.validated_data["limit"], query.validated_data.get("before")
+        asked = validated_query(HistoryQuerySerializer, request)
+        limit, before = asked["limit"], asked.get("before")
         commands = device.commands.select_related("user")
         if before is not None:
             commands = commands.filter(pk__lt=row_id(before))

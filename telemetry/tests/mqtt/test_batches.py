@@ -20,10 +20,10 @@ from redis.asyncio import ConnectionPool, Redis
 from accounts.models import Home
 from common.mqtt.connection import Message
 from common.testing import await_true
+from devices.constants import RPC_REPLIES
 from devices.discovery import FACTS, UNPROVEN, UnprovenDevice, seen_among
 from devices.models import Device
 from devices.presence.status_requests import PREFIX_OF
-from telemetry.constants import RPC_REPLIES
 from telemetry.ingest import writer as writing
 from telemetry.ingest.drop_log import DropLog
 from telemetry.ingest.writer_connection import database_conninfo
