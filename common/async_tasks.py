@@ -1,6 +1,7 @@
 """Background tasks of an event loop."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -27,6 +28,18 @@ class OnePerLoop(Generic[Made]):
         loop = asyncio.get_running_loop()
         if self._made.get(loop) is made:
             del self._made[loop]
+
+
+async def wait_at_most(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event so long, and return whether it is set.
+
+    Not `asyncio.wait_for`: in Python 3.11 it swallows a cancellation that comes together with what it waits for.
+    """
+    if not event.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
+    return event.is_set()
 
 
 async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:

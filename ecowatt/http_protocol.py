@@ -15,6 +15,8 @@ import daphne.server
 import orjson
 from django.conf import settings
 
+from common.async_tasks import wait_at_most
+
 # What is still read, and for how long, after an answer that came before the request's end: a caller that is cut off at once may never
 # see the answer.
 LINGER_S = 5
@@ -95,11 +97,8 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]
 
     async def drained(self) -> None:
         """Wait until the client has read on; close the connection of one that does not within WEB_REQUEST_SECONDS."""
-        if not self._backpressure.may_send.is_set():
-            try:
-                await asyncio.wait_for(self._backpressure.may_send.wait(), settings.WEB_REQUEST_SECONDS)
-            except TimeoutError:
-                self.transport.abortConnection()
+        if not await wait_at_most(self._backpressure.may_send, settings.WEB_REQUEST_SECONDS):
+            self.transport.abortConnection()
 
     def finish(self) -> None:
         if self.producer is not None:

@@ -4,7 +4,6 @@ Its user starts `run` as a task, takes messages, and acknowledges them once they
 """
 
 import asyncio
-import contextlib
 import random
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import structlog
 from paho.mqtt.client import Client
 
+from common.async_tasks import wait_at_most
 from common.mqtt.event_loop_client import EventLoopClient
 from common.mqtt.packet_reader import client_class
 from common.mqtt.protocol import (
@@ -100,8 +100,7 @@ class Connection:
                 self._leave()
             if before_reconnect is not None and not self._stopping.is_set():
                 await before_reconnect()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause_s * random.uniform(0.8, 1.2))  # noqa: S311
+            await wait_at_most(self._stopping, pause_s * random.uniform(0.8, 1.2))  # noqa: S311
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def take(self, most: int) -> list[Message]:
@@ -164,8 +163,7 @@ class Connection:
         """End a session of MQTT 3.1.1, which takes a clean one in its place."""
         self._leave()
         await self._connect(is_clean=True)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.wait_connected(), ANSWER_TIMEOUT_S)
+        await wait_at_most(self._connected, ANSWER_TIMEOUT_S)
 
     async def _connect(self, *, is_clean: bool = False) -> None:
         self._number += 1
@@ -183,8 +181,7 @@ class Connection:
         """Wait for the end of the connection; return whether the broker had accepted it."""
         deadline = time.monotonic() + self._protocol.answer_timeout_s
         while not self._ended.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), KEEP_ALIVE_EVERY_S)
+            await wait_at_most(self._ended, KEEP_ALIVE_EVERY_S)
             if self._client is not None:
                 self._client.keep_alive()
             if not self.is_connected and time.monotonic() > deadline:

@@ -109,14 +109,19 @@ class MqttIngester:
             if not connected.done():
                 connected.cancel()
                 raise BrokerAway
-            with contextlib.suppress(TimeoutError):
-                while True:
-                    messages = await asyncio.wait_for(self._connection.take(_most()), QUIET_S)
-                    await self._commit(messages, await self._merged(messages))
+            while messages := await self._taken_soon():
+                await self._commit(messages, await self._merged(messages))
             await self._connection.close(ends_session=True)
             return self._processor.counts["messages"]
         finally:
             await self._end([connection])
+
+    async def _taken_soon(self) -> list[Message]:
+        """Return the next messages, none where the queue has been empty for QUIET_S."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(QUIET_S):
+                return await self._connection.take(_most())
+        return []
 
     async def _keep_connected(self) -> None:
         await self._lease.take()

@@ -217,6 +217,38 @@ async def test_closing_ends_run_though_no_broker_answers() -> None:
         assert await connection.take(1) == []
 
 
+async def test_it_ends_when_it_is_cancelled_in_the_moment_in_which_the_broker_hangs_up() -> None:
+    running_now: list[asyncio.Task[None]] = []
+
+    class Broker(asyncio.Protocol):
+        """Hangs up on whoever connects; turns of the event loop later the connection is cancelled."""
+
+        def __init__(self, turns: int) -> None:
+            self._turns = turns
+
+        def data_received(self, data: bytes) -> None:
+            self._transport.close()
+            self._cancel(self._turns)
+
+        def connection_made(self, transport: Any) -> None:
+            self._transport = transport
+
+        def _cancel(self, turns: int) -> None:
+            loop = asyncio.get_running_loop()
+            if turns:
+                loop.call_soon(self._cancel, turns - 1)
+            else:
+                running_now[-1].cancel()
+
+    for turns in range(12):
+        server = await asyncio.get_running_loop().create_server(lambda turns=turns: Broker(turns), "127.0.0.1", 0)  # type: ignore[misc]
+        async with server:
+            running_now.append(asyncio.create_task(connection_to(server.sockets[0].getsockname()[1]).run()))
+            done, _ = await asyncio.wait(running_now[-1:], timeout=TIMEOUT_S)
+            running_now[-1].cancel()
+            assert done, f"cancelled {turns} turns after the broker hung up, it goes on"
+
+
 async def test_a_group_shares_its_messages() -> None:
     with mosquitto() as port:
         shared = TOPICS._replace(group="us")

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from common.async_tasks import wait_at_most
 from common.mqtt.event_loop_client import EventLoopClient
 from devices.simulator.connections.tls import tls_context
 
@@ -47,9 +47,7 @@ class MqttSession:
     async def serve(self) -> None:
         """Keep the session up until it ends."""
         while not self._ended.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(KEEP_ALIVE_EVERY_S):
-                    await self._ended.wait()
+            await wait_at_most(self._ended, KEEP_ALIVE_EVERY_S)
             self._client.keep_alive()
 
     def subscribe(self, topics: list[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
+from common.async_tasks import wait_at_most
 from devices.simulator.clock import Clock
 from devices.simulator.shelly import rpc
 from devices.simulator.shelly.device import Device
@@ -96,10 +97,7 @@ class RunningDevice:
             self.flush()
             self._woken.clear()
             now = self.clock.now()
-            # Not `wait_for`: in Python 3.11 it swallows a cancellation that comes together with what it waits for.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, self.device.next_due(now) - now)):
-                    await self._woken.wait()
+            await wait_at_most(self._woken, max(0.0, self.device.next_due(now) - now))
 
     def _break_off(self) -> None:
         """Lose the connections and what was waiting, as a restart does."""
