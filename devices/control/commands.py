@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -40,14 +41,14 @@ class Order(NamedTuple):
 
 
 def command_record(*, device: Device, order: Order, user: User | None, keep_for_s: int | None = None) -> tuple[Command, bool]:
-    """Record a command that is to be sent now, and tell whether its caller has to send it (3 queries).
+    """Record a command that is to be sent now, and tell whether its caller has to send it (4 queries).
 
     It has not where the same command is under way already; one that waited for the device is sent now. Raises DeviceInactive.
     """
     if not device.is_active:
         raise DeviceInactive
     now = timezone.now()
-    _give_up_lost(device, now)
+    _end_lost(device.commands.all(), now)
     expires_at = now + timedelta(seconds=keep_for_s) if keep_for_s else None
     command, is_new = Command.objects.get_or_create(
         device=device,
@@ -63,10 +64,14 @@ def command_record(*, device: Device, order: Order, user: User | None, keep_for_
     return command, bool(waiting.update(state=State.UNDER_WAY, sent_at=now, expires_at=expires_at or command.expires_at))
 
 
-def _give_up_lost(device: Device, now: datetime) -> None:
-    """End what a process left behind that died in the middle, so that the same may be commanded again."""
-    lost = Q(state=State.UNDER_WAY, sent_at__lt=now - timedelta(seconds=LOST_S))
-    device.commands.filter(lost).update(state=State.FAILED, ended_at=now, error=_("El servidor se reinició sin saber qué pasó."))
+def _end_lost(commands: QuerySet[Command], now: datetime) -> None:
+    """End what a process left behind that died in the middle, so that the same may be commanded again (2 queries).
+
+    What is kept and says on or off waits again; a toggle may have been done, and another would undo it.
+    """
+    lost = commands.filter(state=State.UNDER_WAY, sent_at__lt=now - timedelta(seconds=LOST_S))
+    lost.filter(method=Method.SET, expires_at__gt=now).update(state=State.WAITING)
+    lost.update(state=State.FAILED, ended_at=now, error=_("El servidor se reinició sin saber qué pasó."))
 
 
 @transaction.atomic
@@ -101,19 +106,39 @@ def command_cancel(*, device: Device, command_id: int) -> None:
         raise CommandNotFound
 
 
-async def command_send(command: Command, listener: Listener, *, is_ours: bool) -> Command:
-    """Send a recorded command, or wait for whoever sends it, and return it as it ended. It goes on where its caller goes away."""
-    sending = command_begin(command, listener) if is_ours else _sending.get(command.pk)
-    return await (asyncio.shield(sending) if sending else _awaited(command))
+async def command_give(
+    *, device: Device, listener: Listener, order: Order, user: User | None, keep_for_s: int | None = None
+) -> Command:
+    """Record and send a command, or wait for whoever sends the same, and return it as it ended. Raises DeviceInactive.
+
+    It goes on where its caller goes away: a command that is recorded is sent.
+    """
+
+    async def give() -> Command:
+        arguments = {"device": device, "order": order, "user": user, "keep_for_s": keep_for_s}
+        command, is_ours = await in_own_thread(command_record, **arguments)
+        sending = command_begin(command, listener) if is_ours else _sending.get(command.pk)
+        return await (sending or _awaited(command))
+
+    return await asyncio.shield(_under_way(give()))
 
 
 def command_begin(command: Command, listener: Listener) -> "asyncio.Task[Command]":
     """Begin to send a command that is this process's to send; the task ends with the command as it is recorded."""
-    sending = _sending[command.pk] = asyncio.create_task(_send(command, listener))
+    sending = _sending[command.pk] = _under_way(_send(command, listener))
     sending.add_done_callback(lambda _task: _sending.pop(command.pk, None))
     return sending
 
 
+def _under_way(work: Coroutine[Any, Any, Command]) -> "asyncio.Task[Command]":
+    """Start a task that nobody else needs to hold."""
+    task = asyncio.create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+    return task
+
+
+_tasks: set["asyncio.Task[Command]"] = set()
 _sending: dict[int, "asyncio.Task[Command]"] = {}
 
 
@@ -139,11 +164,12 @@ async def _awaited(command: Command) -> Command:
 
 
 def commands_claim(*, limit: int = 100) -> list[Command]:
-    """Take waiting commands whose devices are there for this process to send, and end those that waited too long (3 queries).
+    """Take waiting commands whose devices are there for this process to send, and end those that waited too long (5 queries).
 
     Of several processes each gets other ones.
     """
     now = timezone.now()
+    _end_lost(Command.objects.all(), now)
     Command.objects.filter(state=State.WAITING, expires_at__lte=now).update(state=State.EXPIRED, ended_at=now)
     rested = Q(sent_at__lt=now - timedelta(seconds=RETRY_S)) | Q(sent_at__lt=F("device__last_seen_at"))
     with transaction.atomic():

@@ -23,7 +23,7 @@ from devices.control.api.serializers import (
     OrderSerializer,
     SetSerializer,
 )
-from devices.control.commands import Order, command_cancel, command_record, command_send, commands_waiting
+from devices.control.commands import Order, command_cancel, command_give, commands_waiting
 from devices.control.exceptions import DeviceInactive, DeviceSilent
 from devices.control.listeners import listener_of
 from devices.control.status import relay_statuses
@@ -66,13 +66,10 @@ class ControlViewSet(viewsets.ViewSet):
         body = serializer(data={**request.query_params.dict(), **dict(request.data)})
         body.is_valid(raise_exception=True)
         order = Order(body.validated_data["channel"], body.validated_data.get("state", on))
-        listener = listener_of(device)
-        command, is_ours = command_record(
-            device=device, order=order, user=caller(request), keep_for_s=body.validated_data["keep_for"]
-        )
+        listener, user, keep_for_s = listener_of(device), caller(request), body.validated_data["keep_for"]
 
         async def finish() -> tuple[int, Any]:
-            ended = await command_send(command, listener, is_ours=is_ours)
+            ended = await command_give(device=device, listener=listener, order=order, user=user, keep_for_s=keep_for_s)
             relay_statuses().commanded(listener, order.channel, ended.new_state)
             return _done(ended, device.name)
 

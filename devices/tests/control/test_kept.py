@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from common.testing import await_true
 from devices.control import rpc as rpc_module
-from devices.control.commands import commands_claim
+from devices.control.commands import LOST_S, commands_claim
 from devices.control.kept import kept_send
 from devices.models import Command, Device
 from devices.tests.simulator.online import Online
@@ -65,6 +65,17 @@ async def test_one_that_fails_again_rests_and_waits_on(phone: httpx.AsyncClient,
     await Command.objects.aupdate(sent_at=timezone.now() - timedelta(seconds=31))
     assert await kept_send() == 1
     await sync_to_async(await_true)("it waits again", lambda: Command.objects.get().state == "waiting")
+
+
+async def test_what_was_under_way_when_its_process_died_waits_again_unless_it_may_have_been_done(
+    phone: httpx.AsyncClient, meter: Device
+) -> None:
+    await kept(phone, meter)
+    await kept(phone, meter, "toggle")
+    await Command.objects.aupdate(state="under_way", sent_at=timezone.now() - timedelta(seconds=LOST_S + 1))
+    assert await kept_send() == 0
+    assert await states() == ["waiting", "failed"]
+    assert len((await phone.get(f"/control/{meter.pk}/waiting")).json()) == 1
 
 
 async def test_a_command_that_waited_too_long_is_not_sent(phone: httpx.AsyncClient, meter: Device) -> None:
