@@ -64,6 +64,22 @@ def command_record(*, device: Device, order: Order, user: User | None, keep_for_
     return command, bool(waiting.update(state=State.UNDER_WAY, sent_at=now, expires_at=expires_at or command.expires_at))
 
 
+def command_keep(*, device: Device, order: Order, cause: str, keep_for_s: int) -> Command:
+    """Record a command that is sent once its device is there, by an ingest process (1 to 3 queries).
+
+    Where the same one is under way or waits already, it is that one.
+    """
+    command, _is_new = Command.objects.get_or_create(
+        device=device,
+        channel=order.channel,
+        method=order.method,
+        on=order.on,
+        state__in=[State.UNDER_WAY, State.WAITING],
+        defaults={"cause": cause, "state": State.WAITING, "expires_at": timezone.now() + timedelta(seconds=keep_for_s)},
+    )
+    return command
+
+
 def _end_lost(commands: QuerySet[Command], now: datetime) -> None:
     """End what a process left behind that died in the middle, so that the same may be commanded again (2 queries).
 
@@ -171,7 +187,7 @@ def commands_claim(*, limit: int = 100) -> list[Command]:
     now = timezone.now()
     _end_lost(Command.objects.all(), now)
     Command.objects.filter(state=State.WAITING, expires_at__lte=now).update(state=State.EXPIRED, ended_at=now)
-    rested = Q(sent_at__lt=now - timedelta(seconds=RETRY_S)) | Q(sent_at__lt=F("device__last_seen_at"))
+    rested = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RETRY_S)) | Q(sent_at__lt=F("device__last_seen_at"))
     with transaction.atomic():
         due = Command.objects.filter(rested, state=State.WAITING, device__is_online=True, device__is_active=True)
         found = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("device").order_by("pk")[:limit])

@@ -1,4 +1,4 @@
-"""What relays were told."""
+"""What relays are told."""
 
 from django.conf import settings
 from django.db import models
@@ -10,7 +10,7 @@ from devices.validators import channel_validator
 
 
 class Command(models.Model):
-    """What somebody told a device's relay to do, and what came of it.
+    """What somebody, or something, told a device's relay to do, and what came of it.
 
     One that is kept waits for a device that is away, until `expires_at`.
     """
@@ -27,6 +27,11 @@ class Command(models.Model):
         SET = "Switch.Set", _("encender o apagar")
         TOGGLE = "Switch.Toggle", _("alternar")
 
+    class Cause(models.TextChoices):
+        USER = "user", _("una persona")
+        SCHEDULE = "schedule", _("un horario")
+        LIMIT = "limit", _("un límite")
+
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="commands", verbose_name=_("dispositivo"))
     channel = models.PositiveSmallIntegerField(_("canal"), validators=[channel_validator])
     method = models.CharField(_("orden"), max_length=20, choices=Method)
@@ -34,6 +39,8 @@ class Command(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("quién")
     )
+    # The default stands in the database too, for processes that do not know the column yet.
+    cause = models.CharField(_("causa"), max_length=10, choices=Cause, default=Cause.USER, db_default=Cause.USER)
     state = models.CharField(_("estado"), max_length=10, choices=State, default=State.UNDER_WAY)
     created_at = models.DateTimeField(_("cuándo"), default=timezone.now)
     # When it was last handed to the device: a process that died in the middle leaves it under way.

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from common.testing import await_true
 from devices.control import rpc as rpc_module
-from devices.control.commands import LOST_S, commands_claim
+from devices.control.commands import LOST_S, Order, command_keep, commands_claim
 from devices.control.kept import kept_send
 from devices.models import Command, Device
 from devices.tests.simulator.online import Online
@@ -129,3 +129,19 @@ async def test_an_error_of_the_device_s_own_is_no_reason_to_wait(
     answer = await phone.post(f"/control/{meter.pk}/off", json={"keep_for": 60, "channel": 5})
     assert answer.status_code == 503
     assert await states() == ["failed"]
+
+
+async def test_what_no_person_commanded_waits_from_the_start_and_is_sent_once_the_device_is_there(
+    phone: httpx.AsyncClient, meter: Device, go_online: Callable[..., Online]
+) -> None:
+    order = {"device": meter, "order": Order(0, on=False), "cause": Command.Cause.LIMIT, "keep_for_s": 600}
+    command = await sync_to_async(command_keep)(**order)
+    assert await sync_to_async(command_keep)(**order) == command
+    assert await kept_send() == 0
+    shelly = await sync_to_async(go_online)()
+    await arrived(meter)
+    assert await kept_send() == 1
+    await sync_to_async(await_true)("it is done", lambda: Command.objects.get().state == "done")
+    assert [relay.is_on for relay in shelly.device.relays] == [False]
+    [told] = (await phone.get(f"/control/{meter.pk}/history")).json()["commands"]
+    assert (told["command_id"], told["cause"], told["user_name"], told["status"]) == (command.pk, "limit", None, "done")
