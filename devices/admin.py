@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
+from accounts.admin import ReadOnlyAdmin
 from devices import selectors, services
-from devices.models import Channel, Device, RoleChange
+from devices.models import Channel, Command, Device, DeviceEvent, RoleChange
 from devices.shelly_models import displayed_hardware_id, normalised_hardware_id
 
 
@@ -127,3 +128,32 @@ class DeviceAdmin(ModelAdmin):
         """Delete the devices for good."""
         for device in queryset:
             services.device_delete(device=device)
+
+
+@admin.register(Command)
+class CommandAdmin(ReadOnlyAdmin):
+    """Who told which relay what, and what the device answered."""
+
+    list_display = ["device", "channel", "method", "on", "user", "created_at", "state", "answer_ms", "error"]
+    list_filter = ["state", "method", "on", "created_at"]
+    list_select_related = ["device", "user"]
+    search_fields = ["device__name", "device__hardware_id", "device__home__name", "user__email"]
+    search_help_text = _("Dispositivo, ID de hardware, hogar o correo electrónico de quien lo mandó")
+    date_hierarchy = "created_at"
+    fields = [
+        *("device", "channel", "method", "on", "user", "created_at", "state", "sent_at", "expires_at", "ended_at"),
+        *("was_on", "answer_ms", "error"),
+    ]
+
+
+@admin.register(DeviceEvent)
+class DeviceEventAdmin(ReadOnlyAdmin):
+    """What happened to devices."""
+
+    list_display = ["device", "channel", "kind", "at", "ended_at", "details"]
+    list_filter = ["kind", ("ended_at", admin.EmptyFieldListFilter), "at"]
+    list_select_related = ["device"]
+    search_fields = ["device__name", "device__hardware_id", "device__home__name"]
+    search_help_text = _("Dispositivo, ID de hardware u hogar")
+    date_hierarchy = "at"
+    fields = ["device", "channel", "kind", "at", "ended_at", "details"]

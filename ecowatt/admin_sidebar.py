@@ -30,6 +30,8 @@ GROUPS: tuple[tuple[Promise, tuple[Entry, ...]], ...] = (
         _("Medición"),
         (
             Entry(_("Dispositivos"), "devices.device", "electric_meter"),
+            Entry(_("Comandos"), "devices.command", "switch"),
+            Entry(_("Sucesos"), "devices.deviceevent", "notifications"),
             Entry(_("Lecturas descartadas"), "telemetry.discardedspan", "delete_history"),
         ),
     ),

@@ -7,6 +7,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from accounts.exceptions import NoHomeToChange, TooManyAttempts, ViewerMayNotChange
+from common.paging import PAGE_SIZE, PageQuerySerializer
 from common.schema import NEEDS_LOGIN, answer, asking, in_spanish, invalid, refusals
 from devices.api.serializers import (
     NAME,
@@ -16,6 +17,7 @@ from devices.api.serializers import (
     DeviceRegisterSerializer,
     DeviceSerializer,
     DeviceToProveSerializer,
+    EventPageSerializer,
     NearbyQuerySerializer,
     NearbySerializer,
     ProofSerializer,
@@ -145,4 +147,22 @@ proof = _described(
     | NEEDS_LOGIN
     | refusals(ViewerMayNotChange, NoHomeToChange, ProofUnavailable)
     | invalid("dev_hardware_id", WRONG_MAC, value="xyz", place="query"),
+)
+EVENT = {
+    "event_id": 31,
+    "kind": "overpower",
+    "title": "potencia excesiva",
+    "channel": 0,
+    "at": "2026-11-24T07:12:05Z",
+    "ended_at": None,
+    "details": {"power_w": 4120.0},
+}
+device_events = _described(
+    "events",
+    "What happened to a device, newest first",
+    parameters=[DEVICE_ID, PageQuerySerializer],
+    responses={200: answer(EventPageSerializer, {"events": [EVENT], "next": None})}
+    | NEEDS_LOGIN
+    | refusals(DeviceNotFound)
+    | invalid("limit", PAGE_SIZE, value="0", place="query"),
 )

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from common.fields import TextField, sentences
 from common.request_serializers import BodySerializer
 from devices.discovery import UnprovenDevice
-from devices.models import Channel, Device
+from devices.models import Channel, Device, DeviceEvent
 from devices.selectors import last_seen
 from devices.shelly_models import DEFAULT_PREFIX, MAX_CHANNEL, displayed_hardware_id, is_mac, normalised_hardware_id
 from devices.validators import NAME_LENGTH_MAX, WRONG_CHANNEL, hardware_id_validator, mqtt_prefix_validators
@@ -188,3 +188,24 @@ class DeviceRegisterSerializer(DeviceChangeSerializer):
         help_text="The MAC, with or without separators, or the Shelly's full id (`shellypro4pm-34987ae4d353`).",
     )
     dev_name = DeviceNameField(source="name")
+
+
+class EventSerializer(serializers.ModelSerializer[DeviceEvent]):
+    """Something that happened to a device."""
+
+    event_id = serializers.IntegerField(source="id")
+    title = serializers.CharField(source="get_kind_display", help_text="The kind, for the user.")
+    channel = serializers.IntegerField(allow_null=True, help_text="Null where it concerns the whole device.")
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null while it lasts; what happens at one moment ends at it.")
+    details = serializers.DictField(help_text="Its figures, with their units in their names.")
+
+    class Meta:
+        model = DeviceEvent
+        fields = ["event_id", "kind", "title", "channel", "at", "ended_at", "details"]
+
+
+class EventPageSerializer(serializers.Serializer[Any]):
+    """A page of events, newest first."""
+
+    events = EventSerializer(source="rows", many=True)
+    next = serializers.CharField(allow_null=True, help_text="`before` of the next page; null on the last.")

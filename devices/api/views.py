@@ -19,6 +19,7 @@ from accounts.security import rate_limits as limits
 from accounts.security.authentication import caller
 from accounts.selectors import home_to_change
 from common.client_addresses import client_address, household_of
+from common.paging import page_of
 from common.request_serializers import validated_query
 from devices import selectors, services
 from devices.api import schema
@@ -28,6 +29,7 @@ from devices.api.serializers import (
     DeviceRegisterSerializer,
     DeviceSerializer,
     DeviceToProveSerializer,
+    EventPageSerializer,
     NearbyQuerySerializer,
     NearbySerializer,
     ProofSerializer,
@@ -121,6 +123,12 @@ class DeviceViewSet(viewsets.ViewSet):
         """Switch monitoring on or off; a body is not looked at."""
         device = services.device_toggle(device=self._device_to_change(device_id))
         return Response(self._body(device))
+
+    @schema.device_events
+    def events(self, request: Request, device_id: str) -> Response:
+        """Answer what happened to the device."""
+        device = selectors.device_get(user=caller(request), device_id=device_id)
+        return Response(EventPageSerializer(page_of(device.events.all(), request)).data)
 
 
 class ProofView(APIView):

@@ -23,6 +23,7 @@ get /api/v1/dashboard/summary        get /api/v1/history/graph            get /a
 get /api/v1/history/export               delete /api/v1/devices/{device_id}/readings
 post /api/v1/ingest/shelly           get /ws/live/{device_id}             get /api/v1/devices/nearby
 post /api/v1/devices/proof           get /api/v1/devices/proof
+get /api/v1/devices/{device_id}/events
 get /api/v1/contract                 put /api/v1/contract                 get /api/v1/tariffs
 get /api/v1/bills                    post /api/v1/bills                   delete /api/v1/bills/{bill_id}
 get /api/v1/bills/{bill_id}/reconciliation

@@ -6,15 +6,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from accounts.exceptions import ViewerMayNotChange
+from common.paging import PAGE_SIZE, PageQuerySerializer
 from common.schema import NEEDS_LOGIN, answer, asking, invalid, refusals
 from devices.api.schema import DEVICE_ID
 from devices.control.api.serializers import (
-    PAGE_SIZE,
     ChannelOptionSerializer,
     CommandAnswerSerializer,
     CommandPageSerializer,
     CommandSerializer,
-    HistoryQuerySerializer,
     OrderSerializer,
     RelayStatusSerializer,
     SetSerializer,
@@ -111,7 +110,7 @@ control_status = _described(
 control_history = _described(
     "history",
     "The commands of a device, newest first",
-    HistoryQuerySerializer,
+    PageQuerySerializer,
     responses={200: answer(CommandPageSerializer, PAGE_EXAMPLE)}
     | LOOKING
     | invalid("limit", PAGE_SIZE, value="0", place="query"),

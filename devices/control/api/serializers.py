@@ -14,8 +14,6 @@ from devices.validators import WRONG_CHANNEL
 
 DAY_S = 86_400
 KEEP = _("Los segundos que se conserva el comando van de 1 a 86400.")
-PAGE, LONGEST_PAGE = 50, 200
-PAGE_SIZE = _("Cada página tiene de 1 a 200 comandos.")
 
 
 class ChannelOptionSerializer(BodySerializer):
@@ -89,15 +87,8 @@ class CommandAnswerSerializer(serializers.Serializer[Any]):
     kept_until = serializers.DateTimeField(allow_null=True)
 
 
-class HistoryQuerySerializer(serializers.Serializer[Any]):
-    """Which page of the commands."""
-
-    before = serializers.CharField(required=False, help_text="`next` of the page before.")
-    limit = serializers.IntegerField(min_value=1, max_value=LONGEST_PAGE, default=PAGE, error_messages=sentences(wrong=PAGE_SIZE))
-
-
 class CommandPageSerializer(serializers.Serializer[Any]):
     """A page of commands, newest first."""
 
-    commands = CommandSerializer(many=True)
+    commands = CommandSerializer(source="rows", many=True)
     next = serializers.CharField(allow_null=True, help_text="`before` of the next page; null on the last.")

@@ -11,6 +11,7 @@ from rest_framework.status import HTTP_200_OK, HTTP_202_ACCEPTED, HTTP_204_NO_CO
 from accounts.security.authentication import caller
 from common.ids import row_id
 from common.late_response import LateResponse
+from common.paging import page_of
 from common.request_serializers import validated_query
 from devices import selectors
 from devices.control.api import schema
@@ -19,7 +20,6 @@ from devices.control.api.serializers import (
     CommandAnswerSerializer,
     CommandPageSerializer,
     CommandSerializer,
-    HistoryQuerySerializer,
     OrderSerializer,
     SetSerializer,
 )
@@ -108,13 +108,7 @@ class ControlViewSet(viewsets.ViewSet):
     @schema.control_history
     def history(self, request: Request, device_id: str) -> Response:
         device = selectors.device_get(user=caller(request), device_id=device_id)
-        asked = validated_query(HistoryQuerySerializer, request)
-        limit, before = asked["limit"], asked.get("before")
-        commands = device.commands.select_related("user")
-        if before is not None:
-            commands = commands.filter(pk__lt=row_id(before))
-        rows = list(commands[: limit + 1])
-        page = {"commands": rows[:limit], "next": str(rows[limit - 1].pk) if len(rows) > limit else None}
+        page = page_of(device.commands.select_related("user"), request)
         return Response(CommandPageSerializer(page).data)
 
     @schema.control_waiting
