@@ -1,109 +1,48 @@
 """From a batch of MQTT messages to committed readings. The broker may be answered when `commit` has returned, and not before."""
 
-import asyncio
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.conf import settings
 from redis.asyncio import Redis
 
 from common.mqtt.connection import Message
 from devices.discovery import UnprovenDevice
-from devices.presence.reporter import presence_reporter
-from telemetry.ingest.drop_log import DropLog
-from telemetry.ingest.message_limits import MINUTE_S, MinuteLimit
-from telemetry.ingest.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
-from telemetry.mqtt.device_state import DeviceStates
+from telemetry.ingest.batches import UNREADABLE, Batch, DeviceBatches
 from telemetry.mqtt.status_topics import StatusTopics
 from telemetry.mqtt.topic_prefixes import TopicPrefixes, may_use, proven_prefixes
-from telemetry.shelly.merge import DeviceState, merge, time_of
+from telemetry.shelly.merge import DeviceState
 from telemetry.shelly.mqtt_messages import DeviceMessage, device_named_in, names_device, parse_message
-from telemetry.shelly.samples import PayloadError, Sample
-from telemetry.shelly.status import is_switched_on
-
-RETRY_S, LONGEST_RETRY_S = 0.5, 5.0
-# PayloadError, and what nobody thought of: a message that can't be read would come again for ever, and hold up all others.
-UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 
-@dataclass(slots=True)
-class DeviceBatch:
-    """A device's part of a batch: its messages, its state after them, and the samples that they make, by channel and time."""
-
-    state: DeviceState
-    messages: list[DeviceMessage] = field(default_factory=list)
-    samples: dict[tuple[int, datetime | None], Sample] = field(default_factory=dict)
-    is_changed: bool = False
-
-    def add(self, samples: Sequence[Sample]) -> None:
-        """Add samples; of two for the same moment the later one counts, with the counter that either has."""
-        for sample in samples:
-            key = (sample.channel, sample.time)
-            earlier = self.samples.get(key)
-            if earlier is not None and sample.energy_wh is None:
-                sample = sample._replace(energy_wh=earlier.energy_wh, returned_wh=earlier.returned_wh)
-            self.samples[key] = sample
-
-    @property
-    def power_w(self) -> float | None:
-        """The last power of all channels together; None without samples."""
-        last = {sample.channel: sample.power_w for sample in self.samples.values()}
-        return sum(last.values()) if last else None
-
-
-Batch = dict[str, DeviceBatch]
-
-
-class BatchProcessor:
-    """Processes the batches of one process: the next one may be merged while one is being committed."""
+class BatchProcessor(DeviceBatches):
+    """Batches from a broker: which device a topic's prefix belongs to, and whether a status topic counts."""
 
     def __init__(self, store: Redis) -> None:
-        self._states = DeviceStates(store)
+        super().__init__(store)
         self._prefixes = TopicPrefixes(store, self._states)
         self._status_topics = StatusTopics()
-        self._limit = MinuteLimit()
-        self._last: Batch = {}
-        self.counts: Counter[str] = Counter()
-        self.drops = DropLog()
 
     async def process(self, messages: Sequence[Message]) -> None:
-        """Store what the messages say, trying again for as long as the database is away; cancelled, nothing counts as stored."""
+        """Store what the messages say."""
         await self.commit(await self.merge(messages))
 
     async def merge(self, messages: Sequence[Message]) -> Batch:
-        """Return what the messages say by MAC, merged into their devices' states, be these of the last batch, which may not be stored."""
+        """Return what the messages say by MAC, merged into their devices' states."""
         self.counts["messages"] += len(messages)
         parsed, unknown = await self._prefixes.attributed(self._parsed(messages))
         self.counts["of unknown prefix"] += unknown
-        states = await self._states.read({one.mac for one in parsed})
-        for mac, last in self._last.items():
-            if mac in states and last.is_changed and last.state.changed_at > states[mac].changed_at:
-                states[mac] = last.state
-        batch: Batch = {}
-        for one in self._status_topics.counted([one for one in parsed if self._is_own(one, states)], states):
-            if one.mac not in batch:
-                batch[one.mac] = DeviceBatch(states[one.mac])
-            self._add(one, batch[one.mac])
-        self._last = batch
-        return batch
+        return await self.merge_messages(parsed)
+
+    async def commit(self, batch: Batch) -> Batch:
+        """Store a batch, and which prefix is whose."""
+        registered = await super().commit(batch)
+        await self._prefixes.write(proven_prefixes(message for one in registered.values() for message in one.messages))
+        return registered
 
     def take_unproven(self) -> set[str]:
         """Return the prefixes that some device is said to have and that came without a proof, since the last time."""
         unproven, self._prefixes.unproven = self._prefixes.unproven, set()
         return unproven
-
-    async def commit(self, batch: Batch) -> None:
-        """Store the samples of a batch, then the states after it."""
-        outcomes = await self._stored({mac: list(device.samples.values()) for mac, device in batch.items()})
-        registered = {mac: device for mac, device in batch.items() if mac in outcomes and outcomes[mac].device is not None}
-        await self._states.write(
-            {mac: one.state for mac, one in registered.items() if one.is_changed and outcomes[mac].is_stored}
-        )
-        await self._prefixes.write(proven_prefixes(message for one in registered.values() for message in one.messages))
-        for mac, outcome in outcomes.items():
-            _report(batch[mac], outcome)
 
     def _parsed(self, messages: Sequence[Message]) -> list[DeviceMessage]:
         found = []
@@ -111,8 +50,11 @@ class BatchProcessor:
             try:
                 found.append(parse_message(one.topic, one.payload, one.at))
             except UNREADABLE as error:
-                self.drops.add(device_named_in(one.topic), _reason(error))
+                self.drop(device_named_in(one.topic), error)
         return found
+
+    def _admitted(self, messages: Sequence[DeviceMessage], states: Mapping[str, DeviceState]) -> Iterable[DeviceMessage]:
+        return self._status_topics.counted([one for one in messages if self._is_own(one, states)], states)
 
     def _is_own(self, message: DeviceMessage, states: Mapping[str, DeviceState]) -> bool:
         if may_use(message, states[message.mac]):
@@ -120,79 +62,6 @@ class BatchProcessor:
         self.drops.add(message.mac, "it came under another prefix than the device's own")
         return False
 
-    def _add(self, message: DeviceMessage, device: DeviceBatch) -> None:
-        """Merge a message into its device's part of the batch, unless it can't be true or is one too many."""
-        device.messages.append(message)
-        if not message.components:
-            return
-        time, is_own = time_of(message, device.state)
-        # By the message's own minute: what the broker kept for hours comes within seconds.
-        if not self._limit.admits((message.mac, time.timestamp() // MINUTE_S), settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE):
-            self.drops.add(message.mac, "more messages than a meter has to say")
-            return
-        try:
-            state, samples = merge(device.state, message, time, is_own=is_own, max_power_w=settings.TELEMETRY_MAX_POWER_W)
-        except UNREADABLE as error:
-            self.drops.add(message.mac, _reason(error))
-            return
-        device.is_changed |= state is not device.state
-        device.state = state
-        device.add(samples)
-
-    async def _stored(self, samples: dict[str, list[Sample]]) -> dict[str, Outcome]:
-        """Return the outcome of each device after the commit, however long it takes; without those whose values the database refuses.
-
-        Over MQTT there is nobody to send away: the broker keeps what is not acknowledged.
-        """
-        pause_s = RETRY_S
-        while samples:
-            try:
-                outcomes = await writer().store(samples)
-            except Refused:
-                return await self._stored_apart(samples)
-            except (DatabaseAway, Overloaded):
-                self.counts["retries"] += 1
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, LONGEST_RETRY_S)
-            else:
-                self._count(samples, outcomes)
-                return outcomes
-        return {}
-
-    async def _stored_apart(self, samples: dict[str, list[Sample]]) -> dict[str, Outcome]:
-        """Store device by device, so that a value that the database refuses costs no other device's readings."""
-        if len(samples) == 1:
-            self.drops.add(next(iter(samples)), "the database refuses a value")
-            return {}
-        outcomes: dict[str, Outcome] = {}
-        for mac, some in samples.items():
-            outcomes |= await self._stored({mac: some})
-        return outcomes
-
-    def _count(self, samples: dict[str, list[Sample]], outcomes: dict[str, Outcome]) -> None:
-        for mac, some in samples.items():
-            outcome = outcomes[mac]
-            if some and outcome.is_partial:
-                self.drops.add(mac, "a channel or a power beyond its model")
-            kind = "of inactive devices" if outcome.device else "of unknown devices"
-            self.counts["readings" if outcome.is_stored else kind] += len(some)
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, PayloadError) else f"{type(error).__name__}: {error}"
-
-
-def _report(device: DeviceBatch, outcome: Outcome) -> None:
-    """Report whether the device is alive or may be gone, and of an unproven one what it sent."""
-    reporter = presence_reporter()
-    for message in device.messages:
-        if outcome.device is not None:
-            (reporter.alive if message.is_online else reporter.last_will)(outcome.device.device_id, message.at)
-        if message.is_online and outcome.needs_proof:
-            reporter.unproven(_unproven(message, device.power_w, is_claimed=outcome.device is not None))
-
-
-def _unproven(message: DeviceMessage, power_w: float | None, *, is_claimed: bool) -> UnprovenDevice:
-    has_account = settings.MQTT_DEVICE_ACCOUNTS and names_device(message.prefix, message.mac)
-    is_on = is_switched_on(message.components, power_w)
-    return UnprovenDevice(message.mac, message.model, power_w, None, has_account=has_account, is_on=is_on, is_claimed=is_claimed)
+    def _unproven(self, message: DeviceMessage, power_w: float | None) -> UnprovenDevice:
+        has_account = settings.MQTT_DEVICE_ACCOUNTS and names_device(message.prefix, message.mac)
+        return super()._unproven(message, power_w)._replace(has_account=has_account)

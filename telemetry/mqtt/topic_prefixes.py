@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from common.async_database import in_database
 from devices.presence.status_requests import note_prefixes
 from devices.selectors import macs_by_whole_prefix
-from telemetry.mqtt.device_state import DeviceStates, keep_latest
+from telemetry.ingest.device_state import DeviceStates, keep_latest
 from telemetry.shelly.merge import DeviceState
 from telemetry.shelly.mqtt_messages import DeviceMessage, names_device
 

@@ -25,12 +25,12 @@ from devices.discovery import FACTS, UNPROVEN, UnprovenDevice, seen_among
 from devices.models import Device
 from devices.presence.status_requests import PREFIX_OF
 from telemetry.ingest import writer as writing
+from telemetry.ingest.device_state import STATUS
 from telemetry.ingest.drop_log import DropLog
 from telemetry.ingest.writer_connection import database_conninfo
 from telemetry.live.hub import LiveHub
 from telemetry.models import Reading
 from telemetry.mqtt.batches import BatchProcessor
-from telemetry.mqtt.device_state import STATUS
 from telemetry.mqtt.topic_prefixes import PREFIXES
 from telemetry.tests.conftest import close_ingest
 from telemetry.tests.mqtt_device import message
@@ -286,7 +286,7 @@ async def test_readings_are_stored_while_redis_is_away(lonely_processor: BatchPr
 async def test_what_was_seen_without_redis_is_brought_to_it(
     processor: BatchProcessor, store: Redis, meter: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.mqtt.device_state.AWAY_S", 0.0)  # Redis is asked again at once
+    monkeypatch.setattr("telemetry.ingest.device_state.AWAY_S", 0.0)  # Redis is asked again at once
     await processor.process([full(-5, 60.0, 100.0)])
     there, store.connection_pool = store.connection_pool, ConnectionPool.from_url(NOBODY_LISTENS)
     await processor.process([notify(-4, voltage=125.0)])
