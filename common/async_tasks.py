@@ -2,9 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Generic, Never, TypeVar
 from weakref import WeakKeyDictionary
+
+import structlog
+from django.db import Error as DatabaseError
+from redis.exceptions import RedisError
+
+log = structlog.get_logger(__name__)
 
 Made = TypeVar("Made")
 
@@ -40,6 +46,16 @@ async def wait_at_most(event: asyncio.Event, seconds: float) -> bool:
             async with asyncio.timeout(seconds):
                 await event.wait()
     return event.is_set()
+
+
+async def every(seconds: float, job: Callable[[], Awaitable[object]]) -> Never:
+    """Do something again and again; Redis or the database being away is no reason to stop."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await job()
+        except (RedisError, DatabaseError, OSError) as error:
+            log.warning("put off until the next time", job=job.__name__.strip("_"), error=type(error).__name__)
 
 
 async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:

@@ -1,8 +1,11 @@
-"""Kept commands: sent as soon as their devices are back. Every ingest process looks for them; each is sent by one."""
+"""Kept commands: sent as soon as their devices are back. Every process that devices send to looks for them; each is sent by one."""
 
 from common.async_database import in_database
 from devices.control.commands import command_begin, commands_claim
 from devices.control.listeners import listener_of
+
+# How often a process looks for them.
+KEPT_COMMANDS_EVERY_S = 2.0
 
 
 async def kept_send() -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import structlog
 from django.conf import settings
 from redis.asyncio import Redis
 
@@ -19,6 +20,8 @@ from telemetry.shelly.merge import DeviceState, merge, time_of
 from telemetry.shelly.mqtt_messages import DeviceMessage
 from telemetry.shelly.samples import PayloadError, Sample
 from telemetry.shelly.status import is_switched_on
+
+log = structlog.get_logger(__name__)
 
 RETRY_S, LONGEST_RETRY_S = 0.5, 5.0
 # PayloadError, and what nobody thought of: a message that can't be read would come again for ever, and hold up all others.
@@ -62,6 +65,7 @@ class DeviceBatches:
         self._last: Batch = {}
         self.counts: Counter[str] = Counter()
         self.drops = DropLog()
+        self._logged: Counter[str] = Counter()
 
     async def merge_messages(self, messages: Sequence[DeviceMessage]) -> Batch:
         """Return what the messages say by MAC, merged into their devices' states, be these of the last batch, which may not be stored."""
@@ -94,6 +98,14 @@ class DeviceBatches:
     def drop(self, device: str, error: Exception) -> None:
         """Count a message of a device that could not be read."""
         self.drops.add(device, str(error) if isinstance(error, PayloadError) else f"{type(error).__name__}: {error}")
+
+    def log_counts(self, **more: int) -> None:
+        """Log what was done since the last time, if anything."""
+        self.drops.flush()
+        counts = self.counts + Counter(dropped=self.drops.total, **more)
+        if fresh := counts - self._logged:
+            log.info("ingested", **{name.replace(" ", "_"): count for name, count in fresh.items()})
+        self._logged = counts
 
     def _admitted(self, messages: Sequence[DeviceMessage], states: Mapping[str, DeviceState]) -> Iterable[DeviceMessage]:
         """Return those of the messages that count, with what of them counts."""

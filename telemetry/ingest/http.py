@@ -64,7 +64,7 @@ async def shelly_endpoint(scope: Event, receive: Receive, send: Send) -> None:
 async def _answer(scope: Event, receive: Receive) -> Answer:
     if scope["method"] != "POST":
         return METHOD_NOT_ALLOWED
-    address = household_of(_client(scope))
+    address = household(scope)
     if address and not _of_address.admits(address, settings.TELEMETRY_MESSAGES_PER_ADDRESS_PER_MINUTE):
         return too_many()
     body = await _read(scope, receive)
@@ -129,10 +129,11 @@ def _beside_frames(samples: list[Sample], since_frame_s: float, *, has_clock: bo
     return samples if has_clock else [one._replace(energy_wh=None, returned_wh=None) for one in samples]
 
 
-def _client(scope: Event) -> str | None:
+def household(scope: Event) -> str | None:
+    """Return the public address from which a device sends, None for a private one."""
     peer = scope.get("client")
     forwarded = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
-    return client_address(peer[0] if peer else None, forwarded, settings.PROXY_COUNT)
+    return household_of(client_address(peer[0] if peer else None, forwarded, settings.PROXY_COUNT))
 
 
 async def _read(scope: Event, receive: Receive) -> bytes | None:

@@ -6,27 +6,25 @@ Devices that have been silent are asked for their status.
 import asyncio
 import contextlib
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 import structlog
 from django.conf import settings
-from django.db import Error as DatabaseError
-from redis.exceptions import RedisError
 
-from common.async_tasks import end
+from common.async_tasks import end, every
 from common.mqtt.connection import Connection, Login, Message
 from common.redis_connections import INGEST, async_redis_client
 from devices.constants import RPC_REPLIES
-from devices.control.kept import kept_send
+from devices.control.kept import KEPT_COMMANDS_EVERY_S, kept_send
 from devices.presence.presence import sweep
 from devices.presence.reporter import presence_reporter
 from devices.presence.status_requests import due_requests
 from devices.registry import registry
+from telemetry.ingest.batches import Batch
 from telemetry.ingest.writer import writer
-from telemetry.mqtt.batches import Batch, BatchProcessor
+from telemetry.mqtt.batches import BatchProcessor
 from telemetry.mqtt.broker_drops import compare_dropped
 from telemetry.mqtt.instance_lease import InstanceLease
 from telemetry.mqtt.subscriptions import DROPPED, every_subscription, subscriptions
@@ -35,7 +33,6 @@ log = structlog.get_logger(__name__)
 
 REQUEST_EVERY_S = 1.0
 SWEEP_EVERY_S = 5.0
-KEPT_COMMANDS_EVERY_S = 2.0
 LOG_EVERY_S = 60.0
 # A process has to be gone 5 s after it was told so; what the database does not take within this stays with the broker.
 LAST_BATCH_S = 3.5
@@ -71,7 +68,6 @@ class MqttIngester:
         self._connection = Connection(_login(instance), wanted, unsubscribe=every_subscription(replies))
         self._processor = BatchProcessor(self._store)
         self._requests = 0
-        self._logged: Counter[str] = Counter()
 
     @property
     def is_connected(self) -> bool:
@@ -83,10 +79,10 @@ class MqttIngester:
         connection = asyncio.create_task(self._keep_connected())
         stop = asyncio.create_task(stopping.wait())
         regular = [
-            asyncio.create_task(_every(REQUEST_EVERY_S, self._request_status)),
-            asyncio.create_task(_every(SWEEP_EVERY_S, self.sweep)),
-            asyncio.create_task(_every(KEPT_COMMANDS_EVERY_S, kept_send)),
-            asyncio.create_task(_every(LOG_EVERY_S, self._log_counts)),
+            asyncio.create_task(every(REQUEST_EVERY_S, self._request_status)),
+            asyncio.create_task(every(SWEEP_EVERY_S, self.sweep)),
+            asyncio.create_task(every(KEPT_COMMANDS_EVERY_S, kept_send)),
+            asyncio.create_task(every(LOG_EVERY_S, self._log_counts)),
         ]
         try:
             await asyncio.wait([work, connection, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -174,26 +170,9 @@ class MqttIngester:
             await sweep(self._store, time.time())
 
     async def _log_counts(self) -> None:
-        """Log what was done since the last time, if anything."""
-        self._processor.drops.flush()
-        counts = self._processor.counts + Counter(
-            dropped=self._processor.drops.total, status_requests=self._requests, overflowed=self._connection.overflowed
-        )
-        if fresh := counts - self._logged:
-            log.info("ingested", **{name.replace(" ", "_"): count for name, count in fresh.items()})
-        self._logged = counts
+        self._processor.log_counts(status_requests=self._requests, overflowed=self._connection.overflowed)
 
 
 def _most() -> int:
     """Return the size of a batch: of what the broker hands out, a third is being committed, one is merged, and one comes in."""
     return max(1, int(settings.MQTT_RECEIVE_MAXIMUM) // 3)
-
-
-async def _every(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
-    """Do something again and again; Redis or the database being away is no reason to stop."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await job()
-        except (RedisError, DatabaseError, OSError) as error:
-            log.warning("put off until the next time", job=job.__name__.strip("_"), error=type(error).__name__)

@@ -70,6 +70,12 @@ def _message(topic: str, payload: bytes, at: float) -> DeviceMessage:
     return _frame(prefix, at, body)
 
 
+def read_frame(payload: str | bytes, at: float) -> tuple[dict[str, Any], DeviceMessage]:
+    """Read a frame from a device's own socket: as it is, and what it says. Raises PayloadError, never anything else."""
+    body = _object(payload)
+    return body, _frame("", at, body)
+
+
 def device_named_in(topic: str) -> str:
     """Return the MAC in the topic's prefix, else the prefix, cut short: what to count the topic's messages by."""
     prefix, _rest = parts_of(topic)
@@ -93,7 +99,7 @@ def parts_of(topic: str) -> tuple[str, str]:
     return (match["prefix"], match["rest"]) if match else (topic, "")
 
 
-def _object(payload: bytes) -> dict[str, Any]:
+def _object(payload: str | bytes) -> dict[str, Any]:
     try:
         body = orjson.loads(payload)
     except orjson.JSONDecodeError:
