@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.admin import ReadOnlyAdmin
 from devices import selectors, services
+from devices.circuits import channels_fill
 from devices.models import Channel, Command, Device, DeviceEvent, RoleChange
 from devices.shelly_models import displayed_hardware_id, normalised_hardware_id
 
@@ -35,10 +36,21 @@ class RetiredFilter(admin.SimpleListFilter):
         return queryset.filter(retired_at__isnull=self.value() == "no")
 
 
+class ChannelForm(ModelForm):  # type: ignore[type-arg]  # takes no parameters when it runs
+    """A circuit, which a new kind makes essential, or no longer, where staff do not say."""
+
+    def clean(self) -> None:
+        """Set what follows from the kind."""
+        super().clean()
+        if "kind" in self.changed_data and "is_essential" not in self.changed_data:
+            self.cleaned_data["is_essential"] = self.instance.essential_as(self.cleaned_data.get("kind", ""))
+
+
 class ChannelInline(TabularInline):
     """The device's circuits."""
 
     model = Channel
+    form = ChannelForm
     extra = 0
 
 
@@ -109,7 +121,7 @@ class DeviceAdmin(ModelAdmin):
     def save_related(self, request: HttpRequest, form: "ModelForm[Device]", formsets: Any, change: bool) -> None:
         """Name the channels that the model has and staff left unnamed."""
         super().save_related(request, form, formsets, change)
-        services.channels_fill(device=form.instance)
+        channels_fill(device=form.instance)
 
     @admin.action(description=_("Retirar los dispositivos seleccionados (el hogar conserva lo medido)"), permissions=["change"])
     def retire(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:

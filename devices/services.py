@@ -1,4 +1,4 @@
-"""Every write to the devices and their channels."""
+"""Every write to the devices."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -13,8 +13,9 @@ from django.utils import timezone
 from accounts.models import Home
 from common.redis_connections import redis_client
 from devices import shelly_models as shelly
+from devices.circuits import CircuitChange, channels_fill, own_names
 from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, TooManyDevices
-from devices.models import Channel, Device, RoleChange
+from devices.models import Device, RoleChange
 from devices.ownership.proofs import NEARNESS, Proof
 from devices.ownership.switch_challenges import challenge_start
 
@@ -29,10 +30,10 @@ def device_register(
     name: str,
     mqtt_prefix: str | None = None,
     is_main: bool | None = None,
-    channel_names: Mapping[int, str] | None = None,
+    circuits: Mapping[int, CircuitChange] | None = None,
     proof: Proof | None = None,
 ) -> Device:
-    """Claim a device for a home and name its channels. One that the home has had before comes back with its past and its id.
+    """Claim a device for a home and say what its circuits are. One that the home has had before comes back with its past and its id.
 
     The id is a MAC in any spelling, or a Shelly's full id, whose prefix then says the model. Without one the topic prefix does;
     a prefix of the owner's own leaves the model unknown (empty). A claim that is proven to be near wins over another home's that is not
@@ -50,7 +51,7 @@ def device_register(
             name=name,
             mqtt_prefix=own_prefix or prefix,
             is_main=is_main,
-            channel_names=channel_names,
+            circuits=circuits,
         )
     mqtt_prefix = shelly.bare_prefix(mqtt_prefix or "", bare) or prefix or shelly.DEFAULT_PREFIX
     known = shelly.model_of(prefix or mqtt_prefix)
@@ -68,7 +69,7 @@ def device_register(
     )
     if not is_new:
         raise DeviceTaken if device.home_id == home.pk else DeviceOfAnotherHome
-    channels_fill(device=device, names=channel_names)
+    channels_fill(device=device, changes=circuits)
     return device
 
 
@@ -126,14 +127,14 @@ def device_update(
     name: str | None = None,
     mqtt_prefix: str | None = None,
     is_main: bool | None = None,
-    channel_names: Mapping[int, str] | None = None,
+    circuits: Mapping[int, CircuitChange] | None = None,
 ) -> Device:
     """Change what is not None. Channels that bear the device's name follow it; a known prefix also sets model and channels.
 
     Raises DeviceNotFound if the device has gone meanwhile.
     """
     stored = _lock(device)
-    before = _own_names(device)
+    before = own_names(device)
     device.name = device.name if name is None else name
     device.is_main = stored.is_main if is_main is None else is_main
     if device.is_main != stored.is_main:
@@ -143,33 +144,8 @@ def device_update(
         known = shelly.model_of(device.mqtt_prefix)
         device.model = known.prefix if known else device.model
     device.save(update_fields=["name", "is_main", "mqtt_prefix", "model"])
-    channels_fill(device=device, names=channel_names, before=before)
+    channels_fill(device=device, changes=circuits, before=before)
     return device
-
-
-@transaction.atomic
-def channels_fill(*, device: Device, names: Mapping[int, str] | None = None, before: Mapping[int, str] | None = None) -> None:
-    """Give every channel of the device's model a name: the given one, else the one it has, else one after the device.
-
-    `before` holds the names after the device's former name or model: a channel that still bears one takes the new one, or goes
-    if the model has no such channel.
-    """
-    rows = dict(Channel.objects.filter(device=device).values_list("number", "name"))
-    chosen = {number: name for number, name in rows.items() if name != (before or {}).get(number)}
-    wanted = _own_names(device) | chosen | dict(names or {})
-    if rows.keys() - wanted.keys():
-        Channel.objects.filter(device=device).exclude(number__in=wanted).delete()
-    Channel.objects.bulk_create(
-        [Channel(device=device, number=number, name=name) for number, name in wanted.items() if rows.get(number) != name],
-        update_conflicts=True,
-        unique_fields=["device", "number"],
-        update_fields=["name"],
-    )
-
-
-def _own_names(device: Device) -> dict[int, str]:
-    known = shelly.model_of(device.model)
-    return shelly.channel_names(device.name, known.channel_count) if known else {}
 
 
 def _note_role_change(before: Device) -> None:

@@ -40,7 +40,7 @@ EXAMPLE: dict[str, Any] = {
     "dev_last_seen": "2026-11-23T07:12:05Z",
     "dev_proven": True,
     "is_main": False,
-    "channels": [{"number": 0, "name": "Cocina"}],
+    "channels": [{"number": 0, "name": "Cocina", "kind": "refrigerator", "is_essential": True}],
 }
 NO_NAME = invalid("dev_name", NAME, value="", kind="blank")
 NOT_CHANGED = NEEDS_LOGIN | refusals(ViewerMayNotChange, NoHomeToChange, DeviceNotFound)
@@ -82,10 +82,10 @@ device_retrieve = _described(
 )
 device_partial_update = _described(
     "partial_update",
-    "Rename a device or its channels, or set its topic prefix",
+    "Rename a device, say what its circuits are, or set its topic prefix",
     parameters=[DEVICE_ID],
     request=DeviceChangeSerializer,
-    examples=asking({"dev_name": "Cocina y comedor", "dev_mqtt_prefix": None}),
+    examples=asking({"dev_name": "Cocina y comedor", "channels": [{"number": 0, "kind": "refrigerator"}]}),
     responses={200: _device("Changed", dev_name="Cocina y comedor")} | NOT_CHANGED | NO_NAME,
 )
 device_destroy = _described(

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from common.fields import TextField, sentences
 from common.request_serializers import BodySerializer
+from devices.circuits import CircuitChange
 from devices.discovery import UnprovenDevice
 from devices.models import Channel, Device, DeviceEvent
 from devices.selectors import last_seen
@@ -15,6 +16,7 @@ from devices.shelly_models import DEFAULT_PREFIX, MAX_CHANNEL, displayed_hardwar
 from devices.validators import NAME_LENGTH_MAX, WRONG_CHANNEL, hardware_id_validator, mqtt_prefix_validators
 
 NAME = _("El nombre debe tener de 1 a 100 caracteres.")
+KIND = _("Ese tipo de circuito no existe.")
 FLAG = _("Debe ser verdadero o falso (true o false).")
 WRONG_MAC = _("La MAC tiene doce dígitos hexadecimales.")
 SWITCH_REQUEST = _(
@@ -29,15 +31,38 @@ class DeviceNameField(TextField):
         super().__init__(max_length=NAME_LENGTH_MAX, error_messages=sentences(wrong=NAME), **options)
 
 
-class ChannelSerializer(BodySerializer, serializers.ModelSerializer[Channel]):
-    """A named circuit."""
+class ChannelSerializer(serializers.ModelSerializer[Channel]):
+    """A circuit."""
 
-    number = serializers.IntegerField(min_value=0, max_value=MAX_CHANNEL, error_messages=sentences(wrong=WRONG_CHANNEL))
-    name = DeviceNameField()
+    kind = serializers.ChoiceField(
+        Channel.Kind.choices, allow_blank=True, help_text="What hangs on it; empty if nobody has said."
+    )
+    is_essential = serializers.BooleanField(help_text="No schedule and no limit ever switches it off.")
 
     class Meta:
         model = Channel
-        fields = ["number", "name"]
+        fields = ["number", "name", "kind", "is_essential"]
+
+
+class ChannelChangeSerializer(BodySerializer):
+    """What is said of a circuit; null and a missing field leave it as it is."""
+
+    number = serializers.IntegerField(min_value=0, max_value=MAX_CHANNEL, error_messages=sentences(wrong=WRONG_CHANNEL))
+    name = DeviceNameField(required=False, allow_null=True)
+    kind = serializers.ChoiceField(
+        Channel.Kind.choices,
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        error_messages=sentences(wrong=KIND),
+        help_text="What hangs on it; empty takes back what was said.",
+    )
+    is_essential = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        error_messages=sentences(wrong=FLAG),
+        help_text="No schedule and no limit switches it off. A refrigerator or medical equipment is essential unless this says no.",
+    )
 
 
 class DeviceSerializer(serializers.ModelSerializer[Device]):
@@ -159,20 +184,20 @@ class DeviceChangeSerializer(BodySerializer):
     is_main = serializers.BooleanField(required=False, allow_null=True, error_messages=sentences(wrong=FLAG))
     # Not with `many`, which lets the items be null where the list may be.
     channels: serializers.ListSerializer[Any] = serializers.ListSerializer(
-        child=ChannelSerializer(), required=False, allow_null=True
+        child=ChannelChangeSerializer(), required=False, allow_null=True
     )
 
-    def validate_channels(self, rows: list[dict[str, Any]] | None) -> dict[int, str] | None:
-        """Return the names by channel number. Raises ValidationError if a number comes twice."""
-        names = {row["number"]: row["name"] for row in rows or []}
-        if len(names) < len(rows or []):
+    def validate_channels(self, rows: list[dict[str, Any]] | None) -> dict[int, CircuitChange] | None:
+        """Return what is said of the circuits, by channel number. Raises ValidationError if a number comes twice."""
+        circuits = {row.pop("number"): CircuitChange(**row) for row in rows or []}
+        if len(circuits) < len(rows or []):
             raise serializers.ValidationError(_("Cada número de canal puede aparecer una sola vez."))
-        return names or None
+        return circuits or None
 
     def changes(self) -> dict[str, Any]:
         """Return the valid values by the names of the services' parameters, without what is null."""
         data = dict(self.validated_data)
-        data["channel_names"] = data.pop("channels", None)
+        data["circuits"] = data.pop("channels", None)
         return {name: value for name, value in data.items() if value is not None}
 
 

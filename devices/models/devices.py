@@ -100,11 +100,36 @@ class RoleChange(models.Model):
 
 
 class Channel(models.Model):
-    """A named circuit of a device; a channel without a row bears the device's name."""
+    """A circuit of a device; a channel without a row bears the device's name, and nobody has said what hangs on it."""
+
+    class Kind(models.TextChoices):
+        REFRIGERATOR = "refrigerator", _("refrigerador o congelador")
+        AIR_CONDITIONING = "air_conditioning", _("aire acondicionado")
+        HEATING = "heating", _("calefacción")
+        WATER_HEATER = "water_heater", _("calentador de agua")
+        PUMP = "pump", _("bomba de agua")
+        LIGHTS = "lights", _("iluminación")
+        WASHING_MACHINE = "washing_machine", _("lavadora")
+        DRYER = "dryer", _("secadora")
+        COOKING = "cooking", _("estufa, horno o microondas")
+        ELECTRONICS = "electronics", _("electrónicos")
+        EV_CHARGER = "ev_charger", _("cargador de auto eléctrico")
+        MEDICAL = "medical", _("equipo médico")
+        SOLAR = "solar", _("paneles solares")
+        MIXED = "mixed", _("circuito mixto")
+        WHOLE_HOUSE = "whole_house", _("toda la casa")
+        OTHER = "other", _("otro")
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="channels", verbose_name=_("dispositivo"))
     number = models.PositiveSmallIntegerField(_("canal"), validators=[channel_validator])
     name = models.CharField(_("nombre"), max_length=NAME_LENGTH_MAX)
+    # The defaults of both stand in the database too, for processes that do not know the columns yet.
+    kind = models.CharField(
+        _("tipo"), max_length=20, choices=Kind, blank=True, default="", db_default="", help_text=_("Vacío si nadie lo ha dicho.")
+    )
+    is_essential = models.BooleanField(
+        _("esencial"), default=False, db_default=False, help_text=_("Ningún horario ni límite lo apaga.")
+    )
 
     class Meta:
         verbose_name = _("circuito")
@@ -114,3 +139,14 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def essential_as(self, kind: str) -> bool:
+        """Return whether the circuit is essential once it is of another kind, where nobody says.
+
+        It is by the kind, or if somebody said so of a kind that is not.
+        """
+        return kind in ESSENTIAL_KINDS or (self.is_essential and self.kind not in ESSENTIAL_KINDS)
+
+
+# What must never be off by a machine's own doing.
+ESSENTIAL_KINDS = frozenset({Channel.Kind.REFRIGERATOR, Channel.Kind.MEDICAL})

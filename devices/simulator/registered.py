@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from accounts.models import Home
+from devices.circuits import CircuitChange
 from devices.exceptions import DeviceOfAnotherHome, DeviceTaken
 from devices.models import Device
 from devices.ownership.proofs import Proof
@@ -24,9 +25,10 @@ def missing_register(*, home: Home, macs: Iterable[str], models: Sequence[str] =
         try:
             name = f"{label} {turn + 1}" if turn else label
             plan = _invented_plan(number, models)
-            names = {channel: KINDS[kind].label for channel, kind in enumerate(plan.kinds)} if len(plan.kinds) > 1 else None
+            names = [KINDS[kind].label for kind in plan.kinds] if len(plan.kinds) > 1 else []
+            circuits = {channel: CircuitChange(each) for channel, each in enumerate(names)}
             hardware_id = f"{plan.model}-{mac}"
-            found.append(device_register(home=home, hardware_id=hardware_id, name=name, channel_names=names, proof=Proof.STAFF))
+            found.append(device_register(home=home, hardware_id=hardware_id, name=name, circuits=circuits, proof=Proof.STAFF))
         except (DeviceTaken, DeviceOfAnotherHome):
             continue
     return found

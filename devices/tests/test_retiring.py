@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Home, User
 from devices import selectors
+from devices.circuits import CircuitChange
 from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken
 from devices.models import Device
 from devices.registry import BY_MAC, RegisteredDevice, by_mac
@@ -56,7 +57,9 @@ def test_ingest_presence_and_questions_know_a_deleted_device_no_more(api: APICli
 
 
 def test_the_same_home_gets_its_device_back_with_its_id(api: APIClient, home: Home) -> None:
-    first = device_register(home=home, hardware_id="shellypro2pm-a8032412c3d4", name="Tablero", channel_names={1: "Bomba"})
+    first = device_register(
+        home=home, hardware_id="shellypro2pm-a8032412c3d4", name="Tablero", circuits={1: CircuitChange("Bomba")}
+    )
     device_update(device=first, is_main=True)
     delete(api, first)
     body = api.post("/api/v1/devices/", BODY | {"dev_mqtt_prefix": "shellyplus1pm"}, format="json").json()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Home
+from devices.circuits import CircuitChange
 from devices.models import Device
 from devices.services import device_register
 from devices.simulator import MeterState, invented_macs, stop_on_signals
@@ -34,8 +35,8 @@ def test_registration_does_not_change_the_load(home: Home) -> None:
 def test_a_device_is_simulated_by_model_names_and_zone(home: Home) -> None:
     home.time_zone = "America/Tijuana"
     home.save()
-    names = {0: "Refrigerador", 1: "Lavadora", 2: "Luces", 3: "Aire"}
-    device = device_register(home=home, hardware_id="shellypro4pm-34987ae4d353", name="Tablero", channel_names=names)
+    circuits = {n: CircuitChange(name) for n, name in enumerate(["Refrigerador", "Lavadora", "Luces", "Aire"])}
+    device = device_register(home=home, hardware_id="shellypro4pm-34987ae4d353", name="Tablero", circuits=circuits)
     state = MeterState(5.0, (1.0, 2.0, 3.0, 4.0))
     meters, ids = meters_of(["34987ae4d353", "020000000000"], seed="1", states={"34987ae4d353": state})
     assert {mac: one.pk for mac, one in ids.items()} == {"34987ae4d353": device.pk}
@@ -51,7 +52,11 @@ def test_a_device_is_simulated_by_model_names_and_zone(home: Home) -> None:
 def test_a_main_meter_measures_the_house_and_an_unknown_model_has_its_named_channels(home: Home) -> None:
     device_register(home=home, hardware_id="34987ae4d353", name="Medidor", is_main=True)
     device_register(
-        home=home, hardware_id="34987ae4d354", name="Otro", mqtt_prefix="casa/otro", channel_names={1: "Bomba", 0: "Sala"}
+        home=home,
+        hardware_id="34987ae4d354",
+        name="Otro",
+        mqtt_prefix="casa/otro",
+        circuits={1: CircuitChange("Bomba"), 0: CircuitChange("Sala")},
     )
     assert kinds(["34987ae4d353", "34987ae4d354"]) == [["house"], ["living", "laundry"]]
 

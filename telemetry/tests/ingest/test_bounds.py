@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from accounts.models import Home
 from common.testing import await_true
+from devices.circuits import CircuitChange
 from devices.models import Channel, Device
 from devices.services import device_register, device_update
 from ecowatt.asgi import application
@@ -75,7 +76,7 @@ async def test_a_model_has_so_many_channels(
 async def test_a_channel_that_the_owner_names_counts_at_once(shelly: httpx.AsyncClient, home: Home) -> None:
     device = await register(home, "shellypro1pm")
     assert (await shelly.post(PATH, json=status({"switch:9": 5.0}))).status_code == 422
-    await sync_to_async(device_update)(device=device, channel_names={9: "Bomba"})
+    await sync_to_async(device_update)(device=device, circuits={9: CircuitChange("Bomba")})
     await _answered(shelly, {"switch:9": 5.0}, 200)
     await Channel.objects.acreate(device=device, number=10, name="Riego")  # as the admin does
     await _answered(shelly, {"switch:10": 5.0}, 200)
