@@ -110,7 +110,7 @@ def _calm(days: Days) -> Array:
 
 def _appliances(days: Days) -> Array:
     """The simulator's house: appliances that switch on and off, in the hot north."""
-    curve = Curve(str(days.rng.integers(1 << 40)), "house", ZONE)
+    curve = Curve(str(days.rng.integers(1 << 40)), "whole_house", ZONE)
     starts = [start.timestamp() for start in days.starts()]
     return np.array([curve.energy_wh(start, start + 3600) for start in starts]).reshape(-1, 24)
 

@@ -6,40 +6,25 @@ overlap, their powers add up.
 
 import math
 from collections.abc import Callable, Iterator
-from datetime import date
 from random import Random
 from typing import NamedTuple
 
+from devices.simulator.weather import HOUR, Day
+
 Event = tuple[float, float, float]
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
-
-
-class Day(NamedTuple):
-    """A day as the appliances see it; `warmth_c` is how much warmer the day is than usual."""
-
-    date: date
-    warmth_c: float
-
-    @property
-    def is_weekend(self) -> bool:
-        """Whether people are at home by day."""
-        return self.date.weekday() >= 5
-
-    def outdoor_c(self, second: float) -> float:
-        """Return the temperature outside: hottest in July and at 16:00, as in the hot north where tariff 1F applies."""
-        season = math.cos(2 * math.pi * (self.date.timetuple().tm_yday - 200) / 365)
-        hour = math.cos(2 * math.pi * (second / HOUR - 16) / 24)
-        return 24 + 8 * season + 7 * hour + self.warmth_c
-
-
+MINUTE, DAY = 60.0, 86_400.0
 Appliance = Callable[[Random, Day], Iterator[Event]]
 
 
 def refrigerator(rng: Random, day: Day) -> Iterator[Event]:
-    """Compressor cycles of about 45 minutes, longer on when it is hot; 1.2 to 1.8 kWh a day."""
-    power_w = rng.uniform(115, 135)
+    """Compressor cycles of about 45 minutes, longer on when it is hot, and every half day a defrost; 1 to 1.6 kWh a day."""
+    power_w = rng.uniform(105, 125)
     second = -rng.uniform(0, 40) * MINUTE
+    defrost = rng.uniform(1, 11) * HOUR
     while second < DAY:
+        if second >= defrost:
+            yield second, min(DAY, second + 17 * MINUTE), 185.0  # a heater melts the ice, and the compressor waits
+            second, defrost = second + 22 * MINUTE, defrost + 12 * HOUR
         share = min(0.75, 0.36 + 0.012 * max(0.0, day.outdoor_c(second) - 20))
         cycle = rng.uniform(38, 54) * MINUTE
         start, end = max(0.0, second), min(DAY, second + share * cycle)
@@ -52,6 +37,11 @@ def refrigerator(rng: Random, day: Day) -> Iterator[Event]:
 def standby(rng: Random, day: Day) -> Iterator[Event]:
     """Modem, clocks and chargers."""
     yield 0, DAY, 7.0
+
+
+def always_on(rng: Random, day: Day) -> Iterator[Event]:
+    """What a whole home never switches off: modem and router, decoder, television and console in standby, clocks, chargers."""
+    yield 0, DAY, 41.0
 
 
 def trickle(rng: Random, day: Day) -> Iterator[Event]:
@@ -89,6 +79,13 @@ def television(rng: Random, day: Day) -> Iterator[Event]:
         yield start, start + max(0.5, rng.gauss(length, 0.5)) * HOUR, 95.0
 
 
+def ceiling_fan(rng: Random, day: Day) -> Iterator[Event]:
+    """Where people are while the room is warm: the living room in the evening, at the weekend also by day."""
+    for start, end in ((11.0, 17.0), (18.0, 22.5)) if day.is_weekend else ((18.0, 22.5),):
+        if day.indoor_c(start * HOUR) > 28:
+            yield (start + rng.gauss(0, 0.4)) * HOUR, (end + rng.gauss(0, 0.3)) * HOUR, 58.0
+
+
 def water_pump(rng: Random, day: Day) -> Iterator[Event]:
     """Half a horsepower that fills the tank on the roof in the morning, and again some evenings."""
     for hour, chance in ((6.8, 0.9), (19.0, 0.4)):
@@ -115,17 +112,25 @@ def washing_machine(rng: Random, day: Day) -> Iterator[Event]:
 
 
 def air_conditioner(rng: Random, day: Day) -> Iterator[Event]:
-    """An inverter minisplit of one ton while people are at home and it is warm outside; it follows the temperature."""
+    """A minisplit of one ton in the bedroom: on warm nights, and on hot afternoons of the weekend.
+
+    It first cools the room down; then its thermostat lets the compressor run for a share of each quarter of an hour.
+    """
     yield 0, DAY, 3.0
-    setpoint_c = rng.choice((24.0, 25.0, 25.0, 26.0))
-    spans = [(13.0, 30.0)] if day.is_weekend else [(0.0, 1.0), (17.5 + rng.gauss(0, 0.5), 29.5)]
-    for start, end in spans:
+    setpoint_c = rng.choice((24.0, 24.0, 25.0))
+    naps = [(14.5 + rng.gauss(0, 0.4), 17.0)] if day.is_weekend and day.outdoor_c(15 * HOUR) > 30 else []
+    nights = [(21.8 + rng.gauss(0, 0.4), 30.3 + rng.gauss(0, 0.3))] if day.outdoor_c(22 * HOUR) > 25.5 else []
+    for start, end in naps + nights:
         second = start * HOUR
+        yield second, end * HOUR, 32.0  # the fan
+        running = rng.uniform(20, 35) * MINUTE
         while second < end * HOUR:
-            excess = day.outdoor_c(second) - setpoint_c
-            if excess > 0:
-                yield second, second + 10 * MINUTE, min(1350.0, 230 + 85 * excess + rng.gauss(0, 35))
-            second += 10 * MINUTE
+            power_w = 960 + 13 * (day.outdoor_c(second) - 27) + rng.gauss(0, 12)
+            yield second, min(end * HOUR, second + running), power_w
+            second += running
+            share = min(0.92, max(0.12, (day.indoor_c(second) - setpoint_c) / 13))
+            cycle = rng.uniform(12, 18) * MINUTE
+            second, running = second + (1 - share) * cycle, share * cycle
 
 
 def solar_panels(rng: Random, day: Day) -> Iterator[Event]:
@@ -148,14 +153,23 @@ class Kind(NamedTuple):
     returns_energy: bool = False
 
 
+# Where a circuit's kind is one of those that users choose from, it has that name here (devices.models.Channel).
 KINDS = {
-    "kitchen": Kind("Cocina", ("cocin", "refri", "comedor"), (standby, refrigerator, microwave), 0.93),
+    "refrigerator": Kind("Refrigerador", ("refri", "congela"), (refrigerator,), 0.9),
+    "washing_machine": Kind("Lavadora", ("lavadora",), (trickle, washing_machine), 0.75),
+    "mixed": Kind(
+        "Luces y contactos",
+        ("mixto", "contacto"),
+        (always_on, lights, television, ceiling_fan, microwave, water_pump),
+        0.88,
+    ),
+    "kitchen": Kind("Cocina", ("cocin", "comedor"), (standby, refrigerator, microwave), 0.93),
     "living": Kind("Sala", ("sala", "luz", "luces", "ilumin", "tele", "estudio"), (standby, lights, television), 0.88),
     "laundry": Kind("Lavado", ("lava", "bomba", "patio", "servicio"), (trickle, washing_machine, water_pump), 0.78),
-    "climate": Kind("Clima", ("aire", "clima", "mini", "recámara", "recamara"), (air_conditioner,), 0.96),
+    "air_conditioning": Kind("Clima", ("aire", "clima", "mini", "recámara", "recamara"), (air_conditioner,), 0.96),
 }
-HOUSE = "house"
-ROOMS = tuple(KINDS)
-KINDS[HOUSE] = Kind("Casa", ("casa", "general", "principal"), tuple(a for kind in KINDS.values() for a in kind.appliances), 0.92)
+ROOMS = ("kitchen", "living", "laundry", "air_conditioning")  # what invented meters measure, in turn
+HOUSE = "whole_house"
+KINDS[HOUSE] = Kind("Casa", ("casa", "general", "principal"), tuple(a for room in ROOMS for a in KINDS[room].appliances), 0.92)
 SOLAR = "solar"
 KINDS[SOLAR] = Kind("Paneles solares", ("solar", "panel"), (solar_panels,), 1.0, returns_energy=True)

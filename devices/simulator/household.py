@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from devices.simulator.appliances import HOUSE, KINDS, ROOMS, SOLAR
+from devices.simulator.appliances import HOUSE, KINDS, ROOMS
 from devices.simulator.load_curve import Curve
 from devices.simulator.shelly.meter import Meter, MeterState, Reading
 
@@ -33,7 +33,7 @@ def kind_of_name(name: str, number: int, *, is_main: bool = False) -> str:
     if is_main:
         return HOUSE
     words = name.casefold()
-    named = (kind for kind in (*ROOMS, SOLAR) if any(word in words for word in KINDS[kind].words))
+    named = (kind for kind, facts in KINDS.items() if kind != HOUSE and any(word in words for word in facts.words))
     return next(named, ROOMS[number % len(ROOMS)])
 
 

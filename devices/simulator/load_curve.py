@@ -9,7 +9,8 @@ from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from devices.simulator.appliances import KINDS, Day, Event
+from devices.simulator.appliances import KINDS, Event
+from devices.simulator.weather import Day, climate_of
 
 # Power holds for five seconds. Noise comes in pairs of cells, once up and once down by the same amount, and loads change between
 # pairs only: so noise adds up to nothing, and the energy up to any moment is known without walking there.
@@ -75,7 +76,7 @@ class DayCurve:
 
 
 class Curve:
-    """The load of a circuit of one of `loads.KINDS`; the same seed and kind always give the same curve.
+    """The load of a circuit of one of `appliances.KINDS`; the same seed and kind always give the same curve.
 
     Days are cut in the zone. Times are seconds since the epoch.
     """
@@ -122,7 +123,7 @@ class Curve:
     def _events(self, day: date) -> list[Event]:
         midnight = self._midnight(day)
         # The weather is the same for every circuit.
-        facts = Day(day, chance("weather", day).gauss(0, 2))
+        facts = Day(day, chance("weather", day).gauss(0, 2), climate_of(self.zone))
         rng = chance(self.seed, self.kind, day)
         appliances = KINDS[self.kind].appliances
         return [(midnight + s, midnight + e, w) for appliance in appliances for s, e, w in appliance(rng, facts)]

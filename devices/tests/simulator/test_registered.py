@@ -29,7 +29,7 @@ def test_registration_does_not_change_the_load(home: Home) -> None:
     macs = invented_macs(5, "1")
     before = kinds(macs)
     missing_register(home=home, macs=macs)
-    assert kinds(macs) == before == [["kitchen"], ["living"], ["laundry"], ["climate"], ["kitchen"]]
+    assert kinds(macs) == before == [["kitchen"], ["living"], ["laundry"], ["air_conditioning"], ["kitchen"]]
 
 
 def test_a_device_is_simulated_by_model_names_and_zone(home: Home) -> None:
@@ -40,7 +40,7 @@ def test_a_device_is_simulated_by_model_names_and_zone(home: Home) -> None:
     state = MeterState(5.0, (1.0, 2.0, 3.0, 4.0))
     meters, ids = meters_of(["34987ae4d353", "020000000000"], seed="1", states={"34987ae4d353": state})
     assert {mac: one.pk for mac, one in ids.items()} == {"34987ae4d353": device.pk}
-    assert [curve.kind for curve in meters[0].curves] == ["kitchen", "laundry", "living", "climate"]
+    assert [curve.kind for curve in meters[0].curves] == ["refrigerator", "washing_machine", "living", "air_conditioning"]
     assert {curve.zone.key for curve in meters[0].curves} == {"America/Tijuana"}
     assert (meters[0].model.prefix, meters[0].state) == (
         "shellypro4pm",
@@ -58,7 +58,7 @@ def test_a_main_meter_measures_the_house_and_an_unknown_model_has_its_named_chan
         mqtt_prefix="casa/otro",
         circuits={1: CircuitChange("Bomba"), 0: CircuitChange("Sala")},
     )
-    assert kinds(["34987ae4d353", "34987ae4d354"]) == [["house"], ["living", "laundry"]]
+    assert kinds(["34987ae4d353", "34987ae4d354"]) == [["whole_house"], ["living", "laundry"]]
 
 
 def test_many_devices_cost_two_queries(home: Home, django_assert_num_queries: Any) -> None:

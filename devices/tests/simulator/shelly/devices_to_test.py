@@ -14,7 +14,7 @@ from devices.simulator.shelly.notifications import Notification
 ZONE = ZoneInfo("America/Mexico_City")
 MAC = "02aabbccddee"
 NOON = datetime(2026, 7, 8, 18, tzinfo=UTC).timestamp()  # a Wednesday
-ROOMS = ("kitchen", "living", "laundry", "climate")
+ROOMS = ("kitchen", "living", "laundry", "air_conditioning")
 
 
 def device(model: str = "shellyplus1pm", *kinds: str, now: float = NOON, mac: str = MAC, **options: Any) -> Device:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.simulator.appliances import HOUSE
 from devices.simulator.shelly.device import Device
 from devices.simulator.shelly.errors import RpcError
 from devices.simulator.shelly.reporting import has_moved
@@ -237,7 +238,7 @@ def test_without_a_clock_there_are_no_minutes() -> None:
 
 
 def test_too_much_power_opens_the_relay_and_a_command_clears_the_error() -> None:
-    one = device("shellyplus1pm", "house")
+    one = device("shellyplus1pm", HOUSE)
     ask(one, "Switch.SetConfig", id=0, config={"power_limit": 5})
     said = [notification.params.get("switch:0", {}) for _, notification in run(one, NOON, NOON + 5)]
     assert {"id": 0, "errors": ["overpower"]} in said

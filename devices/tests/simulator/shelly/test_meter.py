@@ -142,7 +142,7 @@ def test_a_state_of_another_number_of_channels_keeps_what_fits() -> None:
 
 
 def test_history_lies_on_a_grid_and_joins_what_comes_after() -> None:
-    one = meter("kitchen", "climate")
+    one = meter("kitchen", "air_conditioning")
     rows = list(one.history(NOON + 1, NOON + 3601, 30))
     assert [row.channel for row in rows] == [0] * 120 + [1] * 120
     assert rows[0].time == datetime.fromtimestamp(NOON + 30, UTC)
