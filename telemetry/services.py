@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from accounts.models import User
@@ -17,9 +18,16 @@ from telemetry.models import DiscardedSpan, Series
 from telemetry.partitions import horizon
 from telemetry.rollup import bucket_sql, discard_sql
 from telemetry.rollup import sql as rollup_sql
-from telemetry.rollup.database import database_now, query_about
-from telemetry.rollup.run import lock_buckets, rebuild
-from telemetry.rollup.stale_buckets import MICROSECOND, ChangedReadings, bucket_start
+from telemetry.rollup.database import database_now, query_about, readings_of
+from telemetry.rollup.run import compute, lock_buckets, rebuild
+from telemetry.rollup.stale_buckets import (
+    MICROSECOND,
+    ChangedReadings,
+    Counters,
+    NeededReadings,
+    StaleRange,
+    bucket_start,
+)
 from telemetry.shelly.component_kinds import CHANNELS
 from telemetry.shelly.samples import Sample
 
@@ -38,6 +46,24 @@ def readings_store(readings: Iterable[tuple[int, Sample]]) -> int:
             cursor.execute(sql.STORE_BY_ID, sql.store_parameters(batch))
             new += cursor.fetchone()[0]  # the same in each row
     return new
+
+
+@transaction.atomic
+def expired_readings_rollup(*, device_id: int, samples: Sequence[Sample]) -> None:
+    """Compute the buckets of a channel from readings older than those that are kept, which are not stored (6 queries).
+
+    The samples rise in time, each with a counter, up to the full five minutes at which the stored readings of the channel begin to count.
+    The channel is then as one whose older readings the retention took: nothing computes these buckets anew.
+    """
+    channel, times = samples[0].channel, [sample.time for sample in samples if sample.time]
+    first, last = times[0], times[-1]
+    lock_buckets()
+    compute(
+        [StaleRange(device_id, channel, bucket_start(first), bucket_start(last))],
+        [NeededReadings(device_id, channel, first, last, 0, Counters(first, last, None))],
+        readings_of(samples),
+    )
+    Series.objects.filter(device_id=device_id, channel=channel).update(counter_first=Least("counter_first", first))
 
 
 @transaction.atomic

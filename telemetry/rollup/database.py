@@ -19,6 +19,7 @@ from telemetry.rollup import sql as rollup_sql
 from telemetry.rollup.arrays import Buckets, ReadingRanges, Readings, StaleRanges
 from telemetry.rollup.counters import last_falls
 from telemetry.rollup.stale_buckets import MICROSECOND, NeededReadings, SeriesKey, StaleRange
+from telemetry.shelly.samples import Sample
 
 Column = NDArray[Any]
 
@@ -72,6 +73,13 @@ def fetch_readings(needed: Sequence[NeededReadings]) -> Readings:
     number, count = np.array([(number - 1, len(some) // PACKED.itemsize) for number, some in found], np.int64).reshape(-1, 2).T
     measured = {name: packed[name].astype(np.float64) for name in READING_VALUES.names}
     return Readings(range_index=np.repeat(number, count), time=packed["time"] + POSTGRES_EPOCH_US, **measured)
+
+
+def readings_of(samples: Sequence[Sample]) -> Readings:
+    """Return one channel's samples, which rise in time, as the readings of one range."""
+    measured = {name: np.array([getattr(sample, name) for sample in samples], np.float64) for name in READING_VALUES.names}
+    times = _microseconds(sample.time for sample in samples)
+    return Readings(range_index=np.zeros(len(samples), np.int64), time=times, **measured)
 
 
 def range_columns(needed: Sequence[NeededReadings], stale: Sequence[StaleRange]) -> tuple[ReadingRanges, StaleRanges]:

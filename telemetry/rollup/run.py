@@ -13,7 +13,7 @@ from telemetry.models import DiscardedSpan, RollupState
 from telemetry.partitions import horizon
 from telemetry.rollup import bucket_sql
 from telemetry.rollup import sql as rollup_sql
-from telemetry.rollup.arrays import Rules
+from telemetry.rollup.arrays import Readings, Rules
 from telemetry.rollup.database import database_now, fetch_readings, note_falls, query, query_about, range_columns, replace_buckets
 from telemetry.rollup.energy import buckets
 from telemetry.rollup.neighbours import counters_around
@@ -77,9 +77,14 @@ def recompute(changes: Sequence[ChangedReadings], now: datetime, frozen: Mapping
     needed = without_discarded(needed, _discarded(needed))
     if needed:
         readings = fetch_readings(needed)
-        replace_buckets(stale, buckets(readings, *range_columns(needed, stale), _rules()))
+        compute(stale, needed, readings)
         note_falls(needed, readings)
     return len(stale)
+
+
+def compute(stale: Sequence[StaleRange], needed: Sequence[NeededReadings], readings: Readings) -> None:
+    """Replace the buckets of the stale ranges by those of the readings. Needs a transaction with `lock_buckets`."""
+    replace_buckets(stale, buckets(readings, *range_columns(needed, stale), _rules()))
 
 
 def _ranges(changes: Sequence[ChangedReadings], horizon: Horizon) -> tuple[list[StaleRange], list[NeededReadings]]:

@@ -3,6 +3,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
@@ -11,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import Min
+from django.utils import timezone
 from websockets.sync.server import ServerConnection, serve
 
 from accounts.models import User
@@ -19,7 +22,11 @@ from common.tests.mqtt.mosquitto import mosquitto, needed
 from devices.models import Device
 from devices.simulator import CircuitPlan, invented_macs, meter_build
 from devices.simulator.online_fleet import NobodyConnected, OnlineFleet
-from telemetry.models import Reading
+from devices.simulator.registered import meters_of
+from telemetry.models import Hour, Reading
+from telemetry.partitions import horizon
+from telemetry.rollup.run import rollup
+from telemetry.services import rollup_rebuild
 from telemetry.tests.processes import Process
 
 NOBODY = "http://127.0.0.1:1"
@@ -78,8 +85,34 @@ def test_history_is_written_once_for_registered_meters(state: Path, meter: Devic
     written = re.search(r"history: (\d+) new readings", out)
     assert written
     assert int(written[1]) == Reading.objects.count()
-    assert Reading.objects.count() in {2880, 2881}  # a day at full half minutes, both its ends where it begins at one
+    assert Reading.objects.count() in {1440, 1441}  # a day at full minutes, both its ends where it begins at one
     assert "a8032412c3d4" in json.loads(state.read_text())
+
+
+def test_of_the_history_before_the_retention_there_are_buckets_as_if_its_readings_had_gone(
+    settings: Any, state: Path, meter: Device
+) -> None:
+    settings.TELEMETRY_RETENTION_DAYS = 8
+    out = simulate(state, "--mac", meter.hardware_id, "--backfill", "9", "--once")
+    assert "100%" in out
+    hours = list(Hour.objects.order_by("start"))
+    kept = horizon(timezone.now())
+    assert Reading.objects.aggregate(first=Min("time"))["first"] == kept - timedelta(hours=1)
+    assert hours[0].start < kept - timedelta(hours=1)
+    assert [hour.start - hours[0].start for hour in hours] == [timedelta(hours=n) for n in range(len(hours))]
+    assert {hour.covered_s for hour in hours[1:-1]} == {3600}
+    assert {(hour.samples, hour.recovered_wh, hour.flags) for hour in hours[1:-1]} == {(60, 0, 0)}
+    (one,), _ = meters_of([meter.hardware_id], seed="1", states={})
+    for hour in hours[1:-1]:
+        start = hour.start.timestamp()
+        assert hour.measured_wh == pytest.approx(one.curves[0].energy_wh(start, start + 3600), abs=0.01)
+    rollup()
+    rollup_rebuild()
+    assert list(Hour.objects.order_by("start").values()) == [_values(hour) for hour in hours]
+
+
+def _values(hour: Hour) -> dict[str, Any]:
+    return {field.attname: getattr(hour, field.attname) for field in Hour._meta.concrete_fields}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +123,7 @@ def test_history_is_written_once_for_registered_meters(state: Path, meter: Devic
         (["--devices", "0"], "nothing to simulate"),
         (["--register-for", "nadie@example.com"], "has no home"),
         (["--backfill", "1", "--devices", "1"], "No home has any"),
-        (["--backfill", "400"], "TELEMETRY_RETENTION_DAYS"),
+        (["--backfill", "400"], "TELEMETRY_BUCKET_RETENTION_DAYS"),
         (["--interval", "0"], "at least 1"),
         (["--once", "--url", "localhost"], "It takes an address"),
         (["--mqtt", "--script", "10", "--url", "localhost"], "It takes an address"),

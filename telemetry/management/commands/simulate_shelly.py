@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.command_arguments import home_of
 from common.command_arguments import HelpFormatter
+from common.progress import Progress
 from devices.models import Device
 from devices.shelly_models import is_mac, normalised_hardware_id
 from devices.simulator import (
@@ -30,7 +31,7 @@ from devices.simulator.online_fleet import NobodyConnected, OnlineFleet, describ
 from devices.simulator.registered import meters_of, missing_register
 from devices.simulator.shelly.hardware import HARDWARE
 from telemetry.management.simulator_servers import broker_settings, websocket_settings
-from telemetry.simulated_history import history_write
+from telemetry.simulated_history import history_write, readings_count
 
 LOOK_BACK_S = 24 * 3600
 DETAILS = """
@@ -150,13 +151,16 @@ class Command(BaseCommand):
             self._say(f"registered {device.hardware_id.upper()} as {device.name} (id {device.pk})")
 
     def _backfill(self, meters: list[tuple[int, Meter]], options: dict[str, Any]) -> None:
-        if options["backfill"] > (kept := settings.TELEMETRY_RETENTION_DAYS):
-            raise CommandError(f"--backfill: readings are kept for {kept} days (TELEMETRY_RETENTION_DAYS).")
+        if options["backfill"] > (kept := settings.TELEMETRY_BUCKET_RETENTION_DAYS):
+            raise CommandError(f"--backfill: history is kept for {kept} days (TELEMETRY_BUCKET_RETENTION_DAYS).")
         if not meters:
             raise CommandError("No home has any of these meters, so there is no history to write. Try --register-for.")
         end = int(time.time())
         start = end - options["backfill"] * 86_400
-        history_write(meters, start, end, say=self._say)
+        progress = Progress(readings_count(meters, start, end), "readings of history", self.stdout)  # type: ignore[arg-type]
+        new = history_write(meters, start, end, progress=progress)
+        progress.close()
+        self._say(f"history: {new} new readings")
         self._save([meter for _, meter in meters], options["state"])
 
     def _post(self, meters: list[Meter], options: dict[str, Any]) -> None:
