@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from accounts.models import Home
 from devices.circuits import CircuitChange
 from devices.exceptions import DeviceOfAnotherHome, DeviceTaken
-from devices.models import Device
+from devices.models import Channel, Device
 from devices.ownership.proofs import Proof
 from devices.services import device_register
 from devices.shelly_models import DEFAULT_PREFIX, model_of
@@ -69,13 +69,17 @@ def _invented_plan(number: int, models: Sequence[str]) -> CircuitPlan:
 
 
 def _plan(device: Device) -> CircuitPlan:
-    """Return what a device measures by its model and names."""
-    names = {channel.number: channel.name for channel in device.channels.all()}
+    """Return what a device measures by its model and its circuits."""
+    circuits = {circuit.number: circuit for circuit in device.channels.all()}
     model = model_of(device.model)
-    count = model.channel_count if model else max(names, default=0) + 1
-    # By the id, so that a circuit whose name says nothing has the same load in every run.
-    kinds = [
-        kind_of_name(names.get(channel, device.name), device.pk + channel, is_main=device.is_main and count == 1)
-        for channel in range(count)
-    ]
+    count = model.channel_count if model else max(circuits, default=0) + 1
+    kinds = [_kind(device, number, circuits.get(number), is_main=device.is_main and count == 1) for number in range(count)]
     return CircuitPlan(kinds, ZoneInfo(device.home.time_zone), device.model)
+
+
+def _kind(device: Device, number: int, circuit: Channel | None, *, is_main: bool) -> str:
+    """Return what a circuit draws like: what it is said to be, else what its name suggests."""
+    if circuit and circuit.kind in KINDS:
+        return circuit.kind
+    # By the id, so that a circuit whose name says nothing has the same load in every run.
+    return kind_of_name(circuit.name if circuit else device.name, device.pk + number, is_main=is_main)

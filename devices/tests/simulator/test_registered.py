@@ -61,6 +61,12 @@ def test_a_main_meter_measures_the_house_and_an_unknown_model_has_its_named_chan
     assert kinds(["34987ae4d353", "34987ae4d354"]) == [["whole_house"], ["living", "laundry"]]
 
 
+def test_a_circuit_draws_like_what_it_is_said_to_be_whatever_its_name(home: Home) -> None:
+    circuits = {0: CircuitChange("Cuarto de Luis", "air_conditioning"), 1: CircuitChange("Cocina", "medical")}
+    device_register(home=home, hardware_id="shelly2pmg3-34987ae4d353", name="Recámara", circuits=circuits)
+    assert kinds(["34987ae4d353"]) == [["air_conditioning", "kitchen"]]
+
+
 def test_many_devices_cost_two_queries(home: Home, django_assert_num_queries: Any) -> None:
     macs = invented_macs(6, "1")
     missing_register(home=home, macs=macs)
