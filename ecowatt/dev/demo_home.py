@@ -2,18 +2,62 @@
 
 import json
 import secrets
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from accounts.models import User
-from accounts.services import user_register
-from devices.models import Device
+from django.db import transaction
+
+from accounts.models import Contract, Home, User
+from accounts.models.contracts import ALWAYS
+from accounts.places.localities import proposals
+from accounts.services import contract_change, user_register
+from devices.circuits import CircuitChange
+from devices.models import Channel, Device
+from devices.ownership.proofs import Proof
+from devices.services import device_register
+from devices.simulator import invented_macs
+from devices.simulator.registered import meters_of
 from ecowatt.dev.private_files import write_private
 from ecowatt.env_files import LOCAL
+from tariffs.cfe.bill import ZERO, kwh_to_bill
+from tariffs.selectors.cycles import biller_for, cycle_bounds, cycle_on
+from tariffs.services import paper_bill_add
 from telemetry.models import Hour
 
 ADMIN_EMAIL = "admin@example.com"
 DEMO_EMAIL = "demo@example.com"
+
+SEED = "1"  # of the simulated household
+# Cancún, of which bills have shown tariff, street lighting and season: warm at night all year, so that every date has something to show.
+STATE, MUNICIPALITY, TARIFF = Contract.State.ROO, "Benito Juárez", "1D"
+DAY = timedelta(days=1)
+# So on any date the running cycle has some weeks, and the last bill some that were measured (of the 60 days of history) and some not.
+SINCE_LAST_READING = 24 * DAY
+BILLED_PER_MEASURED = 1.07  # an iron, a shower heater, the lamp at the gate: what hangs on no metered circuit
+
+
+class DemoMeter(NamedTuple):
+    """A Shelly of the demo home and its circuits by channel, whose kinds say what they draw."""
+
+    model: str
+    name: str
+    circuits: tuple[CircuitChange, ...]
+
+
+METERS = (
+    DemoMeter("shellyplus1pm", "Refrigerador", (CircuitChange("Refrigerador", Channel.Kind.REFRIGERATOR),)),
+    DemoMeter(
+        "shelly2pmg3",
+        "Recámara y patio",
+        (
+            CircuitChange("Aire acondicionado", Channel.Kind.AIR_CONDITIONING),
+            CircuitChange("Lavadora", Channel.Kind.WASHING_MACHINE),
+        ),
+    ),
+    DemoMeter("shelly1pmg3", "Luces y contactos", (CircuitChange("Luces y contactos", Channel.Kind.MIXED),)),
+)
 
 
 class Logins(NamedTuple):
@@ -33,14 +77,54 @@ def logins_make(folder: Path = LOCAL) -> Logins:
     if not _exists(ADMIN_EMAIL):
         User.objects.create_superuser(ADMIN_EMAIL, passwords[ADMIN_EMAIL], name="Administración")
     if not _exists(DEMO_EMAIL):
-        user_register(email=DEMO_EMAIL, password=passwords[DEMO_EMAIL], name="Ana López", tariff="1C", billing_day=1)
+        user_register(email=DEMO_EMAIL, password=passwords[DEMO_EMAIL], name="Ana López")
     return Logins(*(password if _opens(email, password) else None for email, password in passwords.items()))
 
 
+def demo_home_furnish() -> None:
+    """Give the demo home its contract, meters and paper bills, all or nothing; one that has ever had a device stays as it is."""
+    home = _demo_home()
+    if Device.with_retired.filter(home=home).exists():
+        return
+    with transaction.atomic():
+        terms = proposals(STATE, MUNICIPALITY) | {"state": STATE, "municipality": MUNICIPALITY, "tariff": TARIFF}
+        last_reading = home.today - SINCE_LAST_READING
+        contract_change(home=home, valid_from=ALWAYS, billing_months=2, last_reading=last_reading, **terms)
+        for mac, meter in zip(demo_macs(), METERS, strict=True):
+            hardware_id, circuits = f"{meter.model}-{mac}", dict(enumerate(meter.circuits))
+            device_register(home=home, hardware_id=hardware_id, name=meter.name, circuits=circuits, proof=Proof.STAFF)
+        _paper_bills_add(home, last_reading)
+
+
+def demo_macs() -> list[str]:
+    """Return the MACs of the demo home's meters."""
+    return invented_macs(len(METERS), SEED)
+
+
 def demo_lacks_history() -> bool:
-    """Return whether the demo home's devices, if it has any, have never had a bucket: it is new, or its history was interrupted."""
-    devices = Device.with_retired.filter(home__memberships__user__email__iexact=DEMO_EMAIL)
-    return not Hour.objects.filter(device_id__in=list(devices.values_list("id", flat=True))).exists()
+    """Return whether the demo home has meters that are simulated, and nothing has ever had a bucket in it: its history is to be written."""
+    devices = Device.with_retired.filter(home=_demo_home())
+    is_simulated = devices.filter(retired_at=None, hardware_id__in=demo_macs()).exists()
+    return is_simulated and not Hour.objects.filter(device_id__in=list(devices.values_list("id", flat=True))).exists()
+
+
+def _paper_bills_add(home: Home, last_reading: date) -> None:
+    """Type in the last two bills: of what the circuits drew, and something beside them, paid in whole pesos as CFE prints it."""
+    meters, _ = meters_of(demo_macs(), seed=SEED, states={})
+    curves = [curve for meter in meters for curve in meter.curves]
+    newest = cycle_on(home, last_reading - DAY)
+    carried = ZERO
+    for cycle in (cycle_on(home, newest.start - DAY), newest):
+        start, end = (edge.timestamp() for edge in cycle_bounds(home, cycle))
+        drawn_kwh = sum(curve.energy_wh(start, end) for curve in curves) / 1000
+        kwh = kwh_to_bill(drawn_kwh * BILLED_PER_MEASURED)
+        bill = biller_for(home.contract_on(cycle.last_day), cycle).bill(kwh, carried=carried)
+        paper_bill_add(home=home, start=cycle.start, end=cycle.end, kwh=kwh, total_mxn=Decimal(bill.amount_to_pay))
+        carried = bill.carried_out
+
+
+def _demo_home() -> Home:
+    return User.objects.get(email__iexact=DEMO_EMAIL).home
 
 
 def _exists(email: str) -> bool:

@@ -70,7 +70,7 @@ def test_one_command_runs_the_whole_system_and_ctrl_c_ends_all_of_it(folder: Pat
     with up(folder, *DAYS) as running:
         phone = login(running)
         devices = phone.get("/devices/").json()
-        assert [device["dev_name"] for device in devices] == ["Cocina", "Sala", "Lavado"]
+        assert [device["dev_name"] for device in devices] == ["Refrigerador", "Recámara y patio", "Luces y contactos"]
         first, second = asyncio.run(two_frames(running, phone, devices[0]["dev_id"]))
         assert second["time"] > first["time"]
         with broker_of(folder) as listener:
@@ -80,7 +80,10 @@ def test_one_command_runs_the_whole_system_and_ctrl_c_ends_all_of_it(folder: Pat
             assert listener.ask(prefix, "Switch.Set", id=0, on=True) == {"was_on": False}
         summary = phone.get("/dashboard/summary")
         assert summary.status_code == 200
-        assert summary.json()["current_tariff"] == "1c"
+        assert summary.json()["current_tariff"] == "1d"
+        assert summary.json()["kwh_measured_cycle"] > 1
+        bill = phone.get("/bills").json()[0]
+        assert phone.get(f"/bills/{bill['id']}/reconciliation").json()["suggestions"] == []
         hours = phone.get("/history/graph").json()["data_points"]
         assert sum(hour["value"] is not None for hour in hours) >= 23
 
@@ -105,20 +108,15 @@ def test_killed_it_leaves_nothing_behind_and_the_next_run_keeps_its_data(folder:
         before = json.loads((folder / "logins.json").read_text())
         running.stop(signal.SIGKILL)
         assert await_none_left(folder) == []
-    code, said = run(folder, "up", "--prepare-only", WEB_PORT=free_port(), MQTT_BROKER_PORT=free_port())
-    assert code == 0, said
-    assert "history" not in said
-    assert json.loads((folder / "logins.json").read_text()) == before
+    with up(folder, *DAYS, until="started (pid") as running:  # told to stop while its processes start
+        assert "history" not in "".join(running.said)
+        assert json.loads((folder / "logins.json").read_text()) == before
+        assert running.stop(signal.SIGTERM) == 0, running.said
+    assert "Traceback" not in "".join(running.said)
+    assert left(folder) == []
 
 
-@pytest.mark.parametrize(
-    ("until", "end"),
-    [
-        ("loading CFE prices", signal.SIGINT),
-        ("started (pid", signal.SIGTERM),
-        ("devices connect to", signal.SIGHUP),
-    ],
-)
+@pytest.mark.parametrize(("until", "end"), [("loading CFE prices", signal.SIGINT), ("devices connect to", signal.SIGHUP)])
 def test_told_to_stop_before_everything_answers_it_ends_in_order(folder: Path, until: str, end: signal.Signals) -> None:
     with up(folder, "--history-days", "0", until=until) as running:
         assert running.stop(end) == 0, running.said

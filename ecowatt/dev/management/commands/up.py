@@ -14,23 +14,32 @@ from urllib.request import urlopen
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from ecowatt.celery import app as celery
-from ecowatt.dev.demo_home import ADMIN_EMAIL, DEMO_EMAIL, Logins, demo_lacks_history, logins_make
+from ecowatt.dev.demo_home import (
+    ADMIN_EMAIL,
+    DEMO_EMAIL,
+    METERS,
+    SEED,
+    Logins,
+    demo_home_furnish,
+    demo_lacks_history,
+    logins_make,
+)
 from ecowatt.dev.embedded_services import port_is_free
 from ecowatt.dev.processes import Processes
 from ecowatt.env_files import LOCAL
 from telemetry.models import Reading
 from telemetry.partitions import partitions_maintain
 
-HISTORY_DAYS = 14
+HISTORY_DAYS = 60
 READY_TIMEOUT_S = 120
 JOIN_TIMEOUT_S = 10
-CIRCUITS = 3
 # Over MQTT a steady load is silent for a minute. So the demo home's Shellys also run the app's script, as those of its users do.
 SCRIPT_EVERY_S = 5
+HOUSEHOLD = ["--devices", str(len(METERS)), "--seed", SEED]
 # What the processes say is meant for someone who tries the system: warnings, unless LOG_LEVEL asks for more. The first warning that
 # is left out is Celery's about root, who is normal in a container of one's own.
 QUIET = {
@@ -54,7 +63,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--history-days",
             type=int,
-            choices=range(settings.TELEMETRY_RETENTION_DAYS + 1),
+            choices=range(settings.TELEMETRY_BUCKET_RETENTION_DAYS + 1),
             default=HISTORY_DAYS,
             metavar="DAYS",
             help="days of history that a new demo home gets (%(default)s; 0 for none)",
@@ -89,13 +98,12 @@ class Command(BaseCommand):
         self._say("loading CFE prices")
         call_command("load_cfe_prices", stdout=self.stdout)
         logins = logins_make()
+        demo_home_furnish()
         if history_days and demo_lacks_history():
             self._say(f"writing {history_days} days of history for the demo home")
-            self._simulate("--backfill", str(history_days), "--once")
+            with transaction.atomic():  # what is interrupted is written anew
+                call_command("simulate_shelly", *HOUSEHOLD, "--backfill", str(history_days), "--once", stdout=self.stdout)
         return logins
-
-    def _simulate(self, *options: str) -> None:
-        call_command("simulate_shelly", *_household(), *options, stdout=self.stdout)
 
     def _run(self, logins: Logins) -> None:
         started = timezone.now()
@@ -139,10 +147,6 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _household() -> list[str]:
-    return ["--devices", str(CIRCUITS), "--register-for", DEMO_EMAIL]
-
-
 def _check_port() -> None:
     host, port = settings.WEB_HOST, settings.WEB_PORT
     try:
@@ -163,7 +167,7 @@ def _processes() -> dict[str, list[str]]:
         "worker": [*celery_command, "worker", "--concurrency", "2"],
         "beat": [*celery_command, "beat"],
         "ingest": [python, manage, "ingest"],
-        "shelly": [python, manage, "simulate_shelly", "--mqtt", "--script", str(SCRIPT_EVERY_S), *_household()],
+        "shelly": [python, manage, "simulate_shelly", "--mqtt", "--script", str(SCRIPT_EVERY_S), *HOUSEHOLD],
     }
 
 
