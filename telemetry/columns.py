@@ -86,7 +86,7 @@ BUCKET = Columns(
     )
 )
 READING_KEY = READING.only(("device_id", "channel", "time"))
-READING_VALUES = READING.only(name for name in Sample._fields if name not in ("channel", "time", "kind"))
+READING_VALUES = READING.only(name for name in Sample._fields if name not in ("channel", "time", "kind", "output"))
 BUCKET_KEY = BUCKET.only(("device_id", "channel", "start"))
 BUCKET_VALUES = BUCKET.without(*BUCKET_KEY.names)
 

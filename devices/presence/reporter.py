@@ -1,10 +1,12 @@
-"""What the ways in report of devices: signs of life, last wills and what unproven devices sent. Redis gets it within a second."""
+"""What the ways in report of devices: signs of life, last wills, relays and what unproven devices sent. Redis gets it within a second."""
 
 import time
 from collections import Counter
+from datetime import datetime
 
 from common.async_tasks import OnePerLoop
 from common.redis_sender import RedisSender
+from devices.control.relays import Output, Relay, note_relays
 from devices.discovery import MOST, SHARE, UnprovenDevice, note_unproven
 from devices.presence.presence import note_alive
 from devices.presence.status_requests import note_doubt
@@ -27,6 +29,8 @@ class PresenceReporter(RedisSender):
         super().__init__()
         self._alive: dict[int, float] = {}  # no more than there are devices
         self._last_wills: dict[int, float] = {}
+        self._relays: dict[Relay, Output] = {}
+        self._switched: dict[Relay, Output] = {}  # what relays were before that, where it was otherwise
         self._unproven: dict[str, UnprovenDevice] = {}
         self._of_address: Counter[str] = Counter()
         self._reported: dict[str, tuple[UnprovenDevice, float]] = {}  # and when, by time.monotonic()
@@ -43,6 +47,16 @@ class PresenceReporter(RedisSender):
     def last_will(self, device_id: int, at: float) -> None:
         """Report that the broker published a registered device's last will: it may be gone."""
         self._last_wills[device_id] = at
+        self._wake.set()
+
+    def relay(self, device_id: int, channel: int, at: datetime, *, is_on: bool) -> None:
+        """Report what a registered device said of its relay; the time is the one that counts for its message."""
+        relay, said = Relay(device_id, channel), Output(is_on, at)
+        waiting = self._relays.setdefault(relay, said)
+        if waiting.at <= at:
+            if waiting.is_on != is_on:  # switched there and back within a second, it is as it was, but not since then
+                self._switched[relay] = waiting
+            self._relays[relay] = said
         self._wake.set()
 
     def unproven(self, device: UnprovenDevice) -> None:
@@ -80,11 +94,15 @@ class PresenceReporter(RedisSender):
     async def _send(self) -> None:
         alive, self._alive = self._alive, {}
         last_wills, self._last_wills = self._last_wills, {}
+        switched, self._switched = self._switched, {}
+        relays, self._relays = self._relays, {}
         unproven, self._unproven = self._unproven, {}
         self._of_address.clear()
         await note_unproven(self._redis, unproven.values(), time.time())
         await note_alive(self._redis, alive)
         await note_doubt(self._redis, last_wills)
+        await note_relays(self._redis, switched)
+        await note_relays(self._redis, relays)
 
 
 presence_reporter = OnePerLoop(PresenceReporter)

@@ -23,7 +23,8 @@ COUNTED = {
     "sys": {"mac": "A8032412C3D4", "unixtime": 1795442280},
 }
 AT = datetime(2026, 11, 23, 13, 58, tzinfo=UTC).timestamp()
-FRAME = orjson.loads(frame({0: LiveReading(0, AT, 412.5, 127.1, 3.25), 1: LiveReading(1, AT - 2.5, 88.0, 127.3, 0.75)}, AT))
+READINGS = {0: LiveReading(0, AT, 412.5, 127.1, 3.25), 1: LiveReading(1, AT - 2.5, 88.0, 127.3, 0.75)}
+FRAME = orjson.loads(frame(READINGS, {0: True}, AT))
 WRONG = ingest.unprocessable(PayloadError("La MAC del dispositivo falta o no es válida.", "sys.mac"))
 BEYOND = ingest.unprocessable(ingest.BEYOND_MODEL)
 REFUSED = (ingest.UNKNOWN, ingest.INACTIVE, ingest.TOO_LARGE, WRONG, BEYOND, ingest.too_many(), ingest.AWAY, ingest.BUSY)
@@ -71,20 +72,25 @@ COMPONENTS: Described = {
     "LiveChannel": {
         "type": "object",
         "description": "A channel as last heard, be it in an earlier message.",
-        "required": ["channel", "watts", "volts", "amps", "time"],
+        "required": ["channel", "watts", "volts", "amps", "output", "time"],
         "properties": {
             "channel": {"type": "integer"},
             "watts": {"type": "number", "description": "Active power, W; negative is power returned to the grid."},
             "volts": {"type": "number", "description": "V; 0 where it is not known."},
             "amps": {"type": "number", "description": "A; 0 where it is not known."},
+            "output": {
+                "type": ["boolean", "null"],
+                "description": "Whether the channel's relay is on; null where it has none, or has not said.",
+            },
             "time": {"type": "string", "format": "date-time", "description": "When this channel was measured."},
         },
     },
 }
 LIVE = f"""\
 A WebSocket. After the handshake come the last reading, if it is less than a minute old, and then one frame for each message of the device
-as it is stored: text frames, each a JSON object as below. Nothing that is stored after the handshake's answer is missed. The client sends
-nothing; what it sends is discarded. The socket lives as long as the token's session, also when the token itself has expired.
+as it is stored, also where it tells of a relay alone: text frames, each a JSON object as below. Nothing that is stored after the
+handshake's answer is missed. The client sends nothing; what it sends is discarded. The socket lives as long as the token's session, also
+when the token itself has expired.
 
 A bad token, an unknown device or one of another home is refused in the handshake with HTTP 403. Later the server closes with
 

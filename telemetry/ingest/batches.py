@@ -38,19 +38,26 @@ class DeviceBatch:
     is_changed: bool = False
 
     def add(self, samples: Sequence[Sample]) -> None:
-        """Add samples; of two for the same moment the later one counts, with the counter that either has."""
+        """Add samples; of two for the same moment the later one counts, with what the earlier one alone says."""
         for sample in samples:
             key = (sample.channel, sample.time)
-            earlier = self.samples.get(key)
-            if earlier is not None and sample.energy_wh is None:
-                sample = sample._replace(energy_wh=earlier.energy_wh, returned_wh=earlier.returned_wh)
-            self.samples[key] = sample
+            self.samples[key] = _joined(self.samples[key], sample) if key in self.samples else sample
 
     @property
     def power_w(self) -> float | None:
         """The last power of all channels together; None without samples."""
-        last = {sample.channel: sample.power_w for sample in self.samples.values()}
+        last = {sample.channel: sample.power_w for sample in self.samples.values() if sample.power_w is not None}
         return sum(last.values()) if last else None
+
+
+def _joined(earlier: Sample, later: Sample) -> Sample:
+    """Return what two samples of a channel say of one moment."""
+    output = earlier.output if later.output is None else later.output
+    if later.power_w is None:
+        return earlier._replace(output=output)
+    if later.energy_wh is None:
+        later = later._replace(energy_wh=earlier.energy_wh, returned_wh=earlier.returned_wh)
+    return later._replace(output=output) if later.output is not output else later
 
 
 Batch = dict[str, DeviceBatch]
@@ -171,7 +178,7 @@ class DeviceBatches:
             if some and outcome.is_partial:
                 self.drops.add(mac, "a channel or a power beyond its model")
             kind = "of inactive devices" if outcome.device else "of unknown devices"
-            self.counts["readings" if outcome.is_stored else kind] += len(some)
+            self.counts["readings" if outcome.is_stored else kind] += sum(one.power_w is not None for one in some)
 
     def _report(self, device: DeviceBatch, outcome: Outcome) -> None:
         """Report whether the device is alive or may be gone, and of an unproven one what it sent."""

@@ -35,11 +35,11 @@ class Stored(NamedTuple):
 def within(bounds: Bounds, samples: Sequence[Sample]) -> list[Sample]:
     """Return the samples that may be true of a device."""
     channels, most_w = bounds.channels, bounds.max_power_w
-    return [one for one in samples if one.channel in channels and -most_w <= one.power_w <= most_w]
+    return [one for one in samples if one.channel in channels and (one.power_w is None or -most_w <= one.power_w <= most_w)]
 
 
 def _allowed(batch: Batch, devices: dict[str, RegisteredDevice]) -> tuple[Rows, Stored]:
-    """Return what may be true of active devices, and of whom something is left out; without a call for each reading, for speed."""
+    """Return the readings that may be true of active devices, and of whom something is left out; without a call for each, for speed."""
     rows: Rows = []
     beyond_bounds: set[str] = set()
     for mac, samples in batch:
@@ -48,10 +48,11 @@ def _allowed(batch: Batch, devices: dict[str, RegisteredDevice]) -> tuple[Rows, 
             continue
         device_id, channels, most_w = device.device_id, device.bounds.channels, device.bounds.max_power_w
         for sample in samples:
-            if sample.channel in channels and -most_w <= sample.power_w <= most_w:
-                rows.append((device_id, sample))
-            else:
+            power_w = sample.power_w
+            if sample.channel not in channels or not (power_w is None or -most_w <= power_w <= most_w):
                 beyond_bounds.add(mac)
+            elif power_w is not None:
+                rows.append((device_id, sample))
     return rows, Stored(devices, beyond_bounds)
 
 
@@ -99,7 +100,7 @@ class ReadingTable:
     def _placed(self, rows: Rows, recent: datetime) -> list[tuple[Any, ...]]:
         """Return the rows as sql.COPIED lists them, or none where there is something to note: a series is new, or a reading is late."""
         kinds, placed = self._kinds, []
-        for device_id, (channel, at, power_w, voltage_v, current_a, energy_wh, returned_wh, kind) in rows:
+        for device_id, (channel, at, power_w, voltage_v, current_a, energy_wh, returned_wh, kind, _output) in rows:
             number = channel if kinds.get((device_id, channel)) == kind else self._number(device_id, channel, kind)
             if number is None or at is None or at <= recent:
                 return []

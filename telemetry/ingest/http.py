@@ -112,7 +112,7 @@ def _answer_of(outcome: Outcome) -> Answer:
 
 
 def _unproven(address: str | None, body: bytes, mac: str, samples: list[Sample]) -> UnprovenDevice:
-    power_w = sum(sample.power_w for sample in samples)
+    power_w = sum(sample.power_w for sample in samples if sample.power_w is not None)
     return UnprovenDevice(mac, "", power_w, address, is_on=is_switched_on(orjson.loads(body), power_w), place=address or PRIVATE)
 
 

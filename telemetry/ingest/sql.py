@@ -13,6 +13,7 @@ COPIED = Columns((*READING_KEY, *READING_VALUES))
 COPY_READINGS = f"COPY telemetry_reading ({COPIED.listed}) FROM STDIN (FORMAT binary)"
 COPY_TYPES = COPIED.types
 _SAMPLES = Columns((*COPIED, Column("kind", "int2")))
+STORED = len(_SAMPLES) - 1  # fields of a sample: all but what its relay is
 
 # Readings in one statement and one commit: store what is new, note new series and late times. A reading of another kind of component than
 # the channel's usual one is of a series of its own (component_kinds.py). Parameters: store_parameters(). Returns for each channel how many
@@ -53,7 +54,7 @@ SELECT (SELECT count(*) FROM stored), device_id, channel, kind FROM usual
 
 def store_parameters(rows: Iterable[tuple[int, Sample]]) -> list[Any]:
     """Return the parameters of STORE_BY_ID for pairs of device id and sample; every sample must have a time."""
-    return [*map(list, zip(*((device_id, *sample) for device_id, sample in rows), strict=True)), LATE_AFTER]
+    return [*map(list, zip(*((device_id, *sample[:STORED]) for device_id, sample in rows), strict=True)), LATE_AFTER]
 
 
 # The counters around late readings, of those that are dated before a known one. Parameters: device_id[], channel[], time[], kind[]. Returns

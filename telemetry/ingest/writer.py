@@ -13,6 +13,7 @@ import structlog
 from django.conf import settings
 
 from common.async_tasks import OnePerLoop, end
+from devices.presence.reporter import presence_reporter
 from devices.registry import RegisteredDevice
 from telemetry.ingest.copy import ReadingTable, Stored, within
 from telemetry.live.publisher import LivePublisher
@@ -140,7 +141,9 @@ class Writer:
                 device, is_partial = outcomes[mac]
                 if device is not None and device.is_active:
                     is_checked = not is_partial and not queued.shown
-                    self._publisher.publish(device.device_id, samples if is_checked else within(device.bounds, samples))
+                    said = samples if is_checked else within(device.bounds, samples)
+                    self._publisher.publish(device.device_id, said)
+                    _report_relays(device.device_id, said)
 
 
 def _outcome(stored: Stored, mac: str, samples: Sequence[Sample]) -> Outcome:
@@ -148,6 +151,12 @@ def _outcome(stored: Stored, mac: str, samples: Sequence[Sample]) -> Outcome:
     if device is None or mac not in stored.beyond_bounds:
         return Outcome(device)
     return Outcome(device, is_partial=len(within(device.bounds, samples)) < len(samples))  # it may be another sender's alone
+
+
+def _report_relays(device_id: int, samples: Sequence[Sample]) -> None:
+    for one in samples:
+        if one.output is not None and one.time is not None:
+            presence_reporter().relay(device_id, one.channel, one.time, is_on=one.output)
 
 
 def _fail(batch: list[_Queued], error: DatabaseAway | None = None) -> None:

@@ -12,10 +12,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from accounts.security.authentication import session_of_token
 from common.exceptions import BadCredentials
-from telemetry import selectors
+from devices.control.relays import relay_outputs
 from telemetry.live.access_checks import Access, access_checks, access_of
-from telemetry.live.frames import CHANNEL_LIFE_S
+from telemetry.live.frames import CHANNEL_LIFE_S, LiveReading
 from telemetry.live.hub import CloseCode, Frames, hub
+from telemetry.selectors import last_readings
 
 log = structlog.get_logger(__name__)
 
@@ -80,9 +81,15 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 async def _first_frame(device_id: int, frames: Frames) -> str | None:
     """Return the frame of the last reading, if it is young; the queue holds what comes after it."""
     now = datetime.now(UTC)
-    stored = await database_sync_to_async(selectors.last_readings)(device_id, now - timedelta(seconds=CHANNEL_LIFE_S))
-    state = hub().recall(device_id, frames, stored)
+    stored, outputs = await _stored(device_id, now - timedelta(seconds=CHANNEL_LIFE_S))
+    state = hub().recall(device_id, frames, stored, outputs)
     return state.frame(state.newest) if now.timestamp() - state.newest <= FIRST_FRAME_S else None
+
+
+@database_sync_to_async  # type: ignore[untyped-decorator]
+def _stored(device_id: int, since: datetime) -> tuple[list[LiveReading], dict[int, bool]]:
+    """Return the last readings of a device since a time, and what its relays are (2 queries)."""
+    return last_readings(device_id, since), relay_outputs(device_id)
 
 
 @database_sync_to_async  # type: ignore[untyped-decorator]

@@ -14,6 +14,7 @@ CHANNEL_LIFE_S = 600.0
 DECIMALS = 3
 # Readings are stored with six digits.
 STORED_PRECISION = 1e-5
+NONE_SAID: Mapping[int, bool] = {}
 
 
 class LiveReading(NamedTuple):
@@ -27,19 +28,20 @@ class LiveReading(NamedTuple):
 
 
 class LiveChannels:
-    """The channels of one device as last read."""
+    """The channels of one device as last read, and whether their relays are on."""
 
     def __init__(self) -> None:
         self._channels: dict[int, LiveReading] = {}
+        self._outputs: dict[int, bool] = {}
 
     @property
     def newest(self) -> float:
         """When a channel was last read, Unix time; 0 where none ever was."""
         return max((one.at for one in self._channels.values()), default=0.0)
 
-    def knows(self, message: Iterable[LiveReading]) -> bool:
+    def knows(self, message: Iterable[LiveReading], outputs: Mapping[int, bool] = NONE_SAID) -> bool:
         """Tell whether a message holds nothing that is newer than what is known, or is other than that at the same time."""
-        return all(self._knows(one) for one in message)
+        return outputs.items() <= self._outputs.items() and all(self._knows(one) for one in message)
 
     def _knows(self, one: LiveReading) -> bool:
         known = self._channels.get(one.channel)
@@ -47,21 +49,24 @@ class LiveChannels:
             return known is not None and one.at < known.at
         return isclose(one.power_w, known.power_w, rel_tol=STORED_PRECISION)
 
-    def learn(self, message: Iterable[LiveReading]) -> None:
+    def learn(self, message: Iterable[LiveReading], outputs: Mapping[int, bool] = NONE_SAID) -> None:
         """Take in what was just said; of two messages the later one to come counts, whatever their clocks."""
         self._channels |= {one.channel: one for one in message}
+        self._outputs |= outputs
 
-    def recall(self, stored: Iterable[LiveReading]) -> None:
+    def recall(self, stored: Iterable[LiveReading], outputs: Mapping[int, bool] = NONE_SAID) -> None:
         """Take in what the database knows, where nothing newer has come."""
+        self._outputs = {**outputs, **self._outputs}
         known = {number: one.at for number, one in self._channels.items()}
         self.learn([one for one in stored if one.at > known.get(one.channel, 0.0)])
 
-    def frame(self, at: float) -> str:
-        """Return the frame of a message of that Unix time: sums over the channels, and each of them."""
-        return frame({number: one for number, one in self._channels.items() if at - one.at <= CHANNEL_LIFE_S}, at)
+    def frame(self, at: float) -> str | None:
+        """Return the frame of a message of that Unix time: sums over the channels, and each of them; None where no power is known."""
+        channels = {number: one for number, one in self._channels.items() if at - one.at <= CHANNEL_LIFE_S}
+        return frame(channels, self._outputs, at) if channels else None
 
 
-def frame(channels: Mapping[int, LiveReading], at: float) -> str:
+def frame(channels: Mapping[int, LiveReading], outputs: Mapping[int, bool], at: float) -> str:
     """Return a live frame. The app reads numbers only, so a voltage or current that is not known is 0."""
     ordered = [one for _number, one in sorted(channels.items())]
     return orjson.dumps(
@@ -76,6 +81,7 @@ def frame(channels: Mapping[int, LiveReading], at: float) -> str:
                     "watts": one.power_w,
                     "volts": one.voltage_v or 0.0,
                     "amps": one.current_a or 0.0,
+                    "output": outputs.get(one.channel),
                     "time": _iso(one.at),
                 }
                 for one in ordered

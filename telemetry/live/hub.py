@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from enum import IntEnum
 
 import orjson
@@ -129,10 +129,10 @@ class LiveHub:
             if not device.sockets and self._devices.get(device_id) is device:
                 del self._devices[device_id]
 
-    def recall(self, device_id: int, frames: Frames, stored: Iterable[LiveReading]) -> LiveChannels:
+    def recall(self, device_id: int, frames: Frames, stored: Iterable[LiveReading], outputs: Mapping[int, bool]) -> LiveChannels:
         """Add what the database knows of a watched device to what was heard, and return it; the queue begins anew after it."""
         state = self._devices[device_id].state
-        state.recall(stored)
+        state.recall(stored, outputs)
         frames.forget()
         return state
 
@@ -164,14 +164,18 @@ class LiveHub:
         finally:
             self._is_subscribed.clear()
 
-    def hand_out(self, device_id: int, is_held: bool, rows: list[Row]) -> None:
-        """Give a message to the sockets of its device; what was held for a while may be known from the database already."""
+    def hand_out(self, device_id: int, is_held: bool, at: float, rows: list[Row], outputs: list[tuple[int, bool]]) -> None:
+        """Give a message to the sockets of its device, unless it says nothing new.
+
+        What was held for a while may be known from the database already, and devices repeat what their relays are.
+        """
         device = self._devices.get(device_id)
-        message = [LiveReading(*row) for row in rows]
-        if device is None or (is_held and device.state.knows(message)):
+        readings, switched = [LiveReading(*row) for row in rows], dict(outputs)
+        if device is None or ((is_held or not readings) and device.state.knows(readings, switched)):
             return
-        device.state.learn(message)
-        text = device.state.frame(max(one.at for one in message))
+        device.state.learn(readings, switched)
+        if (text := device.state.frame(at)) is None:
+            return
         for frames in list(device.sockets):
             if frames.full():
                 frames.end(CloseCode.TOO_SLOW)

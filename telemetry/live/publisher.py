@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import orjson
 
@@ -104,7 +105,7 @@ class LivePublisher(RedisSender):
 
     def _queue(self, device_id: int, samples: Sequence[Sample], *, is_held: bool) -> None:
         for message in messages_of(samples):
-            text = orjson.dumps([device_id, is_held, message])
+            text = orjson.dumps([device_id, is_held, *message])
             self.pending += [(hub_id, text) for hub_id in self.watchers[device_id]]
         del self.pending[:-PUBLISH_BACKLOG]
         self._wake.set()
@@ -117,13 +118,26 @@ class LivePublisher(RedisSender):
             await pipe.execute()
 
 
-def messages_of(samples: Iterable[Sample]) -> Iterable[list[Row]]:
+class Message(NamedTuple):
+    """What a device said at one time (Unix): readings, and relays with whether they are on."""
+
+    at: float
+    readings: list[Row]
+    outputs: list[tuple[int, bool]]
+
+
+def messages_of(samples: Iterable[Sample]) -> Iterable[Message]:
     """Return what came at one time, which is one message of the device, for each time in its turn; what came late is no news."""
     now = datetime.now(UTC)
-    messages: dict[datetime, list[Row]] = {}
+    messages: dict[datetime, Message] = {}
     for sample in samples:
-        at = sample.time or now
-        if at >= now - LATE_AFTER:
-            row = (sample.channel, at.timestamp(), sample.power_w, sample.voltage_v, sample.current_a)
-            messages.setdefault(at, []).append(row)
+        time = sample.time or now
+        if time < now - LATE_AFTER:
+            continue
+        at = time.timestamp()
+        message = messages.setdefault(time, Message(at, [], []))
+        if sample.power_w is not None:
+            message.readings.append((sample.channel, at, sample.power_w, sample.voltage_v, sample.current_a))
+        if sample.output is not None:
+            message.outputs.append((sample.channel, sample.output))
     return messages.values()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from telemetry.shelly.missed_minutes import missed_minutes
 from telemetry.shelly.mqtt_messages import DATA_COMPONENT, DeviceMessage, names_device
 from telemetry.shelly.samples import Sample, own_second, trusted_time
-from telemetry.shelly.status import NAMES, measured_by, samples_of
+from telemetry.shelly.status import NAMES, measured_by, samples_of, with_outputs
 
 Components = dict[str, dict[str, Any]]
 Counters = dict[str, tuple[float, float]]
@@ -97,9 +97,10 @@ def changes(
 ) -> tuple[Components, Counters, list[Sample]]:
     """Return components and counters after the message, and the samples that it makes at the given time. Raises PayloadError.
 
-    A change without power or energy makes none, and neither does one that says again what is known already: the same fact on a
-    second topic. A whole status always makes one, so that a steady load is seen, and what it does not name is gone (another profile).
-    What measures a channel in the whole status measures it in each change, whichever component of that number the change names.
+    A change without power or energy makes no reading, and neither does one that says again what is known already, the same fact on a
+    second topic; what it says of relays is a sample without power then. A whole status always makes one, so that a steady load is seen,
+    and what it does not name is gone (another profile). What measures a channel in the whole status measures it in each change,
+    whichever component of that number the change names.
     """
     components = {name: one for name, one in state.components.items() if not message.is_full or name in message.components}
     touched: dict[str, bool] = {}
@@ -115,15 +116,16 @@ def changes(
     bodies = dict(_bodies(components, touched))
     samples = [one for one in samples_of(bodies, at, max_power_w=max_power_w) if meters[one.channel] in touched]
     counted = {str(one.channel): one for one in samples if one.energy_wh is not None}
+    told = with_outputs(samples, message.components, at)
     if not counted:
-        return components, state.counters, samples
+        return components, state.counters, told
     missed = [
         filled
         for channel, one in counted.items()
         for filled in missed_minutes(components[meters[one.channel]], state.counters.get(channel), one)
     ]
     counters = {channel: (at.timestamp(), one.energy_wh) for channel, one in counted.items() if one.energy_wh is not None}
-    return components, state.counters | counters, [*missed, *samples]
+    return components, state.counters | counters, [*missed, *told]
 
 
 @lru_cache(NAMES)

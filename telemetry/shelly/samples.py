@@ -18,19 +18,22 @@ class PayloadError(ValueError):
 class Sample(NamedTuple):
     """What a meter said of one channel.
 
-    time: UTC, or None where the device did not say. power_w: active power, negative exports. energy_wh, returned_wh: the device's own
+    time: UTC, or None where the device did not say. power_w: active power, negative exports; None where the message tells of the relay
+    alone, which makes no reading. energy_wh, returned_wh: the device's own
     counters of energy drawn from and returned to the grid, Wh, or None where the message carries none; what was drawn is below zero where
     the device counts both directions together and that counter alone was reset. kind: of the component that measures the channel.
+    output: whether the channel's relay is on; None where it has none, or the message does not say.
     """
 
     channel: int
     time: datetime | None
-    power_w: float
+    power_w: float | None
     voltage_v: float | None
     current_a: float | None
     energy_wh: float | None
     returned_wh: float | None
     kind: Kind = Kind.UNKNOWN
+    output: bool | None = None
 
 
 SECOND = timedelta(seconds=1)

@@ -59,7 +59,7 @@ def parse_status(raw: bytes, *, max_power_w: float) -> Status:
     samples = samples_of(body, device_time(system.get("unixtime")), max_power_w=max_power_w)
     if not samples:
         raise PayloadError("El mensaje no trae ninguna medición de potencia.")
-    return Status(mac, samples)
+    return Status(mac, with_outputs(samples, body, samples[0].time))
 
 
 def samples_of(components: dict[str, Any], time: datetime | None, *, max_power_w: float) -> list[Sample]:
@@ -71,6 +71,22 @@ def samples_of(components: dict[str, Any], time: datetime | None, *, max_power_w
     for sample in _samples(components, time, max_power_w):
         by_channel.setdefault(sample.channel, sample)
     return [by_channel[channel] for channel in sorted(by_channel)]
+
+
+def with_outputs(samples: list[Sample], components: dict[str, Any], time: datetime | None) -> list[Sample]:
+    """Return the samples of a message with what it says of relays. A relay of which it says nothing else is a sample without power."""
+    outputs = dict(_outputs(components))
+    if not outputs:
+        return samples
+    found = [one._replace(output=outputs.pop(one.channel, None)) for one in samples]
+    return found + [Sample(channel, time, None, None, None, None, None, output=output) for channel, output in outputs.items()]
+
+
+def _outputs(components: dict[str, Any]) -> Iterator[tuple[int, bool]]:
+    for kind, number, name in _components(components):
+        output = _data(components, name).get("output") if kind == "switch" else None
+        if isinstance(output, bool) and (channel := _channel(kind, number)) is not None:
+            yield channel, output
 
 
 def is_switched_on(components: dict[str, Any], power_w: float | None) -> bool | None:

@@ -112,8 +112,10 @@ def buckets(readings: Sequence[Sample]) -> dict[datetime, Expected]:
             for bucket, seconds in pieces(before.time, after.time):
                 result[bucket].covered_s += seconds
                 if not inside:
-                    result[bucket].measured_wh += (max(before.power_w, 0) + max(after.power_w, 0)) / 7200 * seconds
-                    result[bucket].returned_wh += (max(-before.power_w, 0) + max(-after.power_w, 0)) / 7200 * seconds
+                    result[bucket].measured_wh += (max(before.power_w or 0, 0) + max(after.power_w or 0, 0)) / 7200 * seconds
+                    result[bucket].returned_wh += (
+                        (max(-(before.power_w or 0), 0) + max(-(after.power_w or 0), 0)) / 7200 * seconds
+                    )
     both = [Counter(one.time, round(one.energy_wh + one.returned_wh, 3) if one.returned_wh else one.energy_wh) for one in counted]
     for counters, sign in ((both, 1), ([Counter(one.time, one.returned_wh or 0) for one in counted], -1)):
         for old, new in itertools.pairwise(without_misreadings(counters)):

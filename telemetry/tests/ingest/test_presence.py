@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from devices.discovery import FACTS, MOST, SHARE, UNPROVEN, UnprovenDevice, seen_among, unclaimed_near
-from devices.models import Device
+from devices.models import Device, RelayState
 from devices.presence.redis_scripts import KEYS
 from devices.presence.reporter import PresenceReporter
 from ecowatt.asgi import application
@@ -135,3 +135,12 @@ async def test_without_redis_readings_are_stored_and_memory_stays_bounded(
     assert len([one for one in reporter.waiting if one.address]) == SHARE
     assert {one.mac: one.power_w for one in reporter.waiting}["f00000000000"] == MOST - 50
     await reporter.close()
+
+
+async def test_what_a_post_says_of_the_relay_is_written_down(shelly: httpx.AsyncClient, meter: Device) -> None:
+    for output in (True, True, False):
+        posted = body()
+        posted["switch:0"] |= {"output": output}
+        assert (await shelly.post(PATH, json=posted)).status_code == 200
+    relays = RelayState.objects.filter(device=meter, channel=0, is_on=False)
+    await until(relays.aexists)

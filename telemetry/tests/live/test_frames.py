@@ -15,26 +15,43 @@ def test_a_frame_sums_power_and_current_and_takes_the_first_voltage() -> None:
         0: LiveReading(0, AT, 0.1, None, 0.1),
         1: LiveReading(1, AT, 0.2, 127.5, 0.2),
     }
-    assert orjson.loads(frame(channels, AT)) == {
+    assert orjson.loads(frame(channels, {1: True, 2: False}, AT)) == {
         "watts": 0.1,
         "volts": 127.5,
         "amps": 0.3,
         "time": "2026-11-23T13:58:01.250+00:00",
         "channels": [
-            {"channel": 0, "watts": 0.1, "volts": 0.0, "amps": 0.1, "time": "2026-11-23T13:58:01.250+00:00"},
-            {"channel": 1, "watts": 0.2, "volts": 127.5, "amps": 0.2, "time": "2026-11-23T13:58:01.250+00:00"},
-            {"channel": 2, "watts": -0.2, "volts": 126.0, "amps": 0.0, "time": "2026-11-23T13:57:52.250+00:00"},
+            {"channel": 0, "watts": 0.1, "volts": 0.0, "amps": 0.1, "output": None, "time": "2026-11-23T13:58:01.250+00:00"},
+            {"channel": 1, "watts": 0.2, "volts": 127.5, "amps": 0.2, "output": True, "time": "2026-11-23T13:58:01.250+00:00"},
+            {"channel": 2, "watts": -0.2, "volts": 126.0, "amps": 0.0, "output": False, "time": "2026-11-23T13:57:52.250+00:00"},
         ],
     }
 
 
 def test_what_nobody_knows_is_a_number_all_the_same() -> None:
-    only = orjson.loads(frame({0: LiveReading(0, AT, 5.0, None, None)}, AT))
+    only = orjson.loads(frame({0: LiveReading(0, AT, 5.0, None, None)}, {}, AT))
     assert (only["watts"], only["volts"], only["amps"]) == (5.0, 0.0, 0.0)
 
 
 def watts(state: LiveChannels, at: float) -> float:
-    return float(orjson.loads(state.frame(at))["watts"])
+    return float(orjson.loads(state.frame(at) or "")["watts"])
+
+
+def outputs(state: LiveChannels, at: float) -> dict[int, bool | None]:
+    return {one["channel"]: one["output"] for one in orjson.loads(state.frame(at) or "")["channels"]}
+
+
+def test_a_relay_is_what_was_said_of_it_last_and_gives_no_frame_before_a_power_is_known() -> None:
+    state = LiveChannels()
+    state.learn([], {0: False})
+    assert state.frame(AT) is None
+    state.recall([LiveReading(0, AT, 5.0, None, None), LiveReading(1, AT, 7.0, None, None)], {0: True, 1: True})
+    assert outputs(state, AT) == {0: False, 1: True}
+    state.learn([LiveReading(0, AT + 1, 6.0, None, None)])
+    assert outputs(state, AT + 1) == {0: False, 1: True}
+    assert state.frame(AT + 2 * CHANNEL_LIFE_S) is None
+    assert state.knows([], {0: False})
+    assert not state.knows([], {0: True})
 
 
 def test_a_channel_that_is_long_unheard_is_in_no_sum() -> None:

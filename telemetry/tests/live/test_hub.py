@@ -159,7 +159,7 @@ async def test_the_hub_cuts_off_a_queue_that_is_full_and_serves_the_others(hub: 
     async with hub.watch(5) as slow, hub.watch(5) as quick:
         seen = []
         for power in range(CLIENT_BACKLOG + 1):
-            hub.hand_out(5, False, [(0, float(power), float(power), None, None)])
+            hub.hand_out(5, False, float(power), [(0, float(power), float(power), None, None)], [])
             seen.append(await watts(quick))
         assert slow.get_nowait() is CloseCode.TOO_SLOW
         assert slow.empty()
@@ -171,6 +171,19 @@ async def test_a_reading_that_came_late_is_no_frame(hub: LiveHub, publisher: Liv
         publisher.publish(4, [sample(5.0, age_s=3600), sample(6.0, age_s=61), sample(7.0, age_s=2)])
         assert await watts(frames) == 7.0
         assert frames.empty()
+
+
+async def test_a_relay_that_is_as_it_was_is_no_frame(hub: LiveHub, publisher: LivePublisher) -> None:
+    said = [(60.0, True), (None, True), (None, False), (None, False), (61.0, None)]
+    async with hub.watch(8) as frames:
+        for seconds, (power, output) in enumerate(said):
+            at = datetime.now(UTC) - timedelta(seconds=10 - seconds)
+            publisher.publish(8, [Sample(0, at, power, None, None, None, None, output=output)])
+        texts = [await asyncio.wait_for(frames.get(), 60) for _ in range(3)]
+        assert frames.empty()
+    channels = [orjson.loads(str(text))["channels"][0] for text in texts]
+    assert [(one["watts"], one["output"]) for one in channels] == [(60.0, True), (60.0, False), (61.0, False)]
+    assert channels[0]["time"] == channels[1]["time"] < channels[2]["time"]  # a relay says nothing of the power
 
 
 async def test_a_batch_of_several_messages_is_as_many_frames(hub: LiveHub, publisher: LivePublisher) -> None:

@@ -22,7 +22,7 @@ from common.mqtt.connection import Message
 from common.testing import await_true
 from devices.constants import RPC_REPLIES
 from devices.discovery import FACTS, UNPROVEN, UnprovenDevice, seen_among
-from devices.models import Device
+from devices.models import Device, RelayState
 from devices.presence.status_requests import PREFIX_OF
 from telemetry.ingest import writer as writing
 from telemetry.ingest.device_state import STATUS
@@ -402,6 +402,39 @@ async def test_below_a_prefix_of_its_owners_own_a_device_shows_no_account(proces
     settings.MQTT_DEVICE_ACCOUNTS = True
     await processor.process([notify(-5, prefix="cocina", apower=40.0, output=True)])
     assert not (await told_when(lambda one: one.is_on is True)).has_account
+
+
+async def test_a_relay_s_change_makes_no_reading_and_is_seen_live_and_written_down(
+    processor: BatchProcessor, meter: Device
+) -> None:
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=5)
+
+    def said(seconds: int, **fields: Any) -> Message:
+        return notify(seconds + (at - NOW).total_seconds(), **fields)
+
+    hub = LiveHub()
+    async with hub.watch(meter.pk) as live:
+        await processor.process([said(0, output=True)])  # nothing is known of its power, so nothing can be shown
+        await processor.process([said(1, apower=60.0, output=True)])
+        await processor.process([said(2, output=False), said(3, apower=0.0)])
+        await processor.process([said(4, output=True)])
+        frames = [orjson.loads(str(await asyncio.wait_for(live.get(), 20)))["channels"][0] for _ in range(4)]
+    await hub.close()
+    assert [(one["watts"], one["output"]) for one in frames] == [(60.0, True), (60.0, False), (0.0, False), (0.0, True)]
+    assert [power for _at, power, *_ in await rows()] == [60.0, 0.0]
+    written = RelayState.objects.filter(device=meter, channel=0, is_on=True, since=at + timedelta(seconds=4))
+    for _ in range(1_000):
+        if await written.aexists():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("it was not written down")
+
+
+async def test_two_facts_of_one_moment_keep_what_is_said_of_the_relay(processor: BatchProcessor, meter: Device) -> None:
+    batch = await processor.merge([notify(-4, apower=90.0), notify(-4, output=False), notify(-4, aenergy={"total": 101.0})])
+    assert [(one.power_w, one.energy_wh, one.output) for one in batch[MAC].samples.values()] == [(90.0, 101.0, False)]
+    batch = await processor.merge([notify(-3, output=True), notify(-3, apower=80.0)])
+    assert [(one.power_w, one.output) for one in batch[MAC].samples.values()] == [(80.0, True)]
 
 
 async def test_the_channels_of_separate_notifications_are_summed_in_live_frames(processor: BatchProcessor, meter: Device) -> None:

@@ -129,9 +129,9 @@ def notify(**fields: Any) -> DeviceMessage:
 def test_a_partial_change_leaves_the_rest_as_last_known_and_repeats_no_counter() -> None:
     state, _ = merged(NO_STATE, said(SWITCH, FULL))
     state, (sample,) = merged(state, notify(apower=90.0))
-    assert sample == (0, AT, 90.0, 127.0, 0.5, None, None, Kind.SWITCH)
+    assert sample == (0, AT, 90.0, 127.0, 0.5, None, None, Kind.SWITCH, None)
     _, (sample,) = merged(state, notify(aenergy={"total": 101.5}))
-    assert sample == (0, AT, 90.0, 127.0, 0.5, 101.5, None, Kind.SWITCH)
+    assert sample == (0, AT, 90.0, 127.0, 0.5, 101.5, None, Kind.SWITCH, None)
 
 
 def test_energy_drawn_is_reckoned_with_the_returned_energy_known_last() -> None:
@@ -156,7 +156,7 @@ def test_a_relay_beside_a_meter_of_its_number_makes_no_reading_of_its_own() -> N
     relay = FULL | {"apower": 0.0}
     status = {"em1:0": METER, "em1data:0": METER_DATA, "switch:0": relay, "em1:1": METER | {"act_power": 9.0}, "switch:2": relay}
     state, samples = merged(NO_STATE, whole(**status))
-    assert [(one.channel, one.power_w) for one in samples] == [(0, 800.0), (1, 9.0), (2, 0.0)]
+    assert [(one.channel, one.power_w, one.output) for one in samples] == [(0, 800.0, True), (1, 9.0, None), (2, 0.0, True)]
     state, samples = merged(state, notify(apower=3.0, aenergy={"total": 101.0, "by_minute": [1.0, 1.0, 1.0]}))
     assert samples == []
     state, samples = merged(
@@ -187,7 +187,22 @@ def test_the_same_fact_on_a_second_topic_makes_no_reading() -> None:
     state, _ = merged(NO_STATE, said(SWITCH, FULL))
     state, samples = merged(state, notify(apower=90.0))
     assert len(samples) == 1
-    assert merged(state, said(SWITCH, FULL | {"apower": 90.0, "temperature": {"tC": 50}})) == (state, [])
+    again, (relay,) = merged(state, said(SWITCH, FULL | {"apower": 90.0, "temperature": {"tC": 50}}))
+    assert (again, relay) == (state, RELAY_ON)
+
+
+RELAY_ON = Sample(0, AT, None, None, None, None, None, output=True)
+
+
+def test_a_change_of_a_relay_alone_is_told_without_a_power() -> None:
+    state, (sample,) = merged(NO_STATE, said(SWITCH, FULL))
+    assert sample.output is True
+    assert merged(state, notify(output=True, source="button")) == (state, [RELAY_ON])
+    assert merged(NO_STATE, notify(output=True)) == (NO_STATE, [RELAY_ON])
+    _, (sample,) = merged(state, notify(output=False, apower=0.0))
+    assert (sample.power_w, sample.output) == (0.0, False)
+    _, (sample,) = merged(state, notify(apower=61.0))
+    assert sample.output is None  # it did not say
 
 
 def test_energy_without_a_known_power_makes_no_reading() -> None:
@@ -200,7 +215,7 @@ def test_energy_without_a_known_power_makes_no_reading() -> None:
 def test_energy_of_a_data_component_goes_with_the_power_of_its_meter() -> None:
     state, _ = merged(NO_STATE, said("p-a8032412c3d4/status/em1:1", {"act_power": 230.0, "voltage": 127.0}))
     _, (sample,) = merged(state, said("p-a8032412c3d4/status/em1data:1", {"total_act_energy": 55.5, "total_act_ret_energy": 2.0}))
-    assert sample == (1, AT, 230.0, 127.0, None, 55.5, 2.0, Kind.EM1)
+    assert sample == (1, AT, 230.0, 127.0, None, 55.5, 2.0, Kind.EM1, None)
 
 
 def energy(total: float, minutes: list[float], **more: Any) -> DeviceMessage:

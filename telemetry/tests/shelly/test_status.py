@@ -69,7 +69,20 @@ def test_a_meter_outranks_a_relay_on_its_channel() -> None:
 
 def test_a_relay_that_does_not_measure_leaves_its_channel_to_the_meter() -> None:
     body = {"switch:0": {"output": True}, "em1:0": {"act_power": 2}, "sys": {"mac": "AABBCCDDEEFF"}}
-    assert [(s.channel, s.power_w) for s in parse(body).samples] == [(0, 2)]
+    assert [(s.channel, s.power_w, s.output) for s in parse(body).samples] == [(0, 2, True)]
+
+
+def test_what_a_relay_is_goes_with_its_channel_and_nothing_else_is_taken_for_it() -> None:
+    components = {
+        "switch:0": {"apower": 3, "output": False},
+        "pm1:1": {"apower": 4, "output": True},
+        "switch:2": {"output": True},
+        "switch:3": {"apower": 5, "output": "on"},
+    }
+    samples = parse({**components, "sys": {"mac": "AABBCCDDEEFF"}}).samples
+    assert [(s.channel, s.power_w, s.output) for s in samples] == [(0, 3, False), (1, 4, None), (3, 5, None), (2, None, True)]
+    with pytest.raises(PayloadError, match="ninguna medición"):
+        parse({"switch:0": {"output": True}, "sys": {"mac": "AABBCCDDEEFF"}})
 
 
 @pytest.mark.parametrize("tiny", [1e-50, -1e-322, "1e-400", 9e-7, -0.0, "-0"])
@@ -107,7 +120,7 @@ def test_the_apps_own_script_is_understood() -> None:
     }
     status = parse(body)
     assert status.mac == "a8032412c3d4"
-    assert status.samples == [(0, None, 1234.5, 127.3, 5.6, None, None, Kind.SWITCH)]
+    assert status.samples == [(0, None, 1234.5, 127.3, 5.6, None, None, Kind.SWITCH, True)]
 
 
 def test_a_failed_meter_is_passed_over_and_the_others_are_kept() -> None:
@@ -143,7 +156,7 @@ def test_lights_are_meters_with_channels_of_their_own() -> None:
     assert channels_of(rgbw_0=LIGHT) == [(5, 5.2)]
     assert channels_of(cct_0=LIGHT, cct_1=LIGHT) == [(6, 5.2), (7, 5.2)]
     (sample,) = parse({"light:0": LIGHT, "sys": {"mac": "AABBCCDDEEFF"}}).samples
-    assert sample == (0, None, 5.2, 119.4, 0.05, 12.5, None, Kind.LIGHT)
+    assert sample == (0, None, 5.2, 119.4, 0.05, 12.5, None, Kind.LIGHT, None)
 
 
 @pytest.mark.parametrize("name", ["light:5", "rgb:1", "rgbw:1", "cct:2"])
