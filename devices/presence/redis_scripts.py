@@ -77,6 +77,17 @@ end
 return found
 """
 
+# Returns those of the devices, whatever the schedule says, that nobody has asked within the last minute.
+CLAIM_LACKING = f"""{_COMMON}
+for index = 2, #ARGV do
+  if now - score(ASKED, ARGV[index]) >= {ASK_AFTER_S} then
+    redis.call('ZADD', ASKED, now, ARGV[index])
+    found[#found + 1] = ARGV[index]
+  end
+end
+return found
+"""
+
 # Takes id, time of the hint, id, … One that spoke after the hint, or is offline already, needs no doubt. Here a request may follow the
 # last one sooner than in a minute: it is answered by nobody, or by a device that was thought gone.
 DOUBT = f"""{_COMMON}

@@ -1,9 +1,9 @@
-"""Status requests to silent devices: which are asked, when, and on which topic.
+"""Status requests to devices that are silent, or tell changes alone: which are asked, when, and on which topic.
 
 Times are Unix seconds. Everything here raises RedisError, OSError or django.db.Error where a service is away.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
@@ -39,19 +39,22 @@ def topic_prefix(learnt: bytes | str | None, mqtt_prefix: str, hardware_id: str)
     return _text(learnt) if learnt else f"{mqtt_prefix}-{hardware_id}"
 
 
-async def due_requests(store: Redis, now: float) -> list[StatusRequest]:
+async def due_requests(store: Redis, now: float, lacking: Collection[int] = ()) -> list[StatusRequest]:
     """Return the requests that this caller shall send now; call it every second or so, while the broker can be reached.
 
     A device comes up when it has been silent for a minute and its share of the next one, then every minute; one that is offline every
-    ten. No two callers get the same.
+    ten. The `lacking` have told changes and not the whole, and come up at once, unless they were asked within the last minute. No two
+    callers get the same.
     """
     due = [int(device_id) for device_id in await scripts.run(store, scripts.DUE, now)]
-    if not due:
+    if not due and not lacking:
         return []
-    addresses = await in_database(selectors.addresses_of, device_ids=due)
+    addresses = await in_database(selectors.addresses_of, device_ids={*due, *lacking})
     await _forget(store, set(due) - addresses.keys())
-    claimed = [int(device_id) for device_id in await scripts.run(store, scripts.CLAIM, now, *addresses)]
-    asked = {device_id: addresses[device_id] for device_id in claimed if addresses[device_id].is_active}
+    claimed = await scripts.run(store, scripts.CLAIM, now, *(addresses.keys() & set(due)))
+    if lacking:
+        claimed += await scripts.run(store, scripts.CLAIM_LACKING, now, *(addresses.keys() & set(lacking)))
+    asked = {device_id: addresses[device_id] for device_id in map(int, claimed) if addresses[device_id].is_active}
     learnt = await store.hmget(PREFIX_OF, [one.hardware_id for one in asked.values()]) if asked else []
     return [
         StatusRequest(device_id, f"{topic_prefix(prefix, one.mqtt_prefix, one.hardware_id)}/rpc")

@@ -16,7 +16,7 @@ from telemetry.ingest.device_state import DeviceStates
 from telemetry.ingest.drop_log import DropLog
 from telemetry.ingest.message_limits import MINUTE_S, MinuteLimit
 from telemetry.ingest.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
-from telemetry.shelly.merge import DeviceState, merge, time_of
+from telemetry.shelly.merge import DeviceState, lacks_status, merge, time_of
 from telemetry.shelly.mqtt_messages import DeviceMessage
 from telemetry.shelly.samples import PayloadError, Sample
 from telemetry.shelly.status import is_switched_on
@@ -30,12 +30,16 @@ UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeErro
 
 @dataclass(slots=True)
 class DeviceBatch:
-    """A device's part of a batch: its messages, its state after them, and the samples that they make, by channel and time."""
+    """A device's part of a batch: its messages, its state after them, and the samples that they make, by channel and time.
+
+    lacks_status: they change what the device has not told yet, so it is to be asked for its whole status.
+    """
 
     state: DeviceState
     messages: list[DeviceMessage] = field(default_factory=list)
     samples: dict[tuple[int, datetime | None], Sample] = field(default_factory=dict)
     is_changed: bool = False
+    lacks_status: bool = False
 
     def add(self, samples: Sequence[Sample]) -> None:
         """Add samples; of two for the same moment the later one counts, with what the earlier one alone says."""
@@ -70,6 +74,7 @@ class DeviceBatches:
         self._states = DeviceStates(store)
         self._limit = MinuteLimit()
         self._last: Batch = {}
+        self._lacking: set[int] = set()
         self.counts: Counter[str] = Counter()
         self.drops = DropLog()
         self._logged: Counter[str] = Counter()
@@ -100,7 +105,14 @@ class DeviceBatches:
         )
         for mac, outcome in outcomes.items():
             self._report(batch[mac], outcome)
+            if outcome.device is not None and outcome.is_stored and batch[mac].lacks_status:
+                self._lacking.add(outcome.device.device_id)
         return registered
+
+    def take_lacking(self) -> set[int]:
+        """Return the ids of the devices that changed what they have not told yet, since the last time."""
+        lacking, self._lacking = self._lacking, set()
+        return lacking
 
     def drop(self, device: str, error: Exception) -> None:
         """Count a message of a device that could not be read."""
@@ -140,6 +152,7 @@ class DeviceBatches:
             return
         device.is_changed |= state is not device.state
         device.state = state
+        device.lacks_status = not message.is_full and (device.lacks_status or lacks_status(state, message))
         device.add(samples)
 
     async def _stored(self, samples: dict[str, list[Sample]]) -> dict[str, Outcome]:

@@ -1,6 +1,6 @@
 """Readings over MQTT: messages from the broker, batch after batch, acknowledged once their readings are committed.
 
-Devices that have been silent are asked for their status.
+Devices that have been silent, or tell changes alone, are asked for their status.
 """
 
 import asyncio
@@ -152,14 +152,14 @@ class MqttIngester:
         self._connection.acknowledge(messages)
 
     async def _request_status(self) -> None:
-        """Ask silent devices for their status, and who listens under a prefix that nobody has proven.
+        """Ask devices for their status: silent ones, those that tell changes alone, and who listens under a prefix that nobody has proven.
 
         Each answers on a topic of its own, so that none can answer for another.
         """
         if not self._connection.is_connected:
             return
-        silent = {request.topic.removesuffix("/rpc") for request in await due_requests(self._store, time.time())}
-        for prefix in silent | self._processor.take_unproven():
+        due = await due_requests(self._store, time.time(), self._processor.take_lacking())
+        for prefix in {request.topic.removesuffix("/rpc") for request in due} | self._processor.take_unproven():
             self._requests += 1
             request = {"id": self._requests, "src": f"{self._reply_topic}/{prefix}", "method": "Shelly.GetStatus"}
             self._connection.publish(f"{prefix}/rpc", orjson.dumps(request))

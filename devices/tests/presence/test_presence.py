@@ -86,6 +86,15 @@ async def test_a_first_sign_of_life_is_written_and_announced_once(store: Any, st
     assert await states() == [{"device_id": meter.pk, "is_online": True, "at": START}]
 
 
+async def test_who_told_changes_alone_is_asked_at_once_and_no_sooner_than_in_a_minute_again(store: Any, meter: Device) -> None:
+    await alive(store, [meter.pk], START)
+    asked_at = []
+    for at in range(0, 130, 10):
+        asked_at += [at for _request in await due_requests(store, START + at, [meter.pk, meter.pk + 1])]
+        await alive(store, [meter.pk], START + at)
+    assert asked_at == [0, 60, 120]
+
+
 async def test_further_signs_of_life_touch_redis_alone_in_one_round_trip(
     store: Any, states: Any, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """A last will, the status request after it, and the answer: ingest on a real broker, and devices at its other end."""
 
 import asyncio
+import itertools
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -54,6 +55,11 @@ class Shelly:
         publish(self.client, f"{self._id}/online", b"true")
         params = {"ts": time.time(), "switch:0": self._switch(power)}
         body = {"src": self._id, "dst": f"{self._id}/events", "method": "NotifyFullStatus", "params": params}
+        publish(self.client, f"{self._id}/events/rpc", orjson.dumps(body))
+
+    def change(self, **fields: Any) -> None:
+        """Tell what has changed of the switch."""
+        body = {"src": self._id, "dst": "x", "method": "NotifyStatus", "params": {"ts": time.time(), "switch:0": fields}}
         publish(self.client, f"{self._id}/events/rpc", orjson.dumps(body))
 
     def die(self) -> None:
@@ -184,6 +190,28 @@ async def test_who_does_not_answer_is_offline_after_90_seconds(ingest: mqtt.Mqtt
     clock.forward(5)
     await until(lambda: not is_online())
     await asyncio.to_thread(new.leave)
+
+
+async def test_who_tells_changes_alone_is_asked_for_the_whole_at_once_and_once_a_minute(
+    ingest: mqtt.MqttIngester, broker: int, clock: Clock
+) -> None:
+    """As a device that was connected before ingest first came."""
+    mute = await connected(broker)
+    total_wh = itertools.count(TOTAL_WH)
+    for _ in range(3):
+        await asyncio.to_thread(mute.change, aenergy={"total": next(total_wh)})
+        await until(lambda: mute.requests)
+    assert [one["method"] for one in mute.requests] == ["Shelly.GetStatus"]
+    await asyncio.to_thread(mute.leave)
+    clock.forward(61)
+    other = await connected(broker, answers=True)
+    await asyncio.to_thread(other.change, output=True)
+    await until(lambda: powers() == [250.0])
+    clock.forward(61)
+    await asyncio.to_thread(other.change, voltage=126.0)
+    await until(lambda: powers() == [250.0, 250.0])
+    assert len(other.requests) == 1  # all is known
+    await asyncio.to_thread(other.leave)
 
 
 async def test_a_device_of_another_model_than_was_said_here_is_asked_where_it_listens(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.shelly.component_kinds import Kind
-from telemetry.shelly.merge import NO_STATE, DeviceState, changes
+from telemetry.shelly.merge import NO_STATE, DeviceState, changes, lacks_status
 from telemetry.shelly.mqtt_messages import DeviceMessage, parse_message
 from telemetry.shelly.samples import PayloadError, Sample
 
@@ -203,6 +203,26 @@ def test_a_change_of_a_relay_alone_is_told_without_a_power() -> None:
     assert (sample.power_w, sample.output) == (0.0, False)
     _, (sample,) = merged(state, notify(apower=61.0))
     assert sample.output is None  # it did not say
+
+
+@pytest.mark.parametrize(
+    ("change", "is_lacking"),
+    [
+        ({"switch:0": {"output": True}}, True),
+        ({"switch:0": {"voltage": 127.0, "current": 0.5}}, True),
+        ({"em1data:0": {"total_act_energy": 5.0}}, True),
+        ({"switch:0": {"apower": 60.0}, "switch:1": {"aenergy": {"total": 5.0}}}, True),
+        ({"switch:0": {"apower": 60.0}}, False),
+        ({"switch:0": {"apower": None}}, False),  # its metering has failed, and it said so
+        ({"em:0": {"a_act_power": 1.0, "a_voltage": 127.0}}, False),
+    ],
+)
+def test_a_change_to_what_was_never_told_lacks_the_whole_status(change: dict[str, Any], is_lacking: bool) -> None:
+    state, _ = merged(NO_STATE, changed(**change))
+    assert lacks_status(state, changed(**change)) is is_lacking
+    known, _ = merged(NO_STATE, whole(**{"switch:0": FULL, "switch:1": FULL, "em1:0": METER, "em:0": {"a_act_power": 1.0}}))
+    assert not lacks_status(merged(known, changed(**change))[0], changed(**change))
+    assert not lacks_status(NO_STATE, whole(**{"switch:0": {"output": True}}))
 
 
 def test_energy_without_a_known_power_makes_no_reading() -> None:
