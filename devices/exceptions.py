@@ -23,6 +23,12 @@ class DeviceOfAnotherHome(Forbidden):
     sentence = _("Otra cuenta tiene este dispositivo. Pide a su dueño que lo elimine.")
 
 
+class KeyNotUsed(Conflict):
+    """The device has not presented its key yet: required, it would be heard no more."""
+
+    sentence = _("El dispositivo todavía no ha usado su clave. Escríbela en el Shelly y espera a que llegue una lectura.")
+
+
 class ProofUnavailable(Unavailable):
     """What devices said lately can't be read."""
 

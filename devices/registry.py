@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 import psycopg
 import redis.asyncio
+from django.conf import settings
 
 from common.async_tasks import OnePerLoop, end
 from common.redis_channels import incoming, listen_for_ever
 from common.redis_connections import SUBSCRIBER, async_redis_client
+from devices.ownership.keys import KeyRule
 from devices.shelly_models import Bounds, bounds_of
 
 CHANGES = "ecowatt:devices:changed"
@@ -27,18 +29,19 @@ MOST = 200_000
 
 # The registered devices among some MACs, with the channels that their owners named. Parameter: mac[].
 BY_MAC = """
-SELECT hardware_id, id::int, is_active, proven_at IS NOT NULL, model,
+SELECT hardware_id, id::int, is_active, proven_at IS NOT NULL, key_digest, requires_key, key_used_at IS NOT NULL, model,
     ARRAY(SELECT number::int FROM devices_channel c WHERE c.device_id = d.id)
 FROM devices_device d WHERE hardware_id = ANY(%s) AND retired_at IS NULL
 """
 
 
 class RegisteredDevice(NamedTuple):
-    """A registered device: whether its home has proven that it has it, and what its readings may be."""
+    """A registered device: whether its home has proven that it has it, who may speak for it, and what its readings may be."""
 
     device_id: int
     is_active: bool
     is_proven: bool = True
+    key: KeyRule = KeyRule()
     bounds: Bounds = bounds_of("")
 
 
@@ -52,9 +55,12 @@ async def fetch_devices(database: psycopg.AsyncConnection[Any], macs: list[str])
 
 def by_mac(rows: Iterable[tuple[Any, ...]]) -> dict[str, RegisteredDevice]:
     """Return the devices in the rows of BY_MAC."""
+    all_require = settings.DEVICE_KEYS_REQUIRED
     return {
-        mac: RegisteredDevice(device_id, is_active, is_proven, bounds_of(model, named))
-        for mac, device_id, is_active, is_proven, model, named in rows
+        mac: RegisteredDevice(
+            device_id, is_active, is_proven, KeyRule(digest, requires_key or all_require, is_key_used), bounds_of(model, named)
+        )
+        for mac, device_id, is_active, is_proven, digest, requires_key, is_key_used, model, named in rows
     }
 
 

@@ -14,8 +14,9 @@ from accounts.models import Home
 from common.redis_connections import redis_client
 from devices import shelly_models as shelly
 from devices.circuits import CircuitChange, channels_fill, own_names
-from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, TooManyDevices
+from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, KeyNotUsed, TooManyDevices
 from devices.models import Device, RoleChange
+from devices.ownership.keys import digest_of, key_make
 from devices.ownership.proofs import NEARNESS, Proof
 from devices.ownership.switch_challenges import challenge_start
 
@@ -32,12 +33,13 @@ def device_register(
     is_main: bool | None = None,
     circuits: Mapping[int, CircuitChange] | None = None,
     proof: Proof | None = None,
+    key: str | None = None,
 ) -> Device:
     """Claim a device for a home and say what its circuits are. One that the home has had before comes back with its past and its id.
 
     The id is a MAC in any spelling, or a Shelly's full id, whose prefix then says the model. Without one the topic prefix does;
     a prefix of the owner's own leaves the model unknown (empty). A claim that is proven to be near wins over another home's that is not
-    proven. Raises DeviceTaken or DeviceOfAnotherHome, also in a race, and TooManyDevices.
+    proven. `key` becomes the device's own. Raises DeviceTaken or DeviceOfAnotherHome, also in a race, and TooManyDevices.
     """
     bare, prefix = shelly.identity_of(hardware_id)
     _require_room(home, bare)
@@ -47,7 +49,7 @@ def device_register(
         # The app sends the default for whatever it registers, so that says nothing of a device that is known.
         own_prefix = None if mqtt_prefix == shelly.DEFAULT_PREFIX else mqtt_prefix
         return device_update(
-            device=_revived(retired, proof),
+            device=_revived(retired, proof, key),
             name=name,
             mqtt_prefix=own_prefix or prefix,
             is_main=is_main,
@@ -65,6 +67,7 @@ def device_register(
             "model": known.prefix if known else prefix or "",
             "is_main": bool(is_main),
             "proven_at": timezone.now() if proof else None,
+            "key_digest": digest_of(key) if key else None,
         },
     )
     if not is_new:
@@ -86,13 +89,14 @@ def _retired_in(home: Home, hardware_id: str) -> Device | None:
     return Device.with_retired.retired().select_for_update().filter(home=home, hardware_id=hardware_id).first()
 
 
-def _revived(device: Device, proof: Proof | None) -> Device:
+def _revived(device: Device, proof: Proof | None, key: str | None) -> Device:
     """Put a retired device to use again. Raises DeviceOfAnotherHome where another home has claimed it since, also in a race."""
     device.retired_at, device.is_active = None, True
     device.proven_at = timezone.now() if proof else None
+    device.key_digest = digest_of(key) if key else None
     try:
         with transaction.atomic():
-            device.save(update_fields=["retired_at", "is_active", "proven_at"])
+            device.save(update_fields=["retired_at", "is_active", "proven_at", "key_digest"])
     except IntegrityError as error:
         raise DeviceOfAnotherHome from error
     return device
@@ -155,7 +159,8 @@ def _note_role_change(before: Device) -> None:
 
 
 def _lock(device: Device) -> Device:
-    row = Device.objects.select_for_update().only("is_active", "is_main", "last_seen_at").filter(pk=device.pk).first()
+    looked_at = ("is_active", "is_main", "last_seen_at", "key_used_at")
+    row = Device.objects.select_for_update().only(*looked_at).filter(pk=device.pk).first()
     if row is None:
         raise DeviceNotFound
     return row
@@ -177,7 +182,42 @@ def device_retire(*, device: Device) -> None:
     """
     _lock(device)
     device.retired_at, device.is_online = timezone.now(), False
-    device.save(update_fields=["retired_at", "is_online"])
+    device.key_digest, device.key_used_at, device.requires_key = None, None, False
+    device.save(update_fields=["retired_at", "is_online", "key_digest", "key_used_at", "requires_key"])
+
+
+@transaction.atomic
+def device_key_rotate(*, device: Device) -> str:
+    """Give the device a new key and return it, which nobody can do later; the one before is refused from now on.
+
+    Raises DeviceNotFound if the device has gone meanwhile.
+    """
+    _lock(device)
+    key = key_make()
+    device.key_digest, device.key_used_at = digest_of(key), None
+    device.save(update_fields=["key_digest", "key_used_at"])
+    return key
+
+
+@transaction.atomic
+def device_key_require(*, device: Device, is_required: bool) -> None:
+    """Refuse messages without the device's key, or take them again.
+
+    Raises KeyNotUsed where the device has not presented its key yet and would be heard no more, DeviceNotFound.
+    """
+    stored = _lock(device)
+    if is_required and stored.key_used_at is None:
+        raise KeyNotUsed
+    device.requires_key = is_required
+    device.save(update_fields=["requires_key"])
+
+
+def device_key_used(*, device_id: int, digest: bytes) -> None:
+    """Note that a sender presented the device's key, the first time (1 query later)."""
+    device = Device.objects.filter(pk=device_id, key_digest=digest, key_used_at=None).first()
+    if device is not None:
+        device.key_used_at = timezone.now()
+        device.save(update_fields=["key_used_at"])
 
 
 def device_delete(*, device: Device) -> None:

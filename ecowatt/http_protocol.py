@@ -57,6 +57,8 @@ class Backpressure:
 class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]
     """A request whose form is left to Django, and which is hung up on when it is too large or too slow."""
 
+    uri: bytes
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, parsePOSTFormSubmission=False, **kwargs)
         self._until = time.monotonic() + settings.WEB_REQUEST_SECONDS
@@ -91,6 +93,7 @@ class Request(daphne.http_protocol.WebRequest):  # type: ignore[misc]
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Write a part of the answer. Twisted tells `_backpressure` how fast the client reads an answer of several parts."""
+        self.uri = self.uri.partition(b"?")[0]  # Daphne logs it, and in a query there may be a device's key or a token
         if message.get("more_body") and self.channel is not None and not self.finished and self.producer is None:
             self.registerProducer(self._backpressure, True)
         super().handle_reply(message)

@@ -181,6 +181,8 @@ LOGIN_FAILURES_PER_ACCOUNT_PER_HOUR = env.integer("LOGIN_FAILURES_PER_ACCOUNT_PE
 SESSIONS_PER_USER = env.integer("SESSIONS_PER_USER", 20, at_least=1)
 PHONES_PER_USER = env.integer("PHONES_PER_USER", 20, at_least=1)
 SOCKETS_PER_USER = env.integer("SOCKETS_PER_USER", 20, at_least=1)
+# Whether every device has to present its key, as one does that its home tells to.
+DEVICE_KEYS_REQUIRED = env.flag("DEVICE_KEYS_REQUIRED")
 DEVICES_PER_HOME = env.integer("DEVICES_PER_HOME", 50, at_least=1)
 MAILS_PER_ACCOUNT_PER_HOUR = env.integer("MAILS_PER_ACCOUNT_PER_HOUR", 10, at_least=1)
 AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE = env.integer("AUTH_REQUESTS_PER_ADDRESS_PER_MINUTE", 60, at_least=1)

@@ -10,6 +10,7 @@ from accounts.exceptions import NoHomeToChange, TooManyAttempts, ViewerMayNotCha
 from common.paging import PAGE_SIZE, PageQuerySerializer
 from common.schema import NEEDS_LOGIN, answer, asking, in_spanish, invalid, refusals
 from devices.api.serializers import (
+    FLAG,
     NAME,
     SWITCH_REQUEST,
     WRONG_MAC,
@@ -17,12 +18,14 @@ from devices.api.serializers import (
     DeviceRegisterSerializer,
     DeviceSerializer,
     DeviceToProveSerializer,
+    DeviceWithKeySerializer,
     EventPageSerializer,
+    KeyRuleSerializer,
     NearbyQuerySerializer,
     NearbySerializer,
     ProofSerializer,
 )
-from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, ProofUnavailable
+from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, KeyNotUsed, ProofUnavailable
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -39,6 +42,8 @@ EXAMPLE: dict[str, Any] = {
     "dev_online": True,
     "dev_last_seen": "2026-11-23T07:12:05Z",
     "dev_proven": True,
+    "dev_key_used": "2026-11-23T07:01:10Z",
+    "dev_key_required": False,
     "is_main": False,
     "channels": [{"number": 0, "name": "Cocina", "kind": "refrigerator", "is_essential": True}],
 }
@@ -48,6 +53,11 @@ NOT_CHANGED = NEEDS_LOGIN | refusals(ViewerMayNotChange, NoHomeToChange, DeviceN
 
 def _device(description: str, **changes: Any) -> OpenApiResponse:
     return answer(DeviceSerializer, EXAMPLE | changes, description)
+
+
+def _with_key(description: str, **changes: Any) -> OpenApiResponse:
+    key = {"dev_key": "Qm9zcXVlIGRlIG5pZWJsYSBlbiBsYSBtYcOxYW5hLg"}
+    return answer(DeviceWithKeySerializer, EXAMPLE | key | changes, description)
 
 
 def _described(operation: str, summary: str, **details: Any) -> Callable[[View], View]:
@@ -69,7 +79,7 @@ device_create = _described(
     "Register a device",
     request=DeviceRegisterSerializer,
     examples=asking({"dev_hardware_id": "A8032412C3D4", "dev_name": "Cocina"}),
-    responses={201: _device("Registered")}
+    responses={201: _with_key("Registered, with its key, which is shown this once", dev_key_used=None)}
     | NEEDS_LOGIN
     | refusals(ViewerMayNotChange, NoHomeToChange, DeviceOfAnotherHome, DeviceTaken)
     | NO_NAME,
@@ -105,6 +115,28 @@ device_toggle = _described(
     parameters=[DEVICE_ID],
     request=None,
     responses={200: _device("The device in its new state", dev_status=False)} | NOT_CHANGED,
+)
+device_key_rotate = _described(
+    "key_rotate",
+    "Give a device a new key",
+    description=(
+        "For the header `X-Device-Key` of `/ingest/shelly` (or `key` in its query) and the device's own socket. It is shown this "
+        "once. The key before is refused from now on, wherever the device still sends it."
+    ),
+    parameters=[DEVICE_ID],
+    request=None,
+    responses={200: _with_key("The device, with its new key", dev_key_used=None)} | NOT_CHANGED,
+)
+device_key_require = _described(
+    "key_require",
+    "Refuse a device's messages without its key, or take them again",
+    parameters=[DEVICE_ID],
+    request=KeyRuleSerializer,
+    examples=asking({"required": True}),
+    responses={200: _device("The device", dev_key_required=True)}
+    | NOT_CHANGED
+    | refusals(KeyNotUsed)
+    | invalid("required", FLAG, value="quizás"),
 )
 UNCLAIMED = {
     "dev_hardware_id": "34987AE4D353",

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
@@ -82,6 +83,10 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
     dev_proven = serializers.SerializerMethodField(
         help_text="Whether the home has shown that the device is its own; until then whoever shows it gets the device."
     )
+    dev_key_used = serializers.DateTimeField(
+        source="key_used_at", allow_null=True, help_text="When a message first came with the device's key; null if none has."
+    )
+    dev_key_required = serializers.SerializerMethodField(help_text="Whether messages without the key are refused.")
     is_main = serializers.BooleanField(
         help_text="Measures the whole house: of each hour that it knows, the home's total is its alone."
     )
@@ -91,7 +96,8 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
         model = Device
         fields = [
             *("dev_id", "dev_user_id", "dev_hardware_id", "dev_name", "dev_mqtt_prefix", "dev_status"),
-            *("dev_brand", "dev_model", "dev_installed", "dev_online", "dev_last_seen", "dev_proven", "is_main", "channels"),
+            *("dev_brand", "dev_model", "dev_installed", "dev_online", "dev_last_seen", "dev_proven"),
+            *("dev_key_used", "dev_key_required", "is_main", "channels"),
         ]
 
     def get_dev_user_id(self, device: Device) -> int:
@@ -106,9 +112,34 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
         """Return whether it was proven."""
         return device.proven_at is not None
 
+    def get_dev_key_required(self, device: Device) -> bool:
+        """Return whether the device requires it, or the whole installation."""
+        return device.requires_key or bool(settings.DEVICE_KEYS_REQUIRED)
+
     def get_dev_last_seen(self, device: Device) -> datetime | None:
         """Return the later of the database's time and Redis' (`seen_at` of the context, by id)."""
         return last_seen(device, self.context["seen_at"])
+
+
+class DeviceWithKeySerializer(DeviceSerializer):
+    """A device whose key was made now (`key` of the context): the one time that it is shown."""
+
+    dev_key = serializers.SerializerMethodField(
+        help_text="The device's own key, for `X-Device-Key`. Shown this once: only a digest of it is kept."
+    )
+
+    class Meta(DeviceSerializer.Meta):
+        fields = [*DeviceSerializer.Meta.fields, "dev_key"]
+
+    def get_dev_key(self, device: Device) -> str:
+        """Return the key."""
+        return str(self.context["key"])
+
+
+class KeyRuleSerializer(BodySerializer):
+    """Whether messages without the device's key are refused."""
+
+    required = serializers.BooleanField(error_messages=sentences(wrong=FLAG))  # type: ignore[assignment]
 
 
 class MacField(serializers.CharField):

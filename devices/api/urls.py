@@ -14,4 +14,9 @@ urlpatterns = [
     re_path(r"^devices/(?P<device_id>[^/]+)/?$", item, name="device"),
     re_path(r"^devices/(?P<device_id>[^/]+)/status/?$", DeviceViewSet.as_view({"patch": "toggle"}), name="device-status"),
     re_path(r"^devices/(?P<device_id>[^/]+)/events/?$", DeviceViewSet.as_view({"get": "events"}), name="device-events"),
+    re_path(
+        r"^devices/(?P<device_id>[^/]+)/key/?$",
+        DeviceViewSet.as_view({"post": "rotate_key", "patch": "require_key"}),
+        name="device-key",
+    ),
 ]

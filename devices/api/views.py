@@ -29,13 +29,16 @@ from devices.api.serializers import (
     DeviceRegisterSerializer,
     DeviceSerializer,
     DeviceToProveSerializer,
+    DeviceWithKeySerializer,
     EventPageSerializer,
+    KeyRuleSerializer,
     NearbyQuerySerializer,
     NearbySerializer,
     ProofSerializer,
 )
 from devices.exceptions import ProofUnavailable
 from devices.models import Device
+from devices.ownership.keys import key_make
 from devices.ownership.proofs import switchings_seen
 from devices.shelly_models import displayed_hardware_id, normalised_hardware_id
 
@@ -52,13 +55,14 @@ def public_address(request: Request) -> str | None:
 class DeviceViewSet(viewsets.ViewSet):
     """Owners and members of a home may do everything; a viewer reads."""
 
-    def _answer(self, device_id: int, code: int = status.HTTP_200_OK) -> Response:
+    def _answer(self, device_id: int, code: int = status.HTTP_200_OK, *, key: str | None = None) -> Response:
         device = selectors.device_get(user=caller(self.request), device_id=device_id)
-        return Response(self._body(device), status=code)
+        return Response(self._body(device, key=key), status=code)
 
-    def _body(self, devices: Any, *, many: bool = False) -> Any:
+    def _body(self, devices: Any, *, many: bool = False, key: str | None = None) -> Any:
         seen_at = selectors.seen_times([device.pk for device in (devices if many else [devices])])
-        return DeviceSerializer(devices, many=many, context={"request": self.request, "seen_at": seen_at}).data
+        serializer = DeviceWithKeySerializer if key else DeviceSerializer
+        return serializer(devices, many=many, context={"request": self.request, "seen_at": seen_at, "key": key}).data
 
     def _device_to_change(self, device_id: str) -> Device:
         return selectors.device_get_to_change(user=caller(self.request), device_id=device_id)
@@ -95,8 +99,9 @@ class DeviceViewSet(viewsets.ViewSet):
         changes = serializer.changes()
         mac = normalised_hardware_id(changes["hardware_id"])
         proofs = selectors.proofs_for(home_id=home.pk, macs=[mac], address=public_address(request))
-        device = services.device_register(home=home, proof=proofs.get(mac), **changes)
-        return self._answer(device.pk, status.HTTP_201_CREATED)
+        key = key_make()
+        device = services.device_register(home=home, proof=proofs.get(mac), key=key, **changes)
+        return self._answer(device.pk, status.HTTP_201_CREATED, key=key)
 
     @schema.device_retrieve
     def retrieve(self, request: Request, device_id: str) -> Response:
@@ -129,6 +134,21 @@ class DeviceViewSet(viewsets.ViewSet):
         """Answer what happened to the device."""
         device = selectors.device_get(user=caller(request), device_id=device_id)
         return Response(EventPageSerializer(page_of(device.events.all(), request)).data)
+
+    @schema.device_key_rotate
+    def rotate_key(self, request: Request, device_id: str) -> Response:
+        """Give the device a new key; a body is not looked at."""
+        device = self._device_to_change(device_id)
+        return self._answer(device.pk, key=services.device_key_rotate(device=device))
+
+    @schema.device_key_require
+    def require_key(self, request: Request, device_id: str) -> Response:
+        """Refuse messages without the key, or take them again."""
+        device = self._device_to_change(device_id)
+        serializer = KeyRuleSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        services.device_key_require(device=device, is_required=serializer.validated_data["required"])
+        return self._answer(device.pk)
 
 
 class ProofView(APIView):

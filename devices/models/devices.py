@@ -45,6 +45,16 @@ class Device(models.Model):
         help_text=_("Cuándo se comprobó que el dispositivo está con este hogar; hasta entonces, quien lo compruebe se lo queda."),
     )
 
+    # Of devices.ownership.keys: what is kept of the device's key, and when a sender first presented it.
+    key_digest = models.BinaryField(max_length=32, null=True, unique=True)
+    key_used_at = models.DateTimeField(_("clave usada desde"), null=True, editable=False)
+    requires_key = models.BooleanField(
+        _("exige su clave"),
+        default=False,
+        db_default=False,
+        help_text=_("Rechaza los mensajes que llegan sin la clave del dispositivo."),
+    )
+
     retired_at = models.DateTimeField(
         _("retirado"),
         null=True,

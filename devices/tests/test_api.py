@@ -39,6 +39,7 @@ def test_registering_answers_the_device(api: APIClient, owner: User) -> None:
     assert answer.status_code == 201
     body = answer.json()
     assert isinstance(body.pop("dev_id"), int)
+    assert isinstance(body.pop("dev_key"), str)
     assert body.pop("dev_installed")[10] == "T"
     assert body == {
         "dev_user_id": owner.pk,
@@ -51,6 +52,8 @@ def test_registering_answers_the_device(api: APIClient, owner: User) -> None:
         "dev_online": False,
         "dev_last_seen": None,
         "dev_proven": False,
+        "dev_key_used": None,
+        "dev_key_required": False,
         "is_main": False,
         "channels": [{"number": 0, "name": "Cocina", "kind": "", "is_essential": False}],
     }

@@ -267,3 +267,11 @@ def test_others_are_served_while_many_log_in(tmp_path: Path, transactional_db: N
         answers = [login.result() for login in logins]
     assert {200, 429} >= {answer.status_code for answer in answers} >= {200}
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers if answer.status_code == 429)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/ingest/shelly", "/api/v1/devices/", "/nowhere", "/ñ"])
+def test_no_log_has_what_stands_in_a_query(web: Web, path: str) -> None:
+    for name in ("key", "token"):
+        web.send(f"{path}?{name}=un-secreto", ["Content-Length: 2", "Connection: close"], [b"{}"])
+    await_true("the requests are logged", lambda: httpx.get(f"{web.url}/last") and "/last" in web.process.log.read_text())
+    assert "un-secreto" not in web.process.log.read_text()

@@ -29,6 +29,10 @@ WRONG = ingest.unprocessable(PayloadError("La MAC del dispositivo falta o no es 
 BEYOND = ingest.unprocessable(ingest.BEYOND_MODEL)
 REFUSED = (ingest.UNKNOWN, ingest.INACTIVE, ingest.TOO_LARGE, WRONG, BEYOND, ingest.too_many(), ingest.AWAY, ingest.BUSY)
 
+KEY = (
+    "The device's own key. A wrong one is refused as if no home had the device, and so is none where the device or the installation "
+    "requires it."
+)
 CHANNEL = {
     "type": "object",
     "description": "One metered component as its device reports it; `em` has three phases (`a_act_power`, `a_voltage`, …).",
@@ -131,6 +135,10 @@ def _ingest() -> Described:
         "tags": ["ingest"],
         "summary": "Take a Shelly's readings in",
         "description": "What a script on the Shelly posts. A channel comes for each metered component; a body has at most 16 KiB.",
+        "parameters": [
+            {"name": "X-Device-Key", "in": "header", "schema": {"type": "string"}, "description": KEY},
+            {"name": "key", "in": "query", "schema": {"type": "string"}, "description": "The same, for what can set no header."},
+        ],
         "requestBody": {"required": True, "content": _content("ShellyStatus", {"Lectura": PLAIN, "Con contadores": COUNTED})},
         "security": [],
         "responses": {"200": {"description": "Stored: the database has committed.", "content": body}, **_refusals(REFUSED)},

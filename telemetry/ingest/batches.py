@@ -130,6 +130,11 @@ class DeviceBatches:
         """Return those of the messages that count, with what of them counts."""
         return messages
 
+    @property
+    def _key(self) -> bytes | None:
+        """What senders present, as Writer.store takes it: nothing is asked of those whose way in shows whose they are."""
+        return None
+
     def _unproven(self, message: DeviceMessage, power_w: float | None) -> UnprovenDevice:
         """Return what a message shows of a device that no home has proven to have."""
         is_on = is_switched_on(message.components, power_w)
@@ -163,7 +168,7 @@ class DeviceBatches:
         pause_s = RETRY_S
         while samples:
             try:
-                outcomes = await writer().store(samples)
+                outcomes = await writer().store(samples, key=self._key)
             except Refused:
                 return await self._stored_apart(samples)
             except (DatabaseAway, Overloaded):
@@ -188,6 +193,8 @@ class DeviceBatches:
     def _count(self, samples: dict[str, list[Sample]], outcomes: dict[str, Outcome]) -> None:
         for mac, some in samples.items():
             outcome = outcomes[mac]
+            if some and outcome.refused_by:
+                self.drops.add(mac, "it requires its key, and its way in shows no account of its own (MQTT_DEVICE_ACCOUNTS)")
             if some and outcome.is_partial:
                 self.drops.add(mac, "a channel or a power beyond its model")
             kind = "of inactive devices" if outcome.device else "of unknown devices"
@@ -201,4 +208,4 @@ class DeviceBatches:
                 (reporter.alive if message.is_online else reporter.last_will)(outcome.device.device_id, message.at)
             if message.is_online and outcome.needs_proof:
                 unproven = self._unproven(message, device.power_w)
-                reporter.unproven(unproven._replace(is_claimed=outcome.device is not None))
+                reporter.unproven(unproven._replace(is_claimed=outcome.is_claimed))

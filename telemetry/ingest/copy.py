@@ -21,8 +21,8 @@ from telemetry.ingest.writer_connection import Database, WriterConnection
 from telemetry.shelly.component_kinds import CHANNELS, series_number
 from telemetry.shelly.samples import Sample
 
-# The samples of each sender, by MAC: one MAC may come several times.
-Batch = Sequence[tuple[str, Sequence[Sample]]]
+# The samples of each sender by MAC, and the digest of its key (as KeyRule.admits takes it): one MAC may come several times.
+Batch = Sequence[tuple[str, Sequence[Sample], bytes | None]]
 
 
 class Stored(NamedTuple):
@@ -39,12 +39,15 @@ def within(bounds: Bounds, samples: Sequence[Sample]) -> list[Sample]:
 
 
 def _allowed(batch: Batch, devices: dict[str, RegisteredDevice]) -> tuple[Rows, Stored]:
-    """Return the readings that may be true of active devices, and of whom something is left out; without a call for each, for speed."""
+    """Return what may be true of active devices, of senders that may speak for them, and of whom something is left out.
+
+    Without a call for each reading, for speed.
+    """
     rows: Rows = []
     beyond_bounds: set[str] = set()
-    for mac, samples in batch:
+    for mac, samples, key in batch:
         device = devices.get(mac)
-        if device is None or not device.is_active:
+        if device is None or not device.is_active or not (key is None or device.key.admits(key)):
             continue
         device_id, channels, most_w = device.device_id, device.bounds.channels, device.bounds.max_power_w
         for sample in samples:
@@ -74,7 +77,7 @@ class ReadingTable:
 
     async def _store(self, batch: Batch, database: Database) -> Stored:
         recent = await self.connection.now(database) - SURELY_RECENT
-        devices = await registry().lookup({mac for mac, _samples in batch}, partial(fetch_devices, database))
+        devices = await registry().lookup({mac for mac, _samples, _key in batch}, partial(fetch_devices, database))
         rows, stored = _allowed(batch, devices)
         rows = await self._returned_energy.checked(rows, database)
         if rows and not await _copied(self._placed(rows, recent), database):

@@ -3,15 +3,21 @@
 It skips Django's middleware on purpose: this is the busiest path of the system, and it needs no session, user or language.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs
 
 import orjson
 from django.conf import settings
+from django.db import DatabaseError
 
+from common.async_database import in_own_thread
 from common.client_addresses import client_address, household_of
+from devices import services
 from devices.discovery import PRIVATE, UnprovenDevice
+from devices.ownership.keys import NO_KEY, digest_of
 from devices.presence.reporter import presence_reporter
 from telemetry.ingest.message_limits import MinuteLimit, seconds_left
 from telemetry.ingest.mqtt_activity import FRAMES_LATE_S, KEPT_S, mqtt_activity
@@ -76,10 +82,10 @@ async def _answer(scope: Event, receive: Receive) -> Answer:
         return unprocessable(error)
     if not _of_device.admits(mac, settings.TELEMETRY_MESSAGES_PER_DEVICE_PER_MINUTE):
         return too_many()
-    return await _stored(body, address, mac, samples)
+    return await _stored(body, address, mac, samples, _key(scope))
 
 
-async def _stored(body: bytes, address: str | None, mac: str, samples: list[Sample]) -> Answer:
+async def _stored(body: bytes, address: str | None, mac: str, samples: list[Sample], key: bytes) -> Answer:
     now = datetime.now(UTC)
     time = trusted_time(samples[0].time, now)  # a message has one
     has_clock = time is samples[0].time
@@ -87,7 +93,7 @@ async def _stored(body: bytes, address: str | None, mac: str, samples: list[Samp
     since_frame_s = now.timestamp() - await mqtt_activity().last_frame(mac)
     counted = _beside_frames(timed, since_frame_s, has_clock=has_clock)
     try:
-        outcomes = await writer().store({mac: counted}, {} if counted else {mac: timed})
+        outcomes = await writer().store({mac: counted}, {} if counted else {mac: timed}, key=key)
     except Refused:
         return unprocessable(IMPOSSIBLE)
     except DatabaseAway:
@@ -97,9 +103,11 @@ async def _stored(body: bytes, address: str | None, mac: str, samples: list[Samp
     outcome = outcomes[mac]
     if outcome.device is not None:
         presence_reporter().alive(outcome.device.device_id, now.timestamp())
+        if key and not outcome.device.key.is_used:
+            await _note_key(outcome.device.device_id, key)
     if outcome.needs_proof:
         device = _unproven(address, body, mac, timed)
-        presence_reporter().unproven(device._replace(is_claimed=outcome.device is not None))
+        presence_reporter().unproven(device._replace(is_claimed=outcome.is_claimed))
     return _answer_of(outcome)
 
 
@@ -127,6 +135,20 @@ def _beside_frames(samples: list[Sample], since_frame_s: float, *, has_clock: bo
     if since_frame_s < FRAMES_LATE_S:
         return []
     return samples if has_clock else [one._replace(energy_wh=None, returned_wh=None) for one in samples]
+
+
+def _key(scope: Event) -> bytes:
+    """Return the digest of the key in the header `X-Device-Key`, else in the query's `key`; NO_KEY without one."""
+    given: bytes | str = next((value for name, value in scope["headers"] if name == b"x-device-key"), b"").strip()
+    if not given and scope["query_string"]:
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])[0]
+    return digest_of(given) if given else NO_KEY
+
+
+async def _note_key(device_id: int, key: bytes) -> None:
+    """Note that the device has presented its key, once; where the database is away the next message does."""
+    with contextlib.suppress(DatabaseError):
+        await in_own_thread(services.device_key_used, device_id=device_id, digest=key)
 
 
 def household(scope: Event) -> str | None:

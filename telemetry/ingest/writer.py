@@ -27,10 +27,14 @@ SamplesByMac = Mapping[str, Sequence[Sample]]
 
 
 class Outcome(NamedTuple):
-    """What became of a device's samples. device: None where no home has registered it. is_partial: some were beyond its bounds."""
+    """What became of a device's samples. is_partial: some were beyond its bounds.
+
+    device: None where no home has registered it, or where it refuses its sender, which may not tell the one from the other (refused_by).
+    """
 
     device: RegisteredDevice | None
     is_partial: bool = False
+    refused_by: RegisteredDevice | None = None
 
     @property
     def is_stored(self) -> bool:
@@ -39,8 +43,16 @@ class Outcome(NamedTuple):
 
     @property
     def needs_proof(self) -> bool:
-        """Whether no home has the device, or one without a proof, so that what it sent may show whose it is."""
-        return self.device is None or (self.device.is_active and not self.device.is_proven and not self.is_partial)
+        """Whether no home has the device, or one without a proof, so that what it sent may show whose it is.
+
+        It counts where a device refuses it, too: its key shows nothing of an unproven claim.
+        """
+        device = self.device or self.refused_by
+        return device is None or (device.is_active and not device.is_proven and not self.is_partial)
+
+    @property
+    def is_claimed(self) -> bool:
+        return self.device is not None or self.refused_by is not None
 
 
 class Overloaded(Exception):
@@ -60,6 +72,7 @@ class _Queued(NamedTuple):
 
     samples: SamplesByMac
     shown: SamplesByMac
+    key: bytes | None
     size: int
     outcomes: "asyncio.Future[dict[str, Outcome]]"
 
@@ -74,10 +87,12 @@ class Writer:
         self._publisher = LivePublisher()
         self._task = asyncio.create_task(self._run())
 
-    async def store(self, samples: SamplesByMac, shown: SamplesByMac | None = None) -> dict[str, Outcome]:
+    async def store(
+        self, samples: SamplesByMac, shown: SamplesByMac | None = None, *, key: bytes | None = None
+    ) -> dict[str, Outcome]:
         """Store samples, each with a time; return by MAC what became of them, after the commit.
 
-        Those of `shown`, of MACs among these, go to phones and are not stored.
+        Those of `shown`, of MACs among these, go to phones and are not stored. `key` is what their sender presented (KeyRule.admits).
         Raises Overloaded, DatabaseAway, Refused: then nothing of it may be taken as stored, and storing it again is harmless.
         """
         if self._task.done():
@@ -86,7 +101,7 @@ class Writer:
         if self._waiting + size > settings.TELEMETRY_QUEUE_LIMIT and self._waiting:
             raise Overloaded
         self._waiting += size
-        queued = _Queued(samples, shown or {}, size, asyncio.get_running_loop().create_future())
+        queued = _Queued(samples, shown or {}, key, size, asyncio.get_running_loop().create_future())
         self._queue.put_nowait(queued)
         return await queued.outcomes
 
@@ -115,7 +130,7 @@ class Writer:
     async def _write(self, batch: list[_Queued]) -> None:
         """Store the batch and answer its senders; one reading that the database refuses fails no other sender's."""
         try:
-            stored = await self.table.store([one for queued in batch for one in queued.samples.items()])
+            stored = await self.table.store([(*one, queued.key) for queued in batch for one in queued.samples.items()])
         except psycopg.DataError as error:
             log.error("readings refused by the database", readings=len(batch), reason=str(error).strip())
             if len(batch) == 1:
@@ -134,11 +149,11 @@ class Writer:
 
     def _answer(self, batch: list[_Queued], stored: Stored) -> None:
         for queued in batch:
-            outcomes = {mac: _outcome(stored, mac, samples) for mac, samples in queued.samples.items()}
+            outcomes = {mac: _outcome(stored, mac, samples, queued.key) for mac, samples in queued.samples.items()}
             if not queued.outcomes.done():  # a sender that hung up no longer waits
                 queued.outcomes.set_result(outcomes)
             for mac, samples in (*queued.samples.items(), *queued.shown.items()):
-                device, is_partial = outcomes[mac]
+                device, is_partial, _refused_by = outcomes[mac]
                 if device is not None and device.is_active:
                     is_checked = not is_partial and not queued.shown
                     said = samples if is_checked else within(device.bounds, samples)
@@ -146,8 +161,10 @@ class Writer:
                     _report_relays(device.device_id, said)
 
 
-def _outcome(stored: Stored, mac: str, samples: Sequence[Sample]) -> Outcome:
+def _outcome(stored: Stored, mac: str, samples: Sequence[Sample], key: bytes | None) -> Outcome:
     device = stored.devices.get(mac)
+    if device is not None and not device.key.admits(key):
+        return Outcome(None, refused_by=device)
     if device is None or mac not in stored.beyond_bounds:
         return Outcome(device)
     return Outcome(device, is_partial=len(within(device.bounds, samples)) < len(samples))  # it may be another sender's alone

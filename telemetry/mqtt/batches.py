@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from common.mqtt.connection import Message
 from devices.discovery import UnprovenDevice
+from devices.ownership.keys import NO_KEY
 from telemetry.ingest.batches import UNREADABLE, Batch, DeviceBatches
 from telemetry.mqtt.status_topics import StatusTopics
 from telemetry.mqtt.topic_prefixes import TopicPrefixes, may_use, proven_prefixes
@@ -65,3 +66,8 @@ class BatchProcessor(DeviceBatches):
     def _unproven(self, message: DeviceMessage, power_w: float | None) -> UnprovenDevice:
         has_account = settings.MQTT_DEVICE_ACCOUNTS and names_device(message.prefix, message.mac)
         return super()._unproven(message, power_w)._replace(has_account=has_account)
+
+    @property
+    def _key(self) -> bytes | None:
+        """What speaks for frames over MQTT, which have no key: the account of each device at the broker, or nothing."""
+        return None if settings.MQTT_DEVICE_ACCOUNTS else NO_KEY

@@ -456,3 +456,13 @@ async def test_the_channels_of_separate_notifications_are_summed_in_live_frames(
     await hub.close()
     assert [(one["watts"], one["amps"]) for one in frames] == [(60.0, 0.5), (100.0, 0.75), (50.0, 0.375), (30.0, 0.375)]
     assert [len(one["channels"]) for one in frames] == [1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("has_accounts", [False, True])
+async def test_an_account_of_its_own_speaks_for_a_device_that_requires_its_key(
+    processor: BatchProcessor, meter: Device, settings: Settings, has_accounts: bool
+) -> None:
+    settings.MQTT_DEVICE_ACCOUNTS = has_accounts
+    await Device.objects.filter(pk=meter.pk).aupdate(requires_key=True)
+    await processor.process([full(-5, 60.0, 100.0)])
+    assert await Reading.objects.acount() == (1 if has_accounts else 0)
