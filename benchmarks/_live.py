@@ -12,8 +12,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 CONNECTIONS = 16
 HANDSHAKES_AT_ONCE = 20
-# Power identifies a reading, so it must be a value that a meter may send.
-MOST_W = 30_000
+# Power identifies a reading, so it must be a value that the device's model may send, and another one for some seconds.
+MOST_W = 3_000
 
 
 class Watch:
