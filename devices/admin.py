@@ -2,21 +2,28 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.admin import ReadOnlyAdmin
 from devices import selectors, services
 from devices.circuits import channels_fill
+from devices.exceptions import DeviceOfAnotherHome, DeviceTaken
 from devices.models import Channel, Command, Device, DeviceEvent, RoleChange
+from devices.ownership.proofs import Proof
 from devices.shelly_models import displayed_hardware_id, normalised_hardware_id
+from devices.validators import hardware_id_validator
 
 
 class RetiredFilter(admin.SimpleListFilter):
@@ -46,6 +53,18 @@ class ChannelForm(ModelForm):  # type: ignore[type-arg]  # takes no parameters w
             self.cleaned_data["is_essential"] = self.instance.essential_as(self.cleaned_data.get("kind", ""))
 
 
+class ReplaceForm(forms.Form):
+    """Which hardware takes a device's place."""
+
+    hardware_id = forms.CharField(
+        label=_("ID de hardware nuevo"),
+        min_length=12,
+        max_length=255,
+        validators=[hardware_id_validator],
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
 class ChannelInline(TabularInline):
     """The device's circuits."""
 
@@ -73,7 +92,7 @@ class DeviceAdmin(ModelAdmin):
     autocomplete_fields = ["home"]
     readonly_fields = ["installed_at", "is_online", "last_seen", "proven_at", "retired_at"]
     inlines = [ChannelInline, RoleChangeInline]
-    actions = ["retire"]
+    actions = ["retire", "replace"]
 
     def get_inlines(self, request: HttpRequest, obj: Device | None) -> list[type[TabularInline]]:
         """Offer changes of role once there is a device."""
@@ -106,7 +125,7 @@ class DeviceAdmin(ModelAdmin):
                 services.device_update(device=obj, is_main=obj.is_main)
             obj.save(update_fields=form.changed_data)
             return
-        if retired := Device.with_retired.filter(home=obj.home, hardware_id=obj.hardware_id).first():  # with its past
+        if retired := Device.with_retired.filter(home=obj.home, hardware_id=obj.hardware_id).last():  # with its past
             obj.pk, obj.installed_at = retired.pk, retired.installed_at
         obj.proven_at = timezone.now()  # staff know whose it is
         super().save_model(request, obj, form, change)
@@ -131,6 +150,32 @@ class DeviceAdmin(ModelAdmin):
             services.device_retire(device=device)
         text = ngettext("Se retiró %(count)d dispositivo.", "Se retiraron %(count)d dispositivos.", len(chosen))
         self.message_user(request, text % {"count": len(chosen)}, messages.SUCCESS)
+
+    @admin.action(description=_("Reemplazar el dispositivo seleccionado por otro"), permissions=["change"])
+    def replace(self, request: HttpRequest, queryset: QuerySet[Device]) -> HttpResponse | None:
+        """Ask which hardware takes the device's place, then put it there."""
+        device = queryset.filter(retired_at__isnull=True).first()
+        if device is None or len(queryset) > 1:
+            self.message_user(request, _("Elige un solo dispositivo en uso."), messages.ERROR)
+            return None
+        form = ReplaceForm(request.POST if "confirmed" in request.POST else None)
+        if form.is_valid():
+            try:
+                services.device_replace(device=device, proof=Proof.STAFF, **form.cleaned_data)
+            except (DeviceTaken, DeviceOfAnotherHome) as error:
+                form.add_error("hardware_id", str(error))
+            else:
+                self.message_user(request, _("Se reemplazó el dispositivo; el hogar conserva lo medido."), messages.SUCCESS)
+                return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Reemplazar un dispositivo"),
+            "opts": self.opts,
+            "device": device,
+            "form": form,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "devices/admin/replace_device.html", context)
 
     def delete_model(self, request: HttpRequest, obj: Device) -> None:
         """Delete the device for good."""

@@ -8,6 +8,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
@@ -30,19 +31,24 @@ MOST = 200_000
 # The registered devices among some MACs, with the channels that their owners named. Parameter: mac[].
 BY_MAC = """
 SELECT hardware_id, id::int, is_active, proven_at IS NOT NULL, key_digest, requires_key, key_used_at IS NOT NULL, model,
-    ARRAY(SELECT number::int FROM devices_channel c WHERE c.device_id = d.id)
+    ARRAY(SELECT number::int FROM devices_channel c WHERE c.device_id = d.id),
+    (SELECT max(at) FROM devices_replacement r WHERE r.device_id = d.id)
 FROM devices_device d WHERE hardware_id = ANY(%s) AND retired_at IS NULL
 """
 
 
 class RegisteredDevice(NamedTuple):
-    """A registered device: whether its home has proven that it has it, who may speak for it, and what its readings may be."""
+    """A registered device: whether its home has proven that it has it, who may speak for it, and what its readings may be.
+
+    since: when it took another's place, None if it has not; what it measured before is of no circuit of its home.
+    """
 
     device_id: int
     is_active: bool
     is_proven: bool = True
     key: KeyRule = KeyRule()
     bounds: Bounds = bounds_of("")
+    since: datetime | None = None
 
 
 Fetch = Callable[[list[str]], Awaitable[dict[str, RegisteredDevice]]]
@@ -58,9 +64,14 @@ def by_mac(rows: Iterable[tuple[Any, ...]]) -> dict[str, RegisteredDevice]:
     all_require = settings.DEVICE_KEYS_REQUIRED
     return {
         mac: RegisteredDevice(
-            device_id, is_active, is_proven, KeyRule(digest, requires_key or all_require, is_key_used), bounds_of(model, named)
+            device_id,
+            is_active,
+            is_proven,
+            KeyRule(digest, requires_key or all_require, is_key_used),
+            bounds_of(model, named),
+            since,
         )
-        for mac, device_id, is_active, is_proven, digest, requires_key, is_key_used, model, named in rows
+        for mac, device_id, is_active, is_proven, digest, requires_key, is_key_used, model, named, since in rows
     }
 
 

@@ -11,16 +11,20 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.models import Home
+from common.redis_channels import announce
 from common.redis_connections import redis_client
 from devices import shelly_models as shelly
 from devices.circuits import CircuitChange, channels_fill, own_names
+from devices.events import event_record
 from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, KeyNotUsed, TooManyDevices
-from devices.models import Device, RoleChange
+from devices.models import Command, Device, EventKind, Replacement, RoleChange
 from devices.ownership.keys import digest_of, key_make
 from devices.ownership.proofs import NEARNESS, Proof
 from devices.ownership.switch_challenges import challenge_start
+from devices.registry import CHANGES
 
 log = structlog.get_logger(__name__)
+KEY_FIELDS = ("key_digest", "key_used_at", "requires_key")
 
 
 @transaction.atomic
@@ -86,7 +90,9 @@ def _require_room(home: Home, hardware_id: str) -> None:
 
 
 def _retired_in(home: Home, hardware_id: str) -> Device | None:
-    return Device.with_retired.retired().select_for_update().filter(home=home, hardware_id=hardware_id).first()
+    """Return the device that had the hardware last: where that took another's place meanwhile, the home has retired it twice."""
+    retired = Device.with_retired.retired().select_for_update().filter(home=home, hardware_id=hardware_id)
+    return retired.order_by("-retired_at").first()
 
 
 def _revived(device: Device, proof: Proof | None, key: str | None) -> Device:
@@ -108,6 +114,38 @@ def _release_unproven(hardware_id: str, home: Home) -> None:
     if held is not None:
         device_retire(device=held)
         log.warning("an unproven claim lost against a proof", device=held.pk, home=held.home_id, new_home=home.pk)
+
+
+@transaction.atomic
+def device_replace(*, device: Device, hardware_id: str, proof: Proof | None = None, key: str | None = None) -> Device:
+    """Put other hardware in a device's place: past, circuits and what is planned for them stay, and the old one may be claimed anew.
+
+    What is known of the hardware itself is learnt anew, and `key` becomes its own. Raises DeviceTaken where the home has the hardware in
+    use, DeviceOfAnotherHome, also in a race, and DeviceNotFound if the device has gone meanwhile.
+    """
+    bare, prefix = shelly.identity_of(hardware_id)
+    home = Home.objects.select_for_update(no_key=True).get(pk=device.home_id)  # as registrations do
+    _lock(device)
+    device.refresh_from_db(fields=["hardware_id"])
+    if proof in NEARNESS:
+        _release_unproven(bare, home)
+    old, device.hardware_id = device.hardware_id, bare
+    if old == bare:
+        raise DeviceTaken
+    known = shelly.model_of(prefix or shelly.DEFAULT_PREFIX)
+    device.mqtt_prefix, device.model = prefix or shelly.DEFAULT_PREFIX, known.prefix if known else prefix or ""
+    device.proven_at = timezone.now() if proof else None
+    device.key_digest, device.key_used_at, device.requires_key = digest_of(key) if key else None, None, False
+    try:
+        with transaction.atomic():
+            device.save(update_fields=["hardware_id", "mqtt_prefix", "model", "proven_at", *KEY_FIELDS])
+    except IntegrityError as error:
+        raise DeviceTaken if Device.objects.filter(home=home, hardware_id=bare).exists() else DeviceOfAnotherHome from error
+    replacement = Replacement.objects.create(device=device, old_hardware_id=old, new_hardware_id=bare)
+    details = {"old_hardware_id": shelly.displayed_hardware_id(old), "new_hardware_id": shelly.displayed_hardware_id(bare)}
+    event_record(device=device, kind=EventKind.REPLACED, at=replacement.at, details=details)
+    announce(CHANGES, old)  # the new one was, by being saved
+    return device
 
 
 def proof_ask(*, home: Home, mac: str) -> None:
@@ -183,7 +221,8 @@ def device_retire(*, device: Device) -> None:
     _lock(device)
     device.retired_at, device.is_online = timezone.now(), False
     device.key_digest, device.key_used_at, device.requires_key = None, None, False
-    device.save(update_fields=["retired_at", "is_online", "key_digest", "key_used_at", "requires_key"])
+    device.save(update_fields=["retired_at", "is_online", *KEY_FIELDS])
+    device.commands.filter(state=Command.State.WAITING).update(state=Command.State.CANCELLED, ended_at=device.retired_at)
 
 
 @transaction.atomic

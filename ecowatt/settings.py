@@ -277,6 +277,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "RateEnum": "accounts.api.fields.RATES",
         "CertaintyEnum": "tariffs.cfe.bill.CERTAINTIES",
+        "EventKindEnum": "devices.models.EventKind",
+        "CircuitKindEnum": "devices.models.Channel.Kind",
     },
 }
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")

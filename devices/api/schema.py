@@ -12,10 +12,12 @@ from common.schema import NEEDS_LOGIN, answer, asking, in_spanish, invalid, refu
 from devices.api.serializers import (
     FLAG,
     NAME,
+    SHORT_ID,
     SWITCH_REQUEST,
     WRONG_MAC,
     DeviceChangeSerializer,
     DeviceRegisterSerializer,
+    DeviceReplaceSerializer,
     DeviceSerializer,
     DeviceToProveSerializer,
     DeviceWithKeySerializer,
@@ -97,6 +99,21 @@ device_partial_update = _described(
     request=DeviceChangeSerializer,
     examples=asking({"dev_name": "Cocina y comedor", "channels": [{"number": 0, "kind": "refrigerator"}]}),
     responses={200: _device("Changed", dev_name="Cocina y comedor")} | NOT_CHANGED | NO_NAME,
+)
+device_replace = _described(
+    "replace",
+    "Put other hardware in a device's place",
+    description=(
+        "`dev_id`, name, circuits, history and schedules stay; the old hardware may be claimed anew. What was used between the old "
+        "meter's last reading and the new one's first is unknown. Model and firmware are learnt from the new one."
+    ),
+    parameters=[DEVICE_ID],
+    request=DeviceReplaceSerializer,
+    examples=asking({"dev_hardware_id": "34987AE4D353"}),
+    responses={200: _with_key("Replaced, with the new hardware's key", dev_hardware_id="34987AE4D353", dev_key_used=None)}
+    | NEEDS_LOGIN
+    | refusals(ViewerMayNotChange, DeviceOfAnotherHome, DeviceNotFound, DeviceTaken)
+    | invalid("dev_hardware_id", SHORT_ID, value="xyz", kind="min_length"),
 )
 device_destroy = _described(
     "destroy",

@@ -24,6 +24,8 @@ SWITCH_REQUEST = _(
     "Cambia el dispositivo de estado %(count)s veces, de encendido a apagado o al revés, y espera 15 segundos entre una y otra."
 )
 
+SHORT_ID = _("El ID de hardware debe tener al menos 12 caracteres.")
+
 
 class DeviceNameField(TextField):
     """What people call a device or a circuit: "TV", "1"."""
@@ -232,17 +234,30 @@ class DeviceChangeSerializer(BodySerializer):
         return {name: value for name, value in data.items() if value is not None}
 
 
+class HardwareIdField(serializers.CharField):
+    """The id of a device that is to be a home's, in any spelling."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            min_length=12,
+            max_length=255,
+            error_messages={"min_length": SHORT_ID},
+            validators=[hardware_id_validator],
+            help_text="The MAC, with or without separators, or the Shelly's full id (`shellypro4pm-34987ae4d353`).",
+            **options,
+        )
+
+
+class DeviceReplaceSerializer(BodySerializer):
+    """Which hardware takes the device's place."""
+
+    dev_hardware_id = HardwareIdField(source="hardware_id")
+
+
 class DeviceRegisterSerializer(DeviceChangeSerializer):
     """What registration takes: an id and a name, and what else may be set."""
 
-    dev_hardware_id = serializers.CharField(
-        source="hardware_id",
-        min_length=12,
-        max_length=255,
-        error_messages={"min_length": _("El ID de hardware debe tener al menos 12 caracteres.")},
-        validators=[hardware_id_validator],
-        help_text="The MAC, with or without separators, or the Shelly's full id (`shellypro4pm-34987ae4d353`).",
-    )
+    dev_hardware_id = HardwareIdField(source="hardware_id")
     dev_name = DeviceNameField(source="name")
 
 

@@ -13,6 +13,7 @@ urlpatterns = [
     re_path(r"^devices/proof/?$", ProofView.as_view(), name="devices-proof"),
     re_path(r"^devices/(?P<device_id>[^/]+)/?$", item, name="device"),
     re_path(r"^devices/(?P<device_id>[^/]+)/status/?$", DeviceViewSet.as_view({"patch": "toggle"}), name="device-status"),
+    re_path(r"^devices/(?P<device_id>[^/]+)/replace/?$", DeviceViewSet.as_view({"post": "replace"}), name="device-replace"),
     re_path(r"^devices/(?P<device_id>[^/]+)/events/?$", DeviceViewSet.as_view({"get": "events"}), name="device-events"),
     re_path(
         r"^devices/(?P<device_id>[^/]+)/key/?$",

@@ -20,13 +20,14 @@ from accounts.security.authentication import caller
 from accounts.selectors import home_to_change
 from common.client_addresses import client_address, household_of
 from common.paging import page_of
-from common.request_serializers import validated_query
+from common.request_serializers import validated, validated_query
 from devices import selectors, services
 from devices.api import schema
 from devices.api.serializers import (
     SWITCH_REQUEST,
     DeviceChangeSerializer,
     DeviceRegisterSerializer,
+    DeviceReplaceSerializer,
     DeviceSerializer,
     DeviceToProveSerializer,
     DeviceWithKeySerializer,
@@ -122,6 +123,17 @@ class DeviceViewSet(viewsets.ViewSet):
         """Release the device."""
         services.device_retire(device=self._device_to_change(device_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @schema.device_replace
+    def replace(self, request: Request, device_id: str) -> Response:
+        """Put other hardware in the device's place."""
+        device = self._device_to_change(device_id)
+        hardware_id = validated(DeviceReplaceSerializer, request)["hardware_id"]
+        mac = normalised_hardware_id(hardware_id)
+        proofs = selectors.proofs_for(home_id=device.home_id, macs=[mac], address=public_address(request))
+        key = key_make()
+        services.device_replace(device=device, hardware_id=hardware_id, proof=proofs.get(mac), key=key)
+        return self._answer(device.pk, key=key)
 
     @schema.device_toggle
     def toggle(self, request: Request, device_id: str) -> Response:

@@ -1,8 +1,8 @@
 """The meters of a home, what their relays are told and are, and what they have to tell."""
 
 from devices.models.commands import Command
-from devices.models.devices import Channel, Device, RoleChange
+from devices.models.devices import Channel, Device, Replacement, RoleChange
 from devices.models.events import DeviceEvent, EventKind
 from devices.models.relays import RelayState
 
-__all__ = ["Channel", "Command", "Device", "DeviceEvent", "EventKind", "RelayState", "RoleChange"]
+__all__ = ["Channel", "Command", "Device", "DeviceEvent", "EventKind", "RelayState", "Replacement", "RoleChange"]

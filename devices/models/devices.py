@@ -81,8 +81,6 @@ class Device(models.Model):
                 name="devices_device_in_use",
                 violation_error_message=_("Un hogar ya tiene este dispositivo."),
             ),
-            # So a home that claims a device again gets its own past with it.
-            models.UniqueConstraint(fields=["home", "hardware_id"], name="devices_device_once_a_home"),
         ]
 
     def __str__(self) -> str:
@@ -104,6 +102,23 @@ class RoleChange(models.Model):
         verbose_name_plural = _("cambios de papel: cuándo empezó o dejó de medir toda la casa")
         ordering = ["device_id", "at"]
         constraints = [models.UniqueConstraint(fields=["device", "at"], name="devices_rolechange_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.device}: {self.at:%Y-%m-%d %H:%M}"
+
+
+class Replacement(models.Model):
+    """When other hardware took a device's place in its circuits: what one meter counted says nothing of what the next one does."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="replacements", verbose_name=_("dispositivo"))
+    at = models.DateTimeField(_("desde"), default=timezone.now)
+    old_hardware_id = models.CharField(_("ID de hardware anterior"), max_length=255)
+    new_hardware_id = models.CharField(_("ID de hardware nuevo"), max_length=255)
+
+    class Meta:
+        verbose_name = _("reemplazo")
+        verbose_name_plural = _("reemplazos")
+        ordering = ["device_id", "at"]
 
     def __str__(self) -> str:
         return f"{self.device}: {self.at:%Y-%m-%d %H:%M}"

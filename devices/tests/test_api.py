@@ -302,7 +302,7 @@ def test_writing_costs_a_fixed_number_of_queries(api: APIClient, device: Device,
         api.patch(url, {"dev_name": "Comedor"}, format="json")
     with django_assert_num_queries(7):
         api.patch(f"{url}/status")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         api.delete(url)
 
 

@@ -24,7 +24,7 @@ get /api/v1/history/export               delete /api/v1/devices/{device_id}/read
 post /api/v1/ingest/shelly           get /ws/live/{device_id}             get /api/v1/devices/nearby
 post /api/v1/devices/{device_id}/key     patch /api/v1/devices/{device_id}/key
 post /api/v1/devices/proof           get /api/v1/devices/proof
-get /api/v1/devices/{device_id}/events
+get /api/v1/devices/{device_id}/events    post /api/v1/devices/{device_id}/replace
 get /api/v1/contract                 put /api/v1/contract                 get /api/v1/tariffs
 get /api/v1/bills                    post /api/v1/bills                   delete /api/v1/bills/{bill_id}
 get /api/v1/bills/{bill_id}/reconciliation

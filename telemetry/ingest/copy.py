@@ -50,6 +50,8 @@ def _allowed(batch: Batch, devices: dict[str, RegisteredDevice]) -> tuple[Rows, 
         if device is None or not device.is_active or not (key is None or device.key.admits(key)):
             continue
         device_id, channels, most_w = device.device_id, device.bounds.channels, device.bounds.max_power_w
+        if device.since is not None:
+            samples = [one for one in samples if one.time and one.time >= device.since]
         for sample in samples:
             power_w = sample.power_w
             if sample.channel not in channels or not (power_w is None or -most_w <= power_w <= most_w):

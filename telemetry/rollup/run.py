@@ -8,7 +8,8 @@ from time import monotonic
 from django.conf import settings
 from django.db import transaction
 
-from telemetry.constants import LATE_AFTER, ROLLUP_MARGIN, WORK_LOCK
+from devices.models import Replacement
+from telemetry.constants import DEVICE_TIME_AHEAD, LATE_AFTER, ROLLUP_MARGIN, WORK_LOCK
 from telemetry.models import DiscardedSpan, RollupState
 from telemetry.partitions import horizon
 from telemetry.rollup import bucket_sql
@@ -29,13 +30,16 @@ from telemetry.rollup.stale_buckets import (
     lookups_of_stale,
     needed_readings,
     stale_ranges,
-    without_discarded,
+    without_gaps,
 )
 
 RUN_LOCK = 0x45_57_02  # one regular roll-up at a time
 # Current readings come first: a run spends so long on late ones, and a transaction takes so many hours of series of them.
 LATE_BUDGET_S = 2.0
 LATE_HOURS_A_TRANSACTION = 200
+# For so long after other hardware took a device's place readings of either may come: the old one's clock may be ahead, and some of its
+# readings were on their way into the database.
+CHANGEOVER = DEVICE_TIME_AHEAD + timedelta(seconds=30)
 # A transaction takes changes of so many channels, and of so much time in all: readings are held in memory while it lasts.
 SERIES_A_TRANSACTION = 1_000
 TIME_A_TRANSACTION = timedelta(hours=1_000)
@@ -74,7 +78,7 @@ def recompute(changes: Sequence[ChangedReadings], now: datetime, frozen: Mapping
         return 0
     lock_buckets()
     stale, needed = _ranges(changes, Horizon(horizon(now), frozen or {}))
-    needed = without_discarded(needed, _discarded(needed))
+    needed = without_gaps(needed, _gaps(needed))
     if needed:
         readings = fetch_readings(needed)
         compute(stale, needed, readings)
@@ -98,13 +102,14 @@ def _ranges(changes: Sequence[ChangedReadings], horizon: Horizon) -> tuple[list[
     return stale, needed_readings(lookups, counters_around(lookups, counters), counters, gap)
 
 
-def _discarded(needed: Sequence[NeededReadings]) -> dict[int, list[Gap]]:
-    """Return what was discarded near the readings, by device (1 query)."""
+def _gaps(needed: Sequence[NeededReadings]) -> dict[int, list[Gap]]:
+    """Return the times near the readings across which nothing counts, by device (2 queries): what was discarded, and other hardware."""
     found: dict[int, list[Gap]] = {}
     if needed:
         first, last = min(one.from_time for one in needed), max(one.to_time for one in needed)
-        near = DiscardedSpan.objects.filter(start__lte=last, end__gt=first)
-        for device_id, start, end in near.values_list("device_id", "start", "end"):
+        discarded = DiscardedSpan.objects.filter(start__lte=last, end__gt=first).values_list("device_id", "start", "end")
+        replaced = Replacement.objects.filter(at__lte=last, at__gt=first - CHANGEOVER).values_list("device_id", "at")
+        for device_id, start, end in (*discarded, *((device_id, at, at + CHANGEOVER) for device_id, at in replaced)):
             found.setdefault(device_id, []).append((start, end))
     return found
 

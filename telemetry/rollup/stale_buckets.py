@@ -157,9 +157,9 @@ def needed_readings(
     ]
 
 
-def without_discarded(needed: Iterable[NeededReadings], discarded: Mapping[int, Sequence[Gap]]) -> list[NeededReadings]:
-    """Return the readings cut at the times [start, end) that were discarded of their devices: nothing counts across these."""
-    return [piece for one in needed for piece in _pieces(one, discarded.get(one.device_id, ()))]
+def without_gaps(needed: Iterable[NeededReadings], gaps: Mapping[int, Sequence[Gap]]) -> list[NeededReadings]:
+    """Return the readings cut at the times [start, end) that don't count of their devices: nothing counts across these."""
+    return [piece for one in needed for piece in _pieces(one, gaps.get(one.device_id, ()))]
 
 
 def _pieces(needed: NeededReadings, gaps: Sequence[Gap]) -> Iterator[NeededReadings]:

@@ -12,7 +12,7 @@ from conftest import client_of, make_user
 from devices.models import Device
 from telemetry.models import DiscardedSpan, FiveMinutes, Hour, Reading
 from telemetry.rollup import run as rollups
-from telemetry.rollup.stale_buckets import Counters, NeededReadings, without_discarded
+from telemetry.rollup.stale_buckets import Counters, NeededReadings, without_gaps
 from telemetry.services import readings_store
 from telemetry.shelly.samples import Sample
 from telemetry.tests.past import some_hours_ago
@@ -159,11 +159,11 @@ def test_staff_read_who_did_it(api: APIClient, client: Client, owner: User, mete
 def test_readings_are_cut_at_what_was_discarded() -> None:
     at = [some_hours_ago() + number * HOUR for number in range(10)]
     whole, just = NeededReadings(7, 0, at[1], at[9], 3, Counters(at[0], None, None)), timedelta(microseconds=1)
-    assert without_discarded([whole], {8: [(at[3], at[4])]}) == [whole]
-    assert without_discarded([whole], {7: [(at[3], at[4]), (at[7], at[9])]}) == [
+    assert without_gaps([whole], {8: [(at[3], at[4])]}) == [whole]
+    assert without_gaps([whole], {7: [(at[3], at[4]), (at[7], at[9])]}) == [
         whole._replace(to_time=at[3] - just),
         whole._replace(from_time=at[4], to_time=at[7] - just),
         whole._replace(from_time=at[9]),
     ]
-    assert without_discarded([whole], {7: [(at[0], at[2])]}) == [whole._replace(from_time=at[2])]
-    assert without_discarded([whole], {7: [(at[0], at[9] + HOUR)]}) == []
+    assert without_gaps([whole], {7: [(at[0], at[2])]}) == [whole._replace(from_time=at[2])]
+    assert without_gaps([whole], {7: [(at[0], at[9] + HOUR)]}) == []
