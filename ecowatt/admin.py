@@ -11,6 +11,7 @@ from unfold.admin import ModelAdmin
 TASKS = {
     "accounts.tasks.sessions_cleanup": _("Borrar sesiones y códigos vencidos"),
     "devices.tasks.presence_sweep": _("Marcar sin conexión los dispositivos callados"),
+    "telemetry.tasks.limits_check": _("Apagar los circuitos que rebasan un límite"),
     "telemetry.tasks.partitions_maintain": _("Mantener las particiones"),
     "telemetry.tasks.rollup": _("Calcular la energía"),
     "tariffs.tasks.prices_check": _("Revisar que los precios del mes estén publicados"),

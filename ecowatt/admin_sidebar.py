@@ -32,6 +32,7 @@ GROUPS: tuple[tuple[Promise, tuple[Entry, ...]], ...] = (
             Entry(_("Dispositivos"), "devices.device", "electric_meter"),
             Entry(_("Comandos"), "devices.command", "switch"),
             Entry(_("Sucesos"), "devices.deviceevent", "notifications"),
+            Entry(_("Límites"), "telemetry.limit", "power_settings_new"),
             Entry(_("Lecturas descartadas"), "telemetry.discardedspan", "delete_history"),
         ),
     ),

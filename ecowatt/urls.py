@@ -32,6 +32,7 @@ urlpatterns = [
     path("api/v1/", include("devices.api.urls")),
     path("api/v1/", include("devices.control.api.urls")),
     path("api/v1/", include("telemetry.api.urls")),
+    path("api/v1/", include("telemetry.limits.api.urls")),
     path("api/v1/", include("tariffs.api.urls")),
     path("api/v1/", include("reports.api.urls")),
     path("", include("ecowatt.api_docs")),

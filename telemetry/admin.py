@@ -4,16 +4,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
 
 from accounts.admin import ReadOnlyAdmin
 from devices.admin import DeviceAdmin
 from devices.models import Device
-from telemetry.models import DiscardedSpan
+from telemetry.models import DiscardedSpan, Limit
 from telemetry.selectors import device_totals
 
 admin.site.unregister(Device)
@@ -63,3 +65,25 @@ class DiscardedSpanAdmin(ReadOnlyAdmin):
     @admin.display(description="kWh", ordering="energy_wh")
     def kwh(self, span: DiscardedSpan) -> str:
         return str(number_format(span.energy_wh / 1000, 3))
+
+
+@admin.register(Limit)
+class LimitAdmin(ModelAdmin):
+    """Limits of circuits: staff activate them or not, and delete them; what they are is their home's to say."""
+
+    list_display = ("__str__", "device", "channel", "is_active", "passed_at")
+    list_filter = ("is_active", "passed_at")
+    list_select_related = ("device",)
+    search_fields = ("device__name", "device__hardware_id", "device__home__name")
+    fields = ("device", "channel", "power_w", "minutes", "kwh_a_day", "is_active", "works", "passed_at")
+    readonly_fields = ("device", "channel", "power_w", "minutes", "kwh_a_day", "works", "passed_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Limit]:
+        return Limit.objects.with_circuit().select_related("device").order_by(*self.get_ordering(request) or ["id"])
+
+    @admin.display(description=gettext_lazy("puede apagar"), boolean=True)
+    def works(self, limit: Limit) -> bool:
+        return limit.device.is_active and not limit.is_essential
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False

@@ -5,6 +5,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from telemetry import partitions
+from telemetry.limits import check
 from telemetry.rollup import run as rollups
 
 
@@ -12,6 +13,12 @@ from telemetry.rollup import run as rollups
 def rollup() -> None:
     """Bring the buckets up to date. The schedule comes again in seconds, so a failure is not retried here."""
     rollups.rollup()
+
+
+@shared_task
+def limits_check() -> None:
+    """Switch off what has passed its limits. The schedule comes again in seconds, as above."""
+    check.limits_check(timezone.now())
 
 
 @shared_task(autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5)

@@ -33,6 +33,9 @@ post /api/v1/control/{device_id}/toggle   post /api/v1/control/{device_id}/set
 post /api/v1/control/{device_id}/on       post /api/v1/control/{device_id}/off
 get /api/v1/control/{device_id}/status    get /api/v1/control/{device_id}/history
 get /api/v1/control/{device_id}/waiting   delete /api/v1/control/{device_id}/waiting/{command_id}
+get /api/v1/devices/{device_id}/limits    post /api/v1/devices/{device_id}/limits
+patch /api/v1/devices/{device_id}/limits/{limit_id}   delete /api/v1/devices/{device_id}/limits/{limit_id}
+post /api/v1/devices/{device_id}/limits/dry-run       post /api/v1/devices/{device_id}/limits/{limit_id}/dry-run
 """
 WITHOUT_LOGIN = {"auth", "ingest", "live"}
 

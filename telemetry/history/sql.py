@@ -2,9 +2,17 @@
 
 from telemetry.columns import Flag
 
-# The seconds of an hour for which its energy is known: those covered, but all of one in which a counter gave the energy of a gap. That is
-# known by the flag, which old hours don't have, or by the energy itself.
-KNOWN_S = f"(CASE WHEN flags & {Flag.RECOVERED} <> 0 OR recovered_wh <> 0 THEN 3600 ELSE least(covered_s, 3600) END)::float8"
+
+def known_s(width_s: int) -> str:
+    """Return the SQL of the seconds of a bucket for which its energy is known: those covered, but all where a counter gave that of a gap.
+
+    That is known by the flag, which old hours don't have, or by the energy itself.
+    """
+    recovered = f"flags & {Flag.RECOVERED} <> 0 OR recovered_wh <> 0"
+    return f"(CASE WHEN {recovered} THEN {width_s} ELSE least(covered_s, {width_s}) END)::float8"
+
+
+KNOWN_S = known_s(3600)
 
 # Each stands in a FROM. {table} is a bucket table. Parameters by name: device_ids, start, end, and those below.
 CIRCUITS = """(

@@ -1,14 +1,25 @@
-"""A past to export: two meters, one of two channels, over some hours with a gap and a restart of a counter."""
+"""A past to export, and its end: two meters, one of two channels, over some hours with a gap and a restart of a counter."""
 
 import random
 from datetime import UTC, datetime, timedelta
 
+from django.db import connection
+
 from devices.models import Device
+from telemetry.models import FiveMinutes, Hour, LateSpan, Reading, RollupState
 from telemetry.rollup import run as rollups
 from telemetry.services import readings_store
 from telemetry.shelly.samples import Sample
 
 HOURS = 5
+
+
+def forget() -> None:
+    """Delete every reading, and what was computed from it."""
+    for model in (Reading, FiveMinutes, Hour, LateSpan, RollupState):
+        model.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM telemetry_series")
 
 
 def some_hours_ago(hours: int = 30) -> datetime:

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from telemetry.columns import Flag
-from telemetry.models import FiveMinutes, Hour, LateSpan, Reading, RollupState
+from telemetry.models import FiveMinutes, Hour, LateSpan, Reading
 from telemetry.partitions import partitions_maintain
 from telemetry.rollup import run as rollups
 from telemetry.services import readings_store, rollup_rebuild
 from telemetry.shelly.samples import Sample
 from telemetry.tests import reference
+from telemetry.tests.past import forget
 
 DEVICE = 7
 pytestmark = pytest.mark.django_db
@@ -30,13 +31,6 @@ def recent(hours: float = 26) -> datetime:
 
 def sample(time: datetime, power: float = 100.0, energy: float | None = None, returned: float | None = None) -> Sample:
     return Sample(0, time, power, 127.0, 1.0, energy, returned)
-
-
-def forget() -> None:
-    for model in (Reading, FiveMinutes, Hour, LateSpan, RollupState):
-        model.objects.all().delete()
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM telemetry_series")
 
 
 def store(samples: list[Sample]) -> None:
