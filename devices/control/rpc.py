@@ -1,95 +1,36 @@
-"""Requests to devices over MQTT, and their answers: one connection for each process that commands.
-
-A device writes its answer on the topic that the request names as `src`, with `/rpc` behind it (real ones) or without. Each device has such
-a topic of its own, so that the broker's rules can keep others from it, and each request an id that can't be guessed.
-"""
+"""The one way to a device for everybody else: over its own socket, whichever process holds that, else over MQTT."""
 
 import asyncio
 import contextlib
-import secrets
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
-import orjson
 from django.conf import settings
 
-from common.async_tasks import OnePerLoop, end
-from common.mqtt.connection import Connection, Login, Subscription
-from common.mqtt.protocol import V3
-from devices.constants import RPC_REPLIES
+from common.async_tasks import OnePerLoop
+from devices.constants import ANSWER_S
 from devices.control.exceptions import BrokerAway, DeviceRefused, DeviceSilent
+from devices.control.mqtt_rpc import Listener, MqttRpc, OnChange
+from devices.sockets.device_socket import SocketGone
+from devices.sockets.device_sockets import device_sockets
 
-# Other processes' requests for whole statuses are answered one level deeper, and are not heard here.
-REPLY_FILTERS = (f"{RPC_REPLIES}/+", f"{RPC_REPLIES}/+/rpc")
-ANSWER_S = 5.0
-# How long a process that has just begun waits for its first connection.
-CONNECT_S = 2.0
-MOST_AT_ONCE = 1_000
-
-
-class Listener(NamedTuple):
-    """How a device hears requests: its MAC in lower case, and the prefix of its topics."""
-
-    mac: str
-    prefix: str
-
-    @property
-    def reply_topic(self) -> str:
-        """The `src` of requests. A prefix with slashes has no account of its own at the broker, and would be two levels."""
-        return f"{RPC_REPLIES}/{self.mac if '/' in self.prefix else self.prefix}"
-
-    @property
-    def notification_topic(self) -> str:
-        return f"{self.prefix}/events/rpc"
-
-    def is_sender(self, frame: Mapping[str, Any]) -> bool:
-        """Tell whether a frame names the device as its source (`<model>-<mac>`)."""
-        return str(frame.get("src")).rpartition("-")[2].lower() == self.mac
-
-
-# The device, the number of the relay, and the fields that have changed.
-OnChange = Callable[[Listener, int, dict[str, Any]], None]
-
-
-class _Request(NamedTuple):
-    listener: Listener
-    answer: "asyncio.Future[dict[str, Any]]"
+__all__ = ["ANSWER_S", "DeviceRpc", "Listener", "rpc"]
 
 
 class DeviceRpc:
-    """Requests of one event loop, and who waits for their answers."""
+    """Requests to devices from one event loop."""
 
     def __init__(self) -> None:
-        self._requests: dict[int, _Request] = {}
-        self._watched: dict[str, tuple[Listener, OnChange]] = {}
-        login = Login(
-            host=settings.MQTT_BROKER_HOST,
-            port=settings.MQTT_BROKER_PORT,
-            client_id=f"ecowatt-control-{secrets.token_hex(8)}",
-            user=settings.MQTT_SHELLY_USER,
-            password=settings.MQTT_SHELLY_PASS,
-            newest=V3,
-        )
-        self._connection = Connection(login, [Subscription(one) for one in REPLY_FILTERS])
-        self._tasks = [asyncio.create_task(self._connection.run()), asyncio.create_task(self._hear())]
-        self._began = asyncio.get_running_loop().time()
+        self._sockets = device_sockets()
+        self._mqtt = MqttRpc() if settings.MQTT_BROKER_HOST else None
 
     async def call(self, listener: Listener, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result of a method of the device's. Raises BrokerAway, DeviceSilent, DeviceRefused."""
-        await self._connected()
-        number = secrets.randbelow(2**31 - 1) + 1
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._requests[number] = _Request(listener, answer)
-        request = {"id": number, "src": listener.reply_topic, "method": method, "params": dict(params)}
         try:
-            if not self._connection.publish(f"{listener.prefix}/rpc", orjson.dumps(request), qos=1):
-                raise BrokerAway
             async with asyncio.timeout(ANSWER_S):
-                said = await answer
+                said = await self._request(listener, method, params)
         except TimeoutError:
             raise DeviceSilent from None
-        finally:
-            del self._requests[number]
         if "error" in said:
             raise DeviceRefused(said["error"].get("code") if isinstance(said["error"], dict) else None)
         result = said.get("result")
@@ -97,57 +38,27 @@ class DeviceRpc:
 
     def watch(self, listener: Listener, on_change: OnChange) -> None:
         """Have each change that the device notifies of its relays told, until `unwatch`."""
-        self._watched[topic := listener.notification_topic] = listener, on_change
-        self._connection.subscribe(Subscription(topic, qos=0))
+        self._sockets.watch(listener.mac, lambda number, change: on_change(listener, number, change))
+        if self._mqtt is not None:
+            self._mqtt.watch(listener, on_change)
 
     def unwatch(self, listener: Listener) -> None:
-        del self._watched[topic := listener.notification_topic]
-        self._connection.unsubscribe(Subscription(topic, qos=0))
+        self._sockets.unwatch(listener.mac)
+        if self._mqtt is not None:
+            self._mqtt.unwatch(listener)
 
     async def close(self) -> None:
-        _rpcs.forget(self)
-        await self._connection.close()
-        await end(self._tasks)
+        rpc.forget(self)
+        await self._sockets.close()
+        if self._mqtt is not None:
+            await self._mqtt.close()
 
-    async def _connected(self) -> None:
-        """Wait for the first connection for a moment, and for no later one. Raises BrokerAway."""
-        left = CONNECT_S - (asyncio.get_running_loop().time() - self._began)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(left, 0.0)):
-                await self._connection.wait_connected()
-        if not self._connection.is_connected:
+    async def _request(self, listener: Listener, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        with contextlib.suppress(SocketGone):
+            return await self._sockets.request(listener.mac, method, params)
+        if self._mqtt is None:
             raise BrokerAway
-
-    async def _hear(self) -> None:
-        while messages := await self._connection.take(MOST_AT_ONCE):
-            for message in messages:
-                with contextlib.suppress(ValueError, TypeError, LookupError, AttributeError):  # no frame, or not as it should be
-                    self._frame(message.topic, orjson.loads(message.payload))
-            self._connection.acknowledge(messages)
-
-    def _frame(self, topic: str, frame: dict[str, Any]) -> None:
-        if (watched := self._watched.get(topic)) is None:
-            self._answer(topic, frame)
-        elif watched[0].is_sender(frame):
-            for name, change in frame["params"].items():
-                kind, _colon, number = name.partition(":")
-                if kind == "switch" and number.isdecimal():
-                    watched[1](watched[0], int(number), change)
-
-    def _answer(self, topic: str, frame: dict[str, Any]) -> None:
-        """Give an answer to who waits for it. What is late, of an unknown id, or another device's is dropped quietly."""
-        request = self._requests.get(frame["id"])
-        if request is None or request.answer.done() or topic.removesuffix("/rpc") != request.listener.reply_topic:
-            return
-        if request.listener.is_sender(frame) and ("result" in frame or "error" in frame):
-            request.answer.set_result(frame)
+        return await self._mqtt.request(listener, method, params)
 
 
-_rpcs = OnePerLoop(DeviceRpc)
-
-
-def rpc() -> DeviceRpc:
-    """Return the requests of the running event loop: one connection a process in production. Raises BrokerAway where there is no broker."""
-    if not settings.MQTT_BROKER_HOST:
-        raise BrokerAway
-    return _rpcs()
+rpc = OnePerLoop(DeviceRpc)
