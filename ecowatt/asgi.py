@@ -1,4 +1,4 @@
-"""The ASGI application: Django for everything but the ingest endpoint and the live sockets."""
+"""The ASGI application: Django for everything but the ingest endpoint, devices' own sockets and the live ones."""
 
 import gc
 import os
@@ -20,17 +20,20 @@ from channels.routing import URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 import ecowatt.urls  # noqa: E402, F401  so that the first caller does not wait until all views are loaded
-from ecowatt import http_protocol, shutdown  # noqa: E402
+from ecowatt import http_protocol, shutdown, websocket_protocol  # noqa: E402
 from ecowatt.asgi_handler import Handler  # noqa: E402
 from telemetry.ingest.http import Event, Receive, Send, shelly_endpoint  # noqa: E402
+from telemetry.ingest.websocket import device_endpoint  # noqa: E402
 from telemetry.live.consumers import LiveConsumer  # noqa: E402
 
 # Here, for whichever command starts Daphne loads this module first.
 http_protocol.install()
+websocket_protocol.install()
 shutdown.install()
 
 django_application = Handler()
 INGEST_PATHS = frozenset({"/api/v1/ingest/shelly", "/api/v1/ingest/shelly/"})
+DEVICE_SOCKET_PATHS = frozenset({"/ws/shelly", "/ws/shelly/"})
 # An id of more than 18 digits can't be one of ours, nor a 64-bit integer.
 sockets = URLRouter([re_path(r"^ws/live/(?P<device_id>[0-9]{1,18})/?$", LiveConsumer.as_asgi())])
 
@@ -40,7 +43,8 @@ async def application(scope: Event, receive: Receive, send: Send) -> None:
         handler = shelly_endpoint if scope["path"] in INGEST_PATHS else django_application
         await handler(scope, receive, send)
     elif scope["type"] == "websocket":
-        await _socket(scope, receive, send)
+        handler = device_endpoint if scope["path"] in DEVICE_SOCKET_PATHS else _socket
+        await handler(scope, receive, send)
 
 
 async def _socket(scope: Event, receive: Receive, send: Send) -> None:
