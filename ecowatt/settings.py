@@ -33,7 +33,6 @@ if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 INSTALLED_APPS = [
-    "daphne",
     "unfold",
     "unfold.contrib.import_export",
     "unfold.contrib.simple_history",
@@ -42,7 +41,6 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
     "django.contrib.postgres",
     "anymail",
     "corsheaders",
@@ -59,6 +57,7 @@ INSTALLED_APPS = [
     "tariffs",
     "analysis",
     "reports",
+    "django.contrib.staticfiles",  # behind ecowatt, whose runserver is Daphne's
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
