@@ -20,8 +20,10 @@ from accounts.admin import ReadOnlyAdmin
 from devices import selectors, services
 from devices.circuits import channels_fill
 from devices.exceptions import DeviceOfAnotherHome, DeviceTaken
-from devices.models import Channel, Command, Device, DeviceEvent, RoleChange
+from devices.models import Channel, Command, Device, DeviceEvent, RoleChange, Schedule
+from devices.models.schedules import WEEKDAYS
 from devices.ownership.proofs import Proof
+from devices.schedules.services import next_times, schedule_save
 from devices.shelly_models import displayed_hardware_id, normalised_hardware_id
 from devices.validators import hardware_id_validator
 
@@ -191,16 +193,72 @@ class DeviceAdmin(ModelAdmin):
 class CommandAdmin(ReadOnlyAdmin):
     """Who told which relay what, and what the device answered."""
 
-    list_display = ["device", "channel", "method", "on", "user", "created_at", "state", "answer_ms", "error"]
-    list_filter = ["state", "method", "on", "created_at"]
+    list_display = ["device", "channel", "method", "on", "cause", "user", "created_at", "state", "answer_ms", "error"]
+    list_filter = ["state", "method", "on", "cause", "created_at"]
     list_select_related = ["device", "user"]
     search_fields = ["device__name", "device__hardware_id", "device__home__name", "user__email"]
     search_help_text = _("Dispositivo, ID de hardware, hogar o correo electrónico de quien lo mandó")
     date_hierarchy = "created_at"
     fields = [
-        *("device", "channel", "method", "on", "user", "created_at", "state", "sent_at", "expires_at", "ended_at"),
+        *(
+            "device",
+            "channel",
+            "method",
+            "on",
+            "cause",
+            "schedule",
+            "user",
+            "created_at",
+            "state",
+            "sent_at",
+            "expires_at",
+            "ended_at",
+        ),
         *("was_on", "answer_ms", "error"),
     ]
+
+
+class ScheduleForm(ModelForm):  # type: ignore[type-arg]  # takes no parameters when it runs
+    """A schedule, with its weekdays to tick."""
+
+    weekdays = forms.TypedMultipleChoiceField(
+        label=_("días"), coerce=int, choices=list(enumerate(WEEKDAYS, 1)), widget=forms.CheckboxSelectMultiple, required=False
+    )
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(ModelAdmin):
+    """What relays do by the clock, and what came of it."""
+
+    form = ScheduleForm
+    list_display = ["device", "channel", "__str__", "is_paused", "next_times", "last_at", "outcome"]
+    list_filter = ["action", "is_paused", "last_skip"]
+    list_select_related = ["device__home", "last_command"]
+    search_fields = ["device__name", "device__hardware_id", "device__home__name"]
+    search_help_text = _("Dispositivo, ID de hardware u hogar")
+    autocomplete_fields = ["device"]
+    fields = [
+        *("device", "channel", "action", "time", "weekdays", "after_minutes", "is_paused"),
+        *("next_times", "last_at", "outcome"),
+    ]
+    readonly_fields = ["next_times", "last_at", "outcome"]
+
+    @admin.display(description=_("próximas veces"))
+    def next_times(self, schedule: Schedule) -> str:
+        """Return the next three, by the home's clock."""
+        found = next_times(schedule, now=timezone.now()) if schedule.pk else []
+        return ", ".join(f"{at:%Y-%m-%d %H:%M}" for at in found) or "–"
+
+    @admin.display(description=_("qué pasó la última vez"))
+    def outcome(self, schedule: Schedule) -> str:
+        """Return why it was skipped, else what came of the command."""
+        if schedule.last_skip or schedule.last_command is None:
+            return schedule.get_last_skip_display() or "–"
+        return schedule.last_command.error or schedule.last_command.get_state_display()
+
+    def save_model(self, request: HttpRequest, obj: Schedule, form: "ModelForm[Schedule]", change: bool) -> None:
+        """Save, and let it count from now."""
+        schedule_save(schedule=obj)
 
 
 @admin.register(DeviceEvent)

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from devices import shelly_models as shelly
 from devices.models import Channel, Device
+from devices.schedules.services import schedules_stop_essential
 
 FIELDS = ["name", "kind", "is_essential"]
 
@@ -43,6 +44,8 @@ def channels_fill(
     for row in changed:
         row.pk = None  # new and old ones go in one statement, by channel
     Channel.objects.bulk_create(changed, update_conflicts=True, unique_fields=["device", "number"], update_fields=FIELDS)
+    if any(row.is_essential for row in circuits.values()):
+        schedules_stop_essential(device=device)
 
 
 def _names(

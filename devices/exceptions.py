@@ -43,3 +43,9 @@ class TooManyDevices(Unprocessable):
 
     def __init__(self, most: int) -> None:
         super().__init__(str(self.sentence) % {"most": most})
+
+
+class ScheduleNotFound(NotFound):
+    """The device has no such schedule."""
+
+    sentence = _("Ese horario no existe.")

@@ -1,4 +1,4 @@
-"""Announces changes of a device to every process, whoever made them: the API, the admin, or a home that was deleted."""
+"""Announces changes of a device to every process, whoever made them: the API, the admin, or a home that was deleted; and follows homes."""
 
 from typing import Any
 
@@ -6,9 +6,11 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
+from accounts.models import Home
 from common.redis_channels import announce
 from devices.models import Channel, Device
 from devices.registry import CHANGES
+from devices.schedules.services import schedules_retime
 
 
 @receiver([post_save, post_delete], sender=Device)
@@ -22,3 +24,10 @@ def announce_channel(sender: type[Channel], instance: Channel, **kwargs: Any) ->
     """Announce the device of a channel that was named by itself, as the admin does: a channel with a name makes readings."""
     devices = Device.objects.filter(pk=instance.device_id)
     transaction.on_commit(lambda: announce(CHANGES, *devices.values_list("hardware_id", flat=True)))
+
+
+@receiver(post_save, sender=Home)
+def follow_clock(sender: type[Home], instance: Home, created: bool, update_fields: Any = None, **kwargs: Any) -> None:
+    """Let the home's schedules go by its zone; a home knows nothing of its devices."""
+    if not created and (update_fields is None or "time_zone" in update_fields):
+        schedules_retime(home=instance)

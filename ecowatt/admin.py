@@ -12,6 +12,7 @@ TASKS = {
     "accounts.tasks.sessions_cleanup": _("Borrar sesiones y códigos vencidos"),
     "devices.tasks.presence_sweep": _("Marcar sin conexión los dispositivos callados"),
     "telemetry.tasks.limits_check": _("Apagar los circuitos que rebasan un límite"),
+    "devices.tasks.schedules_run": _("Cumplir los horarios de los circuitos"),
     "telemetry.tasks.partitions_maintain": _("Mantener las particiones"),
     "telemetry.tasks.rollup": _("Calcular la energía"),
     "tariffs.tasks.prices_check": _("Revisar que los precios del mes estén publicados"),

@@ -30,6 +30,7 @@ GROUPS: tuple[tuple[Promise, tuple[Entry, ...]], ...] = (
         _("Medición"),
         (
             Entry(_("Dispositivos"), "devices.device", "electric_meter"),
+            Entry(_("Horarios de los circuitos"), "devices.schedule", "alarm"),
             Entry(_("Comandos"), "devices.command", "switch"),
             Entry(_("Sucesos"), "devices.deviceevent", "notifications"),
             Entry(_("Límites"), "telemetry.limit", "power_settings_new"),

@@ -256,6 +256,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "bills", "description": "Paper bills, and how they compare with the meters"},
         {"name": "devices", "description": "The home's meters"},
         {"name": "control", "description": "Switching the home's circuits"},
+        {"name": "schedules", "description": "Switching circuits by the clock"},
         {"name": "dashboard", "description": "The current billing cycle"},
         {"name": "tariffs", "description": "CFE's prices, the outlook of the cycle, and what-if"},
         {"name": "history", "description": "Energy and readings by hour and by local day"},
@@ -274,10 +275,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "telemetry.api.asgi_schema.described_beside_django",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "CircuitKindEnum": "devices.models.Channel.Kind",
+        "EventKindEnum": "devices.models.EventKind",
         "RateEnum": "accounts.api.fields.RATES",
         "CertaintyEnum": "tariffs.cfe.bill.CERTAINTIES",
-        "EventKindEnum": "devices.models.EventKind",
-        "CircuitKindEnum": "devices.models.Channel.Kind",
     },
 }
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")

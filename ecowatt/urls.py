@@ -31,6 +31,7 @@ urlpatterns = [
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("devices.api.urls")),
     path("api/v1/", include("devices.control.api.urls")),
+    path("api/v1/", include("devices.schedules.api.urls")),
     path("api/v1/", include("telemetry.api.urls")),
     path("api/v1/", include("telemetry.limits.api.urls")),
     path("api/v1/", include("tariffs.api.urls")),

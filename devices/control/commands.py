@@ -10,18 +10,23 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from common.async_database import in_own_thread
 from devices.control.exceptions import CommandNotFound, DeviceInactive, NotSwitched
 from devices.control.rpc import ANSWER_S, Listener, rpc
-from devices.models import Command, Device
+from devices.events import event_record
+from devices.models import Command, Device, EventKind, Schedule
 
 # A process that dies leaves its commands under way; this long after they were sent nobody waits for them any more.
 LOST_S = 3 * ANSWER_S
 POLL_S = 0.2
 # How long a kept command rests after a try that failed, unless its device comes back meanwhile.
 RETRY_S = 30.0
+AWAY = gettext_lazy("El dispositivo no estuvo en línea a tiempo.")
+# Its readings come over HTTP, and no ingest process, or none with a broker, is there to send it anything.
+UNSENT = gettext_lazy("El servidor no tiene cómo enviarle órdenes al dispositivo: faltan el broker MQTT o el proceso de ingesta.")
 State, Method = Command.State, Command.Method
 
 
@@ -64,20 +69,47 @@ def command_record(*, device: Device, order: Order, user: User | None, keep_for_
     return command, bool(waiting.update(state=State.UNDER_WAY, sent_at=now, expires_at=expires_at or command.expires_at))
 
 
-def command_keep(*, device: Device, order: Order, cause: str, keep_for_s: int) -> Command:
-    """Record a command that is sent once its device is there, by an ingest process (1 to 3 queries).
+@transaction.atomic
+def command_keep(*, device: Device, order: Order, cause: str, keep_for_s: int, schedule: Schedule | None = None) -> Command:
+    """Record a command that is sent once its device is there, by an ingest process (3 to 5 queries).
 
-    Where the same one is under way or waits already, it is that one.
+    Where the same one is under way or waits already, it is that one. Others that wait to switch the relay end.
     """
-    command, _is_new = Command.objects.get_or_create(
+    now = timezone.now()
+    until = now + timedelta(seconds=keep_for_s)
+    relay = Command.objects.filter(device=device, channel=order.channel)
+    same = {"method": order.method, "on": order.on}
+    relay.filter(state=State.WAITING).exclude(**same).update(state=State.CANCELLED, ended_at=now)
+    alive = {"state__in": [State.UNDER_WAY, State.WAITING]}
+    command, is_new = Command.objects.get_or_create(
         device=device,
         channel=order.channel,
-        method=order.method,
-        on=order.on,
-        state__in=[State.UNDER_WAY, State.WAITING],
-        defaults={"cause": cause, "state": State.WAITING, "expires_at": timezone.now() + timedelta(seconds=keep_for_s)},
+        **same,
+        **alive,
+        defaults={"cause": cause, "schedule": schedule, "state": State.WAITING, "expires_at": until},
     )
+    if not is_new:
+        relay.filter(Q(expires_at=None) | Q(expires_at__lt=until), pk=command.pk, **alive).update(expires_at=until)
     return command
+
+
+@transaction.atomic
+def commands_expire(now: datetime) -> None:
+    """End commands that waited too long, and say why where none was sent (1 query where there are none)."""
+    overdue = Command.objects.filter(state=State.WAITING, expires_at__lte=now).select_related("device").order_by("pk")
+    for command in overdue.select_for_update(skip_locked=True, of=("self",)):
+        command.state, command.ended_at = State.EXPIRED, now
+        command.error = command.error or str(UNSENT if command.device.is_online else AWAY)
+        command.save(update_fields=["state", "ended_at", "error"])
+        _note_undone(command)
+
+
+def _note_undone(command: Command) -> None:
+    """Tell the household that a schedule's command was not done (none, or 2 to 4 queries)."""
+    if command.cause == Command.Cause.SCHEDULE:
+        details = {"schedule_id": command.schedule_id, "on": command.on, "reason": command.state, "error": command.error}
+        channel, at = command.channel, command.created_at
+        event_record(device=command.device, kind=EventKind.SCHEDULE_SKIPPED, channel=channel, at=at, details=details)
 
 
 def _end_lost(commands: QuerySet[Command], now: datetime) -> None:
@@ -104,6 +136,8 @@ def command_end(*, command_id: int, was_on: bool | None, answer_ms: int, error: 
     else:
         command.state, command.ended_at = State.FAILED if error else State.DONE, now
     command.save(update_fields=["was_on", "answer_ms", "error", "state", "ended_at"])
+    if command.state == State.FAILED:
+        _note_undone(command)
     if command.state == State.DONE:
         older = Command.objects.filter(device=command.device_id, channel=command.channel, state=State.WAITING, pk__lt=command.pk)
         older.update(state=State.CANCELLED, ended_at=now)
@@ -186,7 +220,7 @@ def commands_claim(*, limit: int = 100) -> list[Command]:
     """
     now = timezone.now()
     _end_lost(Command.objects.all(), now)
-    Command.objects.filter(state=State.WAITING, expires_at__lte=now).update(state=State.EXPIRED, ended_at=now)
+    commands_expire(now)
     rested = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RETRY_S)) | Q(sent_at__lt=F("device__last_seen_at"))
     with transaction.atomic():
         due = Command.objects.filter(rested, state=State.WAITING, device__is_online=True, device__is_active=True)

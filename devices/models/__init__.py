@@ -4,5 +4,6 @@ from devices.models.commands import Command
 from devices.models.devices import Channel, Device, Replacement, RoleChange
 from devices.models.events import DeviceEvent, EventKind
 from devices.models.relays import RelayState
+from devices.models.schedules import Schedule
 
-__all__ = ["Channel", "Command", "Device", "DeviceEvent", "EventKind", "RelayState", "Replacement", "RoleChange"]
+__all__ = ["Channel", "Command", "Device", "DeviceEvent", "EventKind", "RelayState", "Replacement", "RoleChange", "Schedule"]

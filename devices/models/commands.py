@@ -41,6 +41,9 @@ class Command(models.Model):
     )
     # The default stands in the database too, for processes that do not know the column yet.
     cause = models.CharField(_("causa"), max_length=10, choices=Cause, default=Cause.USER, db_default=Cause.USER)
+    schedule = models.ForeignKey(
+        "devices.Schedule", on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("horario")
+    )
     state = models.CharField(_("estado"), max_length=10, choices=State, default=State.UNDER_WAY)
     created_at = models.DateTimeField(_("cuándo"), default=timezone.now)
     # When it was last handed to the device: a process that died in the middle leaves it under way.

@@ -32,6 +32,9 @@ get /api/v1/tariffs/outlook          post /api/v1/tariffs/what-if
 post /api/v1/control/{device_id}/toggle   post /api/v1/control/{device_id}/set
 post /api/v1/control/{device_id}/on       post /api/v1/control/{device_id}/off
 get /api/v1/control/{device_id}/status    get /api/v1/control/{device_id}/history
+get /api/v1/devices/{device_id}/schedules    post /api/v1/devices/{device_id}/schedules
+patch /api/v1/devices/{device_id}/schedules/{schedule_id}
+delete /api/v1/devices/{device_id}/schedules/{schedule_id}
 get /api/v1/control/{device_id}/waiting   delete /api/v1/control/{device_id}/waiting/{command_id}
 get /api/v1/devices/{device_id}/limits    post /api/v1/devices/{device_id}/limits
 patch /api/v1/devices/{device_id}/limits/{limit_id}   delete /api/v1/devices/{device_id}/limits/{limit_id}

@@ -57,6 +57,7 @@ WAITING_EXAMPLE = {
     "on": True,
     "status": "waiting",
     "cause": "user",
+    "schedule_id": None,
     "user_name": "Ana López",
     "created_at": "2026-11-24T13:00:00Z",
     "ended_at": None,

@@ -51,6 +51,7 @@ class CommandSerializer(serializers.ModelSerializer[Command]):
     cause = serializers.ChoiceField(
         choices=Command.Cause.choices, help_text="Who or what gave it; `user_name` says which person."
     )
+    schedule_id = serializers.IntegerField(allow_null=True, help_text="Which schedule gave it; null once that is deleted.")
     status = serializers.ChoiceField(source="state", choices=Command.State.choices)
     answer_ms = serializers.IntegerField(allow_null=True, help_text="How long the device took to answer.")
     error = serializers.CharField(allow_null=True, help_text="Why it was not done, as a sentence for the user.")
@@ -58,7 +59,7 @@ class CommandSerializer(serializers.ModelSerializer[Command]):
     class Meta:
         model = Command
         fields = [
-            *("command_id", "channel", "method", "on", "status", "cause", "user_name", "created_at", "ended_at"),
+            *("command_id", "channel", "method", "on", "status", "cause", "schedule_id", "user_name", "created_at", "ended_at"),
             *("was_on", "new_state", "answer_ms", "error", "expires_at"),
         ]
 
