@@ -2,18 +2,21 @@
 
 import json
 import secrets
+from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import Contract, Home, User
 from accounts.models.contracts import ALWAYS
 from accounts.places.localities import proposals
 from accounts.services import contract_change, user_register
 from devices.circuits import CircuitChange
+from devices.exceptions import DeviceOfAnotherHome
 from devices.models import Channel, Device
 from devices.ownership.proofs import Proof
 from devices.services import device_register
@@ -82,9 +85,12 @@ def logins_make(folder: Path = LOCAL) -> Logins:
 
 
 def demo_home_furnish() -> None:
-    """Give the demo home its contract, meters and paper bills, all or nothing; one that has ever had a device stays as it is."""
+    """Give the demo home its contract, meters and paper bills, all or nothing; one that has ever had one of these stays as it is.
+
+    A meter that another home has claimed stays there.
+    """
     home = _demo_home()
-    if Device.with_retired.filter(home=home).exists():
+    if Device.with_retired.filter(home=home).exists() or home.paper_bills.exists():
         return
     with transaction.atomic():
         terms = proposals(STATE, MUNICIPALITY) | {"state": STATE, "municipality": MUNICIPALITY, "tariff": TARIFF}
@@ -92,7 +98,8 @@ def demo_home_furnish() -> None:
         contract_change(home=home, valid_from=ALWAYS, billing_months=2, last_reading=last_reading, **terms)
         for mac, meter in zip(demo_macs(), METERS, strict=True):
             hardware_id, circuits = f"{meter.model}-{mac}", dict(enumerate(meter.circuits))
-            device_register(home=home, hardware_id=hardware_id, name=meter.name, circuits=circuits, proof=Proof.STAFF)
+            with suppress(DeviceOfAnotherHome):
+                device_register(home=home, hardware_id=hardware_id, name=meter.name, circuits=circuits, proof=Proof.STAFF)
         _paper_bills_add(home, last_reading)
 
 
@@ -101,11 +108,16 @@ def demo_macs() -> list[str]:
     return invented_macs(len(METERS), SEED)
 
 
+def demo_meters() -> QuerySet[Device]:
+    """Return the simulated meters of which somebody's home takes readings."""
+    return Device.objects.filter(hardware_id__in=demo_macs(), is_active=True)
+
+
 def demo_lacks_history() -> bool:
-    """Return whether the demo home has meters that are simulated, and nothing has ever had a bucket in it: its history is to be written."""
-    devices = Device.with_retired.filter(home=_demo_home())
-    is_simulated = devices.filter(retired_at=None, hardware_id__in=demo_macs()).exists()
-    return is_simulated and not Hour.objects.filter(device_id__in=list(devices.values_list("id", flat=True))).exists()
+    """Return whether the demo home has simulated meters and none of its devices has ever had a bucket: its history is to be written."""
+    home = _demo_home()
+    ids = list(Device.with_retired.filter(home=home).values_list("id", flat=True))
+    return demo_meters().filter(home=home).exists() and not Hour.objects.filter(device_id__in=ids).exists()
 
 
 def _paper_bills_add(home: Home, last_reading: date) -> None:

@@ -18,6 +18,7 @@ from ecowatt.dev.demo_home import (
     demo_home_furnish,
     demo_lacks_history,
     demo_macs,
+    demo_meters,
     logins_make,
 )
 from tariffs.selectors.cycles import cycle_on
@@ -105,6 +106,24 @@ def test_a_demo_home_that_has_had_a_device_stays_as_it_is(tmp_path: Path, prices
     demo_home_furnish()
     home.refresh_from_db()
     assert (home.contract.tariff, home.paper_bills.count(), Device.objects.filter(home=home).count()) == ("1C", 0, 0)
+    assert not demo_lacks_history()
+
+
+def test_a_meter_that_another_home_has_stays_there(tmp_path: Path, prices: None, home: Home) -> None:
+    first, *others = demo_macs()
+    device_register(home=home, hardware_id=first, name="Mío")
+    logins_make(tmp_path)
+    demo_home_furnish()
+    demo = User.objects.get(email=DEMO_EMAIL).home
+    assert set(Device.objects.filter(home=demo).values_list("hardware_id", flat=True)) == set(others)
+    assert demo.paper_bills.count() == 2
+
+
+def test_the_demo_homes_deleted_meters_stay_deleted_and_nobody_waits_for_them(furnished: Home) -> None:
+    for device in Device.objects.filter(home=furnished):
+        device_retire(device=device)
+    demo_home_furnish()
+    assert not demo_meters().exists()
     assert not demo_lacks_history()
 
 
