@@ -155,7 +155,7 @@ class Kind(NamedTuple):
 
 # Where a circuit's kind is one of those that users choose from, it has that name here (devices.models.Channel).
 KINDS = {
-    "refrigerator": Kind("Refrigerador", ("refri", "congela"), (refrigerator,), 0.9),
+    "refrigerator": Kind("Refrigerador", ("refri", "congela"), (trickle, refrigerator), 0.9),
     "washing_machine": Kind("Lavadora", ("lavadora",), (trickle, washing_machine), 0.75),
     "mixed": Kind(
         "Luces y contactos",
