@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
@@ -87,3 +88,7 @@ class LimitAdmin(ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Limit, form: "ModelForm[Limit]", change: bool) -> None:
+        """Write what staff changed, and not over what passes meanwhile."""
+        obj.save(update_fields=form.changed_data)

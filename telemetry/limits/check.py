@@ -29,7 +29,7 @@ class Passing(NamedTuple):
 
 
 def limits_check(now: datetime) -> int:
-    """Have every circuit switched off that has passed a limit anew; return how many were (3 queries, and 4 to 8 for each of these)."""
+    """Have every circuit switched off that has passed a limit anew; return how many were (3 queries, and about 10 for each of these)."""
     limits = list(Limit.objects.in_force().select_related("device__home"))
     passed = [
         *_by_power([limit for limit in limits if limit.power_w is not None], now),

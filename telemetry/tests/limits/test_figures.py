@@ -21,7 +21,7 @@ from telemetry.shelly.samples import Sample
 from telemetry.tests.past import forget
 
 pytestmark = pytest.mark.django_db
-DATABASE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+DATABASE = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DEVICE, CHANNEL, LIMIT_W = 7, 1, 100.0
 POWERS = st.sampled_from([0.0, 100.0, 100.5, 250.0])
 Step = tuple[int, float]
@@ -39,11 +39,10 @@ def readings(steps: Sequence[Step]) -> list[tuple[datetime, float]]:
 
 
 def stored(measured: Sequence[tuple[datetime, float]], *, counted: bool = True) -> None:
-    """Store readings of a channel, with a counter or without, and roll them up."""
+    """Store readings of a channel, which has a counter or none."""
     forget()
     readings_store((DEVICE, Sample(CHANNEL, time, power, 127.0, 1.0, None, None, Kind.SWITCH)) for time, power in measured)
     readings_store([(DEVICE, Sample(0, some_hours_ago(), 5_000.0, 127.0, 1.0, None, None))])  # another channel
-    rollup()
     if counted:
         with connection.cursor() as cursor:
             cursor.execute("UPDATE telemetry_series SET counter_first = now(), counter_last = now()")
@@ -94,6 +93,7 @@ def test_stretches_are_those_of_a_plain_loop(steps: list[Step], minutes: int, co
 def test_a_stretch_that_lasts_is_the_plain_loop_s_last_one(steps: list[Step], late_s: int, passed_s: int | None) -> None:
     measured, lasting = readings(steps), timedelta(minutes=2)
     stored(measured)
+    rollup()
     now = measured[-1][0] + timedelta(seconds=late_s)
     passed_at = None if passed_s is None else now - timedelta(seconds=passed_s)
     question = PowerQuestion(DEVICE, CHANNEL, LIMIT_W, lasting, now - lasting - timedelta(seconds=180), passed_at)
