@@ -6,8 +6,7 @@ A device that opens another socket, here or elsewhere, has its older one closed,
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from itertools import count
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -18,14 +17,13 @@ from common.async_tasks import OnePerLoop, end
 from common.redis_channels import incoming, listen_for_ever
 from common.redis_connections import SUBSCRIBER, async_redis_client
 from common.redis_sender import failures_logged
-from devices.constants import ANSWER_S
-from devices.control.exceptions import DeviceSilent
 from devices.models import Device
 from devices.registry import CHANGES
 from devices.sockets.device_socket import CloseCode, DeviceSocket, Frame, SocketGone, relay_changes
-from devices.sockets.holders import SocketHolders
+from devices.sockets.holders import EVERYBODY, PROCESS, SocketHolders
+from devices.sockets.remote_requests import RemoteRequests, served
 
-RENEW_S = 5.0
+RENEW_S, WATCH_S = 5.0, 12.0
 POLL_S = 0.5
 
 # The number of a relay, and the fields that have changed.
@@ -39,16 +37,15 @@ class DeviceSockets:
         self.held: dict[str, DeviceSocket] = {}
         self._holders = SocketHolders()
         self._listening = async_redis_client(SUBSCRIBER)
-        self._is_heard = asyncio.Event()
-        self._numbers = count(1)
-        self._answers: dict[int, asyncio.Future[Frame]] = {}
+        self._remote = RemoteRequests(self._holders)
         self._watched: dict[str, OnChange] = {}
-        self._serving: set[asyncio.Task[None]] = set()
+        self._watchers: dict[str, dict[str, float]] = {}  # of a MAC: other processes, and until when
+        self._tasks: set[asyncio.Task[None]] = set()
         self._listener = asyncio.create_task(listen_for_ever(self._listen, what="requests to devices' sockets"))
 
     async def close(self) -> None:
         device_sockets.forget(self)
-        await end([self._listener, *self._serving])
+        await end([self._listener, *self._tasks])
         await self._listening.aclose()
         await self._holders.close()
 
@@ -69,6 +66,7 @@ class DeviceSockets:
         finally:
             if self.held.get(socket.mac) is socket:
                 del self.held[socket.mac]
+                self._watchers.pop(socket.mac, None)
             socket.end()
 
     async def request(self, mac: str, method: str, params: Mapping[str, Any]) -> Frame:
@@ -81,26 +79,12 @@ class DeviceSockets:
             raise SocketGone from None
         if holder is None:
             raise SocketGone
-        return await self._request_of(holder, {"mac": mac, "method": method, "params": dict(params)})
-
-    async def _request_of(self, holder: str, request: Mapping[str, Any]) -> Frame:
-        number = next(self._numbers)
-        answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                await self._is_heard.wait()
-                if not await self._holders.send(holder, {"from": self._holders.process, "number": number, **request}):
-                    raise SocketGone
-                return await answer
-        except (TimeoutError, RedisError, OSError):
-            raise DeviceSilent from None
-        finally:
-            del self._answers[number]
+        return await self._remote.send(holder, mac, method, params)
 
     def watch(self, mac: str, on_change: OnChange) -> None:
         """Have each change told that the device notifies of its relays on its socket, until `unwatch`."""
         self._watched[mac] = on_change
+        self._start(self._announce_watched())
 
     def unwatch(self, mac: str) -> None:
         del self._watched[mac]
@@ -108,27 +92,43 @@ class DeviceSockets:
     def hear(self, socket: DeviceSocket, frame: Frame) -> None:
         """Take what a device says on its socket: an answer, or a change of a relay."""
         socket.hear(frame)
-        if on_change := self._watched.get(socket.mac):
-            for number, change in relay_changes(frame).items():
+        watchers, on_change = self._watchers.get(socket.mac), self._watched.get(socket.mac)
+        if not (watchers or on_change) or not (changes := relay_changes(frame)):
+            return
+        for number, change in changes.items():
+            if on_change:
                 on_change(number, change)
+        told = {"mac": socket.mac, "changes": {str(number): change for number, change in changes.items()}}
+        for process in [process for process, until in (watchers or {}).items() if until > time.monotonic()]:
+            self._start(self._send(process, told))
+
+    async def _announce_watched(self) -> None:
+        """Tell whoever holds the devices' sockets that this process watches them."""
+        await self._send(EVERYBODY, {"watched": list(self._watched), "from": self._holders.process})
 
     async def _listen(self) -> None:
         renewed = 0.0
         try:
             async with self._listening.pubsub() as messages:
-                await messages.subscribe(self._holders.channel, CHANGES)
+                await messages.subscribe(self._holders.channel, PROCESS + EVERYBODY, CHANGES)
                 async for message in incoming(messages, poll_s=POLL_S):
                     if message is not None:
                         await self._take_message(message)
-                    if self.held and time.monotonic() - renewed > RENEW_S:
+                    if time.monotonic() - renewed > RENEW_S:
                         renewed = time.monotonic()
-                        self._close(await self._holders.renew(self.held), CloseCode.REPLACED)
+                        await self._renew()
         finally:
-            self._is_heard.clear()
+            self._remote.is_heard.clear()
+
+    async def _renew(self) -> None:
+        if self.held:
+            self._close(await self._holders.renew(self.held), CloseCode.REPLACED)
+        if self._watched:
+            await self._announce_watched()
 
     async def _take_message(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":  # what changed before that is not known
-            self._is_heard.set()
+            self._remote.is_heard.set()
             await self._check(self.held)
         elif message["type"] == "message" and message["channel"].decode() == CHANGES:
             await self._check({message["data"].decode()} & self.held.keys())
@@ -150,31 +150,31 @@ class DeviceSockets:
             socket.close(code)
 
     def _hear(self, message: dict[str, Any]) -> None:
-        if "taken" in message:
+        """Take what another process says: a request or an answer, that it holds a device's socket now, or about changes of relays."""
+        if "method" in message:
+            self._start(self._serve(message))
+        elif "number" in message:
+            self._remote.answered(message)
+        elif "taken" in message:
             self._close([message["taken"]], CloseCode.REPLACED)
-        elif "from" in message:
-            serving = asyncio.create_task(self._serve(message))
-            self._serving.add(serving)
-            serving.add_done_callback(self._serving.discard)
-        elif (answer := self._answers.get(message["number"])) is not None and not answer.done():
-            if "frame" in message:
-                answer.set_result(message["frame"])
-            else:
-                answer.set_exception(SocketGone() if message["is_gone"] else DeviceSilent())
+        elif "watched" in message:
+            for mac in self.held.keys() & set(message["watched"]):
+                self._watchers.setdefault(mac, {})[message["from"]] = time.monotonic() + WATCH_S
+        elif on_change := self._watched.get(message["mac"]):
+            for number, change in message["changes"].items():
+                on_change(int(number), change)
 
     async def _serve(self, request: dict[str, Any]) -> None:
-        """Answer another process's request. It goes to a socket of our own, or nowhere."""
-        answer: dict[str, Any] = {"number": request["number"]}
-        try:
-            if (socket := self.held.get(request["mac"])) is None:
-                raise SocketGone
-            answer["frame"] = await socket.request(request["method"], request["params"])
-        except SocketGone:
-            answer["is_gone"] = True
-        except DeviceSilent:
-            answer["is_gone"] = False
-        with failures_logged("an answer of a device's socket not sent"):
-            await self._holders.send(request["from"], answer)
+        await self._send(request["from"], await served(request, self.held.get(request["mac"])))
+
+    async def _send(self, process: str, message: dict[str, Any]) -> None:
+        with failures_logged("another process was not told of a device's socket"):
+            await self._holders.send(process, message)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def devices_of_keys(digests: Iterable[bytes]) -> dict[bytes, int]:

@@ -14,6 +14,8 @@ from common.redis_connections import REQUEST, SUBSCRIBER, async_redis_client
 
 HOLDER_OF = "ecowatt:sockets:holder-of:"
 PROCESS = "ecowatt:sockets:process:"
+# What is sent to this process goes to each.
+EVERYBODY = "all"
 HELD_S = 15
 # Each request to Redis that is under way has a connection of its own.
 MOST_CONNECTIONS = 16

@@ -92,6 +92,7 @@ async def _close(send: Send, code: CloseCode) -> None:
 
 async def _served(socket: DeviceSocket, receive: Receive) -> CloseCode | None:
     """Take what the device says until it goes (None) or is to be closed."""
+    socket_frames()  # which asks it, if it says nothing
     presence_reporter().alive(socket.device_id, time.time())
     reading = asyncio.create_task(_read(socket, receive))
     ends: list[asyncio.Future[Any]] = [reading, socket.closed]

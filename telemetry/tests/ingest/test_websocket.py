@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import orjson
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
@@ -18,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from accounts.models import User
+from accounts.models import Home, User
 from common.testing import await_true, free_port
 from conftest import access_token
 from devices.models import Command, Device
@@ -28,9 +29,15 @@ from devices.simulator.clock import Clock
 from devices.simulator.connections.running import RunningDevice, Timing
 from devices.simulator.connections.websocket import WebSocketConnection
 from devices.simulator.shelly.device import Device as Shelly
+from devices.sockets.device_sockets import device_sockets
 from devices.tests.simulator.online import QUICK
 from devices.tests.simulator.shelly.devices_to_test import device as simulated
+from telemetry.ingest import socket_frames as socket_frames_module
+from telemetry.ingest.socket_frames import MOST_WAITING_OF_DEVICE, socket_frames
+from telemetry.ingest.websocket import device_endpoint
+from telemetry.ingest.writer_connection import database_conninfo
 from telemetry.models import Reading
+from telemetry.tests.conftest import close_ingest
 from telemetry.tests.processes import Process, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -167,6 +174,7 @@ async def test_a_relay_is_switched_and_shown_whichever_process_is_asked(
         assert (answer.status_code, one.relays[0].is_on) == (200, True)
         found = await webs[asked].get(token, f"control/{meter.pk}/status")
         assert (found.status_code, found.json()["status"]["output"]) == (200, True)
+
         refused = await webs[asked].post(token, f"control/{meter.pk}/on", {"channel": 3})
         assert (refused.status_code, refused.json()) == (503, {"detail": "El dispositivo no tiene ese canal."})
 
@@ -297,3 +305,56 @@ async def test_a_process_that_died_is_no_holder_any_more(tmp_path: Path, other: 
             await socket.wait_closed()
     finally:
         dying.process.discard()
+
+
+async def test_while_the_database_is_away_messages_wait_and_who_has_too_many_is_sent_away(web: Web, meter: Device) -> None:
+    began = time.time() - 300
+    async with connect(web.url(), close_timeout=1) as socket:
+        await socket.send(frame(meter, 60.0, at=began))
+        await true("it is stored", Reading.objects.exists)
+        async with await psycopg.AsyncConnection.connect(database_conninfo()) as database:
+            await database.execute("LOCK TABLE telemetry_reading")
+            for number in range(1, 2 * MOST_WAITING_OF_DEVICE):
+                await socket.send(frame(meter, 60.0, at=began + number))
+            assert await close_code(socket) == 1013
+        await true("what waited is stored", lambda: Reading.objects.count() > MOST_WAITING_OF_DEVICE)
+
+
+async def test_a_device_that_reads_nothing_delays_nobody(web: Web, meter: Device, token: object, home: Home) -> None:
+    neighbour = await Device.objects.acreate(
+        home=home, hardware_id=f"02{secrets.token_hex(5)}", name="Sala", key_digest=digest_of("b")
+    )
+    async with connect(web.url(), close_timeout=1, max_queue=1) as deaf:
+        deaf.transport.pause_reading()
+        asked = [asyncio.create_task(web.post(token, f"control/{meter.pk}/off", {"channel": channel})) for channel in range(8)]
+        async with shelly(neighbour, web.url("b")) as one:
+            assert (await web.post(token, f"control/{neighbour.pk}/off")).status_code == 200
+            assert not one.relays[0].is_on
+            assert {(await task).status_code for task in asked} == {503}
+        deaf.transport.resume_reading()
+
+
+async def test_a_silent_device_is_asked_for_its_status(monkeypatch: pytest.MonkeyPatch, meter: Device) -> None:
+    monkeypatch.setattr(socket_frames_module, "ASK_AFTER_S", 0.1)
+    monkeypatch.setattr(socket_frames_module, "LOOK_EVERY_S", 0.05)
+    said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    scope = {"query_string": f"token={KEY}".encode(), "subprotocols": [], "headers": [], "client": ["203.0.113.7", 1]}
+    said.put_nowait({"type": "websocket.connect"})
+    serving = asyncio.create_task(device_endpoint(scope, said.get, heard.put))
+    async with asyncio.timeout(30):
+        assert (await heard.get())["type"] == "websocket.accept"
+        request = orjson.loads((await heard.get())["text"])
+        assert request["method"] == "Shelly.GetStatus"
+        switch = {"id": 0, "output": True, "apower": 70.0, "voltage": 127.0, "current": 0.5, "aenergy": {"total": 5.0}}
+        result = {"sys": {"mac": meter.hardware_id.upper(), "unixtime": int(time.time())}, "switch:0": switch}
+        source = f"shellyplus1pm-{meter.hardware_id}"
+        said.put_nowait(
+            {"type": "websocket.receive", "text": orjson.dumps({"id": request["id"], "src": source, "result": result}).decode()}
+        )
+        await true("it is stored", lambda: Reading.objects.filter(power_w=70.0).exists())
+        said.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        await serving
+    await socket_frames().close()
+    await device_sockets().close()
+    await close_ingest()
