@@ -1,4 +1,4 @@
-"""The ASGI application: Django for everything but the ingest endpoint, devices' own sockets and the live ones."""
+"""The ASGI application: Django for everything but the ingest endpoint, most questions for a relay's status, and the sockets."""
 
 import gc
 import os
@@ -20,6 +20,7 @@ from channels.routing import URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 import ecowatt.urls  # noqa: E402, F401  so that the first caller does not wait until all views are loaded
+from devices.control.api.status_endpoint import is_status_request, status_endpoint  # noqa: E402
 from ecowatt import http_protocol, shutdown, websocket_protocol  # noqa: E402
 from ecowatt.asgi_handler import Handler  # noqa: E402
 from telemetry.ingest.http import Event, Receive, Send, shelly_endpoint  # noqa: E402
@@ -39,7 +40,9 @@ sockets = URLRouter([re_path(r"^ws/live/(?P<device_id>[0-9]{1,18})/?$", LiveCons
 
 
 async def application(scope: Event, receive: Receive, send: Send) -> None:
-    if scope["type"] == "http":
+    if scope["type"] == "http" and is_status_request(scope):
+        await status_endpoint(scope, receive, send, django_application)
+    elif scope["type"] == "http":
         handler = shelly_endpoint if scope["path"] in INGEST_PATHS else django_application
         await handler(scope, receive, send)
     elif scope["type"] == "websocket":

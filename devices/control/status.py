@@ -43,12 +43,21 @@ class RelayStatuses:
 
     async def get(self, listener: Listener, channel: int) -> dict[str, Any]:
         """Return the relay's status, as `Switch.GetStatus` answers it. Raises NotSwitched."""
-        said = self._said.get((listener, channel))
-        if said is None or time.monotonic() - said.at >= FRESH_S:
+        said = self._fresh(listener, channel)
+        if said is None:
             said = await asyncio.shield(self._asked(listener, channel))
         if said.error:
             raise said.error
         return said.status
+
+    def known(self, listener: Listener, channel: int) -> dict[str, Any] | None:
+        """Return the relay's status if it is known without asking."""
+        said = self._fresh(listener, channel)
+        return None if said is None or said.error else said.status
+
+    def _fresh(self, listener: Listener, channel: int) -> Said | None:
+        said = self._said.get((listener, channel))
+        return said if said is not None and time.monotonic() - said.at < FRESH_S else None
 
     def commanded(self, listener: Listener, channel: int, output: bool | None) -> None:
         """Take for known what the relay is after a command; None: ask anew."""

@@ -23,6 +23,7 @@ from devices.control.api.serializers import (
     OrderSerializer,
     SetSerializer,
 )
+from devices.control.api.status_endpoint import SCOPE_KEY, Grant
 from devices.control.commands import Order, command_cancel, command_give, commands_waiting
 from devices.control.exceptions import DeviceInactive, DeviceSilent
 from devices.control.listeners import listener_of
@@ -98,6 +99,7 @@ class ControlViewSet(viewsets.ViewSet):
         if not device.is_active:
             raise DeviceInactive
         listener = listener_of(device)
+        getattr(request, "scope", {})[SCOPE_KEY] = Grant(caller(request).pk, listener, channel, device.name)  # WSGI has none
 
         async def finish() -> tuple[int, Any]:
             found = await relay_statuses().get(listener, channel)

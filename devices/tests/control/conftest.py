@@ -16,6 +16,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import Home, User
 from common.tests.mqtt.mosquitto import BINARY, mosquitto
 from conftest import access_token
+from devices.control.api.status_endpoint import status_grants
 from devices.control.rpc import rpc
 from devices.models import Device
 from devices.simulator.shelly.device import Device as Shelly
@@ -86,6 +87,7 @@ async def phone(transactional_db: None, owner: User) -> AsyncIterator[httpx.Asyn
 
 
 async def close_control() -> None:
+    await status_grants().close()
     if django_settings.MQTT_BROKER_HOST:
         await rpc().close()
     await sync_to_async(connections.close_all)()

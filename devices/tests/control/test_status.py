@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -9,10 +10,13 @@ import orjson
 import pytest
 from asgiref.sync import sync_to_async
 
+from accounts.models import Membership, Session, User
 from common.mqtt.connection import Connection
 from devices.control import rpc as rpc_module
 from devices.control import status as status_module
+from devices.control.api import status_endpoint
 from devices.models import Device
+from devices.services import device_retire, device_toggle
 from devices.simulator.shelly.device import Device as Shelly
 from devices.tests.simulator.online import Online
 
@@ -73,6 +77,25 @@ async def test_what_the_device_says_of_itself_meanwhile_is_answered(
     assert asked == ["Switch.GetStatus"]
 
 
+async def test_what_the_device_said_by_itself_in_the_last_five_seconds_is_answered(
+    phone: httpx.AsyncClient, shelly: Online, meter: Device, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(status_module, "time", SimpleNamespace(monotonic=lambda: now))
+    await status(phone, meter)
+    now += 4
+    await sync_to_async(shelly.call)(lambda device, at: device.switch(0, on=False, source="button", now=at))
+    async with asyncio.timeout(20):
+        while (await status(phone, meter))["status"]["output"]:
+            pass
+    now += 4
+    assert (await status(phone, meter))["status"]["output"] is False
+    assert asked == ["Switch.GetStatus"]
+    now += 5
+    await status(phone, meter)
+    assert asked == ["Switch.GetStatus"] * 2
+
+
 async def test_after_a_command_the_status_is_what_was_commanded(
     phone: httpx.AsyncClient, shelly: Online, meter: Device, asked: list[str]
 ) -> None:
@@ -101,6 +124,65 @@ async def test_a_silent_device_is_asked_once_in_five_seconds(
         answer = await phone.get(f"/control/{meter.pk}/status")
         assert (answer.status_code, answer.json()) == (503, {"detail": "Dispositivo no responde (Timeout)"})
     assert asked == ["Switch.GetStatus"]
+
+
+async def answered_by_django(phone: httpx.AsyncClient, meter: Device) -> bool:
+    answer = await phone.get(f"/control/{meter.pk}/status")
+    assert answer.status_code == 200
+    return "x-frame-options" in answer.headers  # of Django's middleware
+
+
+async def test_whoever_asked_a_moment_ago_is_answered_from_memory_for_two_seconds(
+    phone: httpx.AsyncClient, stranger_phone: httpx.AsyncClient, shelly: Online, meter: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while await answered_by_django(phone, meter):
+        pass
+    assert (await status(phone, meter))["status"]["output"] is True
+    for query in ("?channel=x", "?channel=7"):
+        assert (await phone.get(f"/control/{meter.pk}/status{query}")).status_code in {422, 503}
+    assert (await stranger_phone.get(f"/control/{meter.pk}/status")).status_code == 404
+    browser = {"Origin": "https://example.com"}
+    assert "x-frame-options" in (await phone.get(f"/control/{meter.pk}/status", headers=browser)).headers
+    monkeypatch.setattr(status_endpoint, "GRANT_S", 0.0)
+    while not await answered_by_django(phone, meter):
+        pass
+
+
+def leave(owner: User, meter: Device) -> None:
+    Membership.objects.get(user=owner).delete()
+
+
+def log_out(owner: User, meter: Device) -> None:
+    Session.objects.filter(user=owner).revoke()
+
+
+def deactivate(owner: User, meter: Device) -> None:
+    device_toggle(device=meter)
+
+
+def retire(owner: User, meter: Device) -> None:
+    device_retire(device=meter)
+
+
+@pytest.mark.parametrize(("change", "code"), [(leave, 404), (log_out, 401), (deactivate, 409), (retire, 404)])
+async def test_who_may_not_look_any_more_is_refused_as_soon_as_redis_tells(
+    phone: httpx.AsyncClient,
+    shelly: Online,
+    meter: Device,
+    owner: User,
+    change: Callable[[User, Device], None],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(status_endpoint, "GRANT_S", 600.0)
+    monkeypatch.setattr(status_module, "FRESH_S", 600.0)
+    while await answered_by_django(phone, meter):
+        pass
+    await sync_to_async(change)(owner, meter)
+    async with asyncio.timeout(20):
+        while (await phone.get(f"/control/{meter.pk}/status")).status_code == 200:
+            pass
+    assert (await phone.get(f"/control/{meter.pk}/status")).status_code == code
 
 
 async def test_each_channel_has_a_status(phone: httpx.AsyncClient, meter: Device, go_online: Callable[..., Online]) -> None:
