@@ -92,7 +92,16 @@ class DeviceAdmin(ModelAdmin):
     search_fields = ["name", "hardware_id", "home__name", "home__memberships__user__email"]
     search_help_text = _("Nombre, ID de hardware, hogar o correo electrónico")
     autocomplete_fields = ["home"]
-    readonly_fields = ["installed_at", "is_online", "last_seen", "proven_at", "retired_at"]
+    readonly_fields = [
+        "installed_at",
+        "firmware",
+        "generation",
+        "channel_numbers",
+        "is_online",
+        "last_seen",
+        "proven_at",
+        "retired_at",
+    ]
     inlines = [ChannelInline, RoleChangeInline]
     actions = ["retire", "replace"]
 
@@ -125,9 +134,11 @@ class DeviceAdmin(ModelAdmin):
         if change:
             if "is_main" in form.changed_data and obj.retired_at is None:
                 services.device_update(device=obj, is_main=obj.is_main)
-            obj.save(update_fields=form.changed_data)
+            obj.is_prefix_chosen |= "mqtt_prefix" in form.changed_data
+            obj.is_model_chosen |= "model" in form.changed_data
+            obj.save(update_fields=[*form.changed_data, "is_prefix_chosen", "is_model_chosen"])
             return
-        if retired := Device.with_retired.filter(home=obj.home, hardware_id=obj.hardware_id).last():  # with its past
+        if retired := Device.with_retired.retired().filter(home=obj.home, hardware_id=obj.hardware_id).last():  # with its past
             obj.pk, obj.installed_at = retired.pk, retired.installed_at
         obj.proven_at = timezone.now()  # staff know whose it is
         super().save_model(request, obj, form, change)

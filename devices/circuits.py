@@ -74,6 +74,7 @@ def _changed(row: Channel, change: CircuitChange) -> bool:
 
 
 def own_names(device: Device) -> dict[int, str]:
-    """Return the names that the channels of the device's model bear until somebody names them, by number."""
+    """Return the names that the device's channels bear until somebody names them, by number: those that it has told, else its model's."""
     known = shelly.model_of(device.model)
-    return shelly.channel_names(device.name, known.channel_count) if known else {}
+    told = device.channel_numbers
+    return shelly.channel_names(device.name, told if told is not None else range(known.channel_count) if known else ())

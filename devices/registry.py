@@ -32,7 +32,7 @@ MOST = 200_000
 BY_MAC = """
 SELECT hardware_id, id::int, is_active, proven_at IS NOT NULL, key_digest, requires_key, key_used_at IS NOT NULL, model,
     ARRAY(SELECT number::int FROM devices_channel c WHERE c.device_id = d.id),
-    (SELECT max(at) FROM devices_replacement r WHERE r.device_id = d.id)
+    channel_numbers::int[], (SELECT max(at) FROM devices_replacement r WHERE r.device_id = d.id)
 FROM devices_device d WHERE hardware_id = ANY(%s) AND retired_at IS NULL
 """
 
@@ -40,6 +40,7 @@ FROM devices_device d WHERE hardware_id = ANY(%s) AND retired_at IS NULL
 class RegisteredDevice(NamedTuple):
     """A registered device: whether its home has proven that it has it, who may speak for it, and what its readings may be.
 
+    model, channels: as the device told, None where it has not told its channels.
     since: when it took another's place, None if it has not; what it measured before is of no circuit of its home.
     """
 
@@ -48,6 +49,8 @@ class RegisteredDevice(NamedTuple):
     is_proven: bool = True
     key: KeyRule = KeyRule()
     bounds: Bounds = bounds_of("")
+    model: str = ""
+    channels: frozenset[int] | None = None
     since: datetime | None = None
 
 
@@ -68,10 +71,12 @@ def by_mac(rows: Iterable[tuple[Any, ...]]) -> dict[str, RegisteredDevice]:
             is_active,
             is_proven,
             KeyRule(digest, requires_key or all_require, is_key_used),
-            bounds_of(model, named),
+            bounds_of(model, {*named, *(told or ())}),
+            model,
+            None if told is None else frozenset(told),
             since,
         )
-        for mac, device_id, is_active, is_proven, digest, requires_key, is_key_used, model, named, since in rows
+        for mac, device_id, is_active, is_proven, digest, requires_key, is_key_used, model, named, told, since in rows
     }
 
 

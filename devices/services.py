@@ -24,6 +24,7 @@ from devices.ownership.switch_challenges import challenge_start
 from devices.registry import CHANGES
 
 log = structlog.get_logger(__name__)
+LEARNT_FIELDS = ("channel_numbers", "firmware", "generation", "identify_at", "is_prefix_chosen", "is_model_chosen")
 KEY_FIELDS = ("key_digest", "key_used_at", "requires_key")
 
 
@@ -67,6 +68,7 @@ def device_register(
             "home": home,
             "name": name,
             "mqtt_prefix": mqtt_prefix,
+            "is_prefix_chosen": mqtt_prefix not in {prefix, shelly.DEFAULT_PREFIX},
             "brand": shelly.BRAND,
             "model": known.prefix if known else prefix or "",
             "is_main": bool(is_main),
@@ -135,10 +137,12 @@ def device_replace(*, device: Device, hardware_id: str, proof: Proof | None = No
     known = shelly.model_of(prefix or shelly.DEFAULT_PREFIX)
     device.mqtt_prefix, device.model = prefix or shelly.DEFAULT_PREFIX, known.prefix if known else prefix or ""
     device.proven_at = timezone.now() if proof else None
+    device.channel_numbers, device.firmware, device.generation, device.identify_at = None, "", None, timezone.now()
+    device.is_prefix_chosen = device.is_model_chosen = False
     device.key_digest, device.key_used_at, device.requires_key = digest_of(key) if key else None, None, False
     try:
         with transaction.atomic():
-            device.save(update_fields=["hardware_id", "mqtt_prefix", "model", "proven_at", *KEY_FIELDS])
+            device.save(update_fields=["hardware_id", "mqtt_prefix", "model", "proven_at", *LEARNT_FIELDS, *KEY_FIELDS])
     except IntegrityError as error:
         raise DeviceTaken if Device.objects.filter(home=home, hardware_id=bare).exists() else DeviceOfAnotherHome from error
     replacement = Replacement.objects.create(device=device, old_hardware_id=old, new_hardware_id=bare)
@@ -171,7 +175,7 @@ def device_update(
     is_main: bool | None = None,
     circuits: Mapping[int, CircuitChange] | None = None,
 ) -> Device:
-    """Change what is not None. Channels that bear the device's name follow it; a known prefix also sets model and channels.
+    """Change what is not None. Channels that bear the device's name follow it; a known prefix also says the model, until the device does.
 
     Raises DeviceNotFound if the device has gone meanwhile.
     """
@@ -181,11 +185,12 @@ def device_update(
     device.is_main = stored.is_main if is_main is None else is_main
     if device.is_main != stored.is_main:
         _note_role_change(stored)
-    if mqtt_prefix:
-        device.mqtt_prefix = shelly.bare_prefix(mqtt_prefix, device.hardware_id) or device.mqtt_prefix
-        known = shelly.model_of(device.mqtt_prefix)
-        device.model = known.prefix if known else device.model
-    device.save(update_fields=["name", "is_main", "mqtt_prefix", "model"])
+    if mqtt_prefix and (prefix := shelly.bare_prefix(mqtt_prefix, device.hardware_id)) not in {"", device.mqtt_prefix}:
+        device.mqtt_prefix, device.is_prefix_chosen = prefix, prefix != shelly.DEFAULT_PREFIX
+        known = shelly.model_of(prefix)
+        if known and device.channel_numbers is None:  # a device that has told its channels knows its model better
+            device.model = known.prefix
+    device.save(update_fields=["name", "is_main", "mqtt_prefix", "is_prefix_chosen", "model"])
     channels_fill(device=device, changes=circuits, before=before)
     return device
 

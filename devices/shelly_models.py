@@ -1,7 +1,8 @@
 """What is known about the Shelly family: identity, models and channels. Source: the maker's documentation of Gen2+ devices."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Component = Literal["switch", "cover", "pm1", "em1", "em", "light", "cct"]
@@ -144,8 +145,26 @@ def bare_prefix(mqtt_prefix: str, hardware_id: str) -> str:
     return mqtt_prefix.strip().strip("/").removesuffix(f"-{hardware_id}")
 
 
-def channel_names(name: str, count: int) -> dict[int, str]:
+def channel_names(name: str, numbers: Collection[int]) -> dict[int, str]:
     """Return the names that a device's channels bear until someone renames them, by channel number."""
-    if count == 1:
-        return {0: name}
-    return {number: f"{name[:97]} {number + 1}" for number in range(count)}
+    return {number: f"{name[:97]} {number + 1}" if len(numbers) > 1 else name for number in numbers}
+
+
+_METERED = re.compile(r"(switch|cover|pm1|em|em1|light|rgb|rgbw|cct):(0|[1-9][0-9]?)")
+
+
+def channels_of(components: Iterable[str]) -> frozenset[int]:
+    """Return the channels that a status' components measure or switch, by their names; without those that no model has."""
+    return frozenset().union(*map(_channels_of, components))
+
+
+@lru_cache(1024)
+def _channels_of(component: str) -> frozenset[int]:
+    if not (match := _METERED.fullmatch(component)):
+        return frozenset()
+    kind, number = match[1], int(match[2])
+    if kind == "em":
+        return frozenset(range(3))
+    if kind in LIGHT_CHANNELS:
+        return frozenset(LIGHT_CHANNELS[kind][number : number + 1])
+    return frozenset({number} & (frozenset(range(MAX_CHANNEL + 1)) - LED_CHANNELS))

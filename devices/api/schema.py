@@ -40,6 +40,8 @@ EXAMPLE: dict[str, Any] = {
     "dev_status": True,
     "dev_brand": "Shelly",
     "dev_model": "shellyplus1pm",
+    "dev_firmware": "1.7.5",
+    "dev_generation": 2,
     "dev_installed": "2026-11-23T06:58:00Z",
     "dev_online": True,
     "dev_last_seen": "2026-11-23T07:12:05Z",

@@ -79,6 +79,10 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
     dev_status = serializers.BooleanField(source="is_active", help_text="Whether readings are accepted.")
     dev_brand = serializers.CharField(source="brand")
     dev_model = serializers.CharField(source="model", help_text="Prefix of the Shelly's id; empty if unknown.")
+    dev_firmware = serializers.CharField(source="firmware", help_text="Version, as the device told it; empty if it has not.")
+    dev_generation = serializers.IntegerField(
+        source="generation", allow_null=True, help_text="2 to 4; null if it has not told it."
+    )
     dev_installed = serializers.DateTimeField(source="installed_at")
     dev_online = serializers.BooleanField(source="is_online", help_text="Whether the device is there.")
     dev_last_seen = serializers.SerializerMethodField(help_text="When it last gave a sign of life; null if it never has.")
@@ -98,8 +102,8 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
         model = Device
         fields = [
             *("dev_id", "dev_user_id", "dev_hardware_id", "dev_name", "dev_mqtt_prefix", "dev_status"),
-            *("dev_brand", "dev_model", "dev_installed", "dev_online", "dev_last_seen", "dev_proven"),
-            *("dev_key_used", "dev_key_required", "is_main", "channels"),
+            *("dev_brand", "dev_model", "dev_firmware", "dev_generation", "dev_installed"),
+            *("dev_online", "dev_last_seen", "dev_proven", "dev_key_used", "dev_key_required", "is_main", "channels"),
         ]
 
     def get_dev_user_id(self, device: Device) -> int:

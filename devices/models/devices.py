@@ -1,7 +1,9 @@
 """The meters of a home and their channels."""
 
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -9,6 +11,8 @@ from accounts.models import Home
 from devices import shelly_models as shelly
 from devices.querysets import DeviceQuerySet, DevicesInUse
 from devices.validators import NAME_LENGTH_MAX, channel_validator, hardware_id_validator, mqtt_prefix_validators
+
+IN_USE = _("Un hogar ya tiene este dispositivo.")
 
 
 class Device(models.Model):
@@ -28,6 +32,16 @@ class Device(models.Model):
     brand = models.CharField(_("marca"), max_length=50, default=shelly.BRAND)
     # The prefix of the model's ids, as in shelly.MODELS; empty if it is not known.
     model = models.CharField(_("modelo"), max_length=50, default=shelly.DEFAULT_PREFIX, blank=True)
+    # What somebody chose is not learnt from the device. The defaults stand in the database too, for processes that do not know the columns.
+    is_prefix_chosen = models.BooleanField(default=False, db_default=False, editable=False)
+    is_model_chosen = models.BooleanField(default=False, db_default=False, editable=False)
+    # What the device itself has told: null and empty until it does. Its channels change with its profile.
+    channel_numbers = ArrayField(
+        models.PositiveSmallIntegerField(), verbose_name=_("canales"), null=True, blank=True, editable=False
+    )
+    firmware = models.CharField(_("firmware"), max_length=50, blank=True, default="", db_default="", editable=False)
+    generation = models.PositiveSmallIntegerField(_("generación"), null=True, editable=False)
+    identify_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)  # when it is asked next what it is
     is_active = models.BooleanField(_("activo"), default=True)
     is_main = models.BooleanField(
         _("mide toda la casa"),
@@ -79,7 +93,7 @@ class Device(models.Model):
                 fields=["hardware_id"],
                 condition=models.Q(retired_at__isnull=True),
                 name="devices_device_in_use",
-                violation_error_message=_("Un hogar ya tiene este dispositivo."),
+                violation_error_message=IN_USE,
             ),
         ]
 
@@ -87,8 +101,10 @@ class Device(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Normalise what staff typed, before the check that it is unique."""
+        """Normalise what staff typed, and check that no home has it: a form without `retired_at` passes the constraint over."""
         self.hardware_id = shelly.normalised_hardware_id(self.hardware_id)
+        if self.retired_at is None and Device.objects.filter(hardware_id=self.hardware_id).exclude(pk=self.pk).exists():
+            raise ValidationError({"hardware_id": IN_USE})
 
 
 class RoleChange(models.Model):

@@ -8,8 +8,10 @@ from common.async_tasks import OnePerLoop
 from common.redis_sender import RedisSender
 from devices.control.relays import Output, Relay, note_relays
 from devices.discovery import MOST, SHARE, UnprovenDevice, note_unproven
+from devices.learning import Identities, Identity
 from devices.presence.presence import note_alive
 from devices.presence.status_requests import note_doubt
+from devices.registry import RegisteredDevice
 
 # A claimed device without a proof goes on sending; what stays the same is reported this often.
 UNCHANGED_EVERY_S = 60.0
@@ -32,6 +34,7 @@ class PresenceReporter(RedisSender):
         self._relays: dict[Relay, Output] = {}
         self._switched: dict[Relay, Output] = {}  # what relays were before that, where it was otherwise
         self._unproven: dict[str, UnprovenDevice] = {}
+        self._identities = Identities()
         self._of_address: Counter[str] = Counter()
         self._reported: dict[str, tuple[UnprovenDevice, float]] = {}  # and when, by time.monotonic()
 
@@ -91,6 +94,11 @@ class PresenceReporter(RedisSender):
         self._reported[device.mac] = device, now
         return True
 
+    def identity(self, device: RegisteredDevice, said: Identity) -> None:
+        """Report what a registered device said of itself."""
+        if self._identities.heard(device, said):
+            self._wake.set()
+
     async def _send(self) -> None:
         alive, self._alive = self._alive, {}
         last_wills, self._last_wills = self._last_wills, {}
@@ -103,6 +111,7 @@ class PresenceReporter(RedisSender):
         await note_doubt(self._redis, last_wills)
         await note_relays(self._redis, switched)
         await note_relays(self._redis, relays)
+        await self._identities.write()
 
 
 presence_reporter = OnePerLoop(PresenceReporter)

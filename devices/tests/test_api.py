@@ -49,6 +49,8 @@ def test_registering_answers_the_device(api: APIClient, owner: User) -> None:
         "dev_status": True,
         "dev_brand": "Shelly",
         "dev_model": "shellyplus1pm",
+        "dev_firmware": "",
+        "dev_generation": None,
         "dev_online": False,
         "dev_last_seen": None,
         "dev_proven": False,

@@ -100,6 +100,6 @@ def test_a_prefix_loses_the_mac_that_was_copied_with_it() -> None:
 
 
 def test_one_channel_bears_the_name_and_several_are_numbered() -> None:
-    assert channel_names("Cocina", 1) == {0: "Cocina"}
-    assert channel_names("Tablero", 3) == {0: "Tablero 1", 1: "Tablero 2", 2: "Tablero 3"}
-    assert max(map(len, channel_names("x" * 100, 4).values())) <= 100
+    assert channel_names("Cocina", [0]) == {0: "Cocina"}
+    assert channel_names("Tablero", range(3)) == {0: "Tablero 1", 1: "Tablero 2", 2: "Tablero 3"}
+    assert max(map(len, channel_names("x" * 100, range(4)).values())) <= 100

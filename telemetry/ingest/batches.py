@@ -11,7 +11,9 @@ from django.conf import settings
 from redis.asyncio import Redis
 
 from devices.discovery import UnprovenDevice
+from devices.learning import NO_CHANNELS, Identity
 from devices.presence.reporter import presence_reporter
+from devices.shelly_models import channels_of
 from telemetry.ingest.device_state import DeviceStates
 from telemetry.ingest.drop_log import DropLog
 from telemetry.ingest.message_limits import MINUTE_S, MinuteLimit
@@ -206,6 +208,16 @@ class DeviceBatches:
         for message in device.messages:
             if outcome.device is not None:
                 (reporter.alive if message.is_online else reporter.last_will)(outcome.device.device_id, message.at)
+                reporter.identity(outcome.device, _identity(message))
             if message.is_online and outcome.needs_proof:
                 unproven = self._unproven(message, device.power_w)
                 reporter.unproven(unproven._replace(is_claimed=outcome.is_claimed))
+
+
+def _identity(message: DeviceMessage) -> Identity:
+    """Return what a message says of its device: a topic alone says nothing, and a change not what it leaves out."""
+    return Identity(
+        message.model if message.origin != "topic" else "",
+        channels_of(message.components) if message.is_full else NO_CHANNELS,
+        message.is_full,
+    )

@@ -17,6 +17,7 @@ from common.async_database import in_own_thread
 from common.client_addresses import client_address, household_of
 from devices import services
 from devices.discovery import PRIVATE, UnprovenDevice
+from devices.learning import Identity
 from devices.ownership.keys import NO_KEY, digest_of
 from devices.presence.reporter import presence_reporter
 from telemetry.ingest.message_limits import MinuteLimit, seconds_left
@@ -103,6 +104,7 @@ async def _stored(body: bytes, address: str | None, mac: str, samples: list[Samp
     outcome = outcomes[mac]
     if outcome.device is not None:
         presence_reporter().alive(outcome.device.device_id, now.timestamp())
+        presence_reporter().identity(outcome.device, Identity(channels=frozenset(one.channel for one in samples)))
         if key and not outcome.device.key.is_used:
             await _note_key(outcome.device.device_id, key)
     if outcome.needs_proof:

@@ -17,6 +17,7 @@ from common.async_tasks import end, every
 from common.mqtt.connection import Connection, Login, Message
 from common.redis_connections import INGEST, async_redis_client
 from devices.constants import RPC_REPLIES
+from devices.control.identify import IDENTIFY_EVERY_S, devices_identify
 from devices.control.kept import KEPT_COMMANDS_EVERY_S, kept_send
 from devices.presence.presence import sweep
 from devices.presence.reporter import presence_reporter
@@ -82,6 +83,7 @@ class MqttIngester:
             asyncio.create_task(every(REQUEST_EVERY_S, self._request_status)),
             asyncio.create_task(every(SWEEP_EVERY_S, self.sweep)),
             asyncio.create_task(every(KEPT_COMMANDS_EVERY_S, kept_send)),
+            asyncio.create_task(every(IDENTIFY_EVERY_S, devices_identify)),
             asyncio.create_task(every(LOG_EVERY_S, self._log_counts)),
         ]
         try:
