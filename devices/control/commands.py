@@ -25,8 +25,8 @@ POLL_S = 0.2
 # How long a kept command rests after a try that failed, unless its device comes back meanwhile.
 RETRY_S = 30.0
 AWAY = gettext_lazy("El dispositivo no estuvo en línea a tiempo.")
-# Its readings come over HTTP, and no ingest process, or none with a broker, is there to send it anything.
-UNSENT = gettext_lazy("El servidor no tiene cómo enviarle órdenes al dispositivo: faltan el broker MQTT o el proceso de ingesta.")
+# Its readings come over HTTP, or no process is there that would send it anything.
+UNSENT = gettext_lazy("El dispositivo está en línea, pero el servidor no pudo enviarle la orden: conéctalo por WebSocket o MQTT.")
 State, Method = Command.State, Command.Method
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from devices.models import Device
+from devices.models import Device, Schedule
+from telemetry.models import Limit
 
 PHONE = {"fcm_token": "x" * 120, "device_name": None, "platform": None}
 # The bodies of the mobile app, which stays as it is.
@@ -46,6 +47,8 @@ def test_a_body_of_the_app_is_taken(api: APIClient, meter: Device, method: str, 
 
 
 def test_every_body_refuses_a_key_that_it_does_not_know(api: APIClient, meter: Device) -> None:
+    Schedule.objects.create(pk=meter.pk, device=meter, action="on", time="06:00", weekdays=[1])
+    Limit.objects.create(pk=meter.pk, device=meter, channel=0, kwh_a_day=5)
     paths = api.get("/openapi.json", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()["paths"]
     asked = 0
     for path, operations in paths.items():

@@ -25,7 +25,10 @@ EVERY_DAY = [1, 2, 3, 4, 5, 6, 7]
 
 
 class ScheduleChangeSerializer(BodySerializer):
-    """What a schedule does and when. Its context says the device; a change gives the schedule as `instance`, and `partial`."""
+    """What a schedule does and when; null and a missing field leave it as it is.
+
+    Its context says the device of a new one; a change gives the old one as `instance`, and is `partial`.
+    """
 
     channel = serializers.IntegerField(
         min_value=0, max_value=MAX_CHANNEL, default=0, error_messages=sentences(wrong=WRONG_CHANNEL)
@@ -51,18 +54,19 @@ class ScheduleChangeSerializer(BodySerializer):
     )
     is_paused = serializers.BooleanField(default=False, error_messages=sentences(wrong=FLAG))
 
-    def validate_weekdays(self, days: list[int] | None) -> list[int]:
+    def validate_weekdays(self, days: list[int] | None) -> list[int] | None:
         """Return them in order. Raises ValidationError if one comes twice."""
-        if len(set(days or [])) < len(days or []):
+        if days is not None and len(set(days)) < len(days):
             raise serializers.ValidationError(DAYS, "invalid")
-        return sorted(days or [])
+        return days and sorted(days)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Return the schedule as `schedule`: the old one, changed, or a new one. Raises ValidationError where it can't be."""
         schedule = self.instance or Schedule(device=self.context["device"])
         self._begin(schedule, attrs.get("action", schedule.action))
         for name, value in attrs.items():
-            setattr(schedule, name, value)
+            if value is not None:
+                setattr(schedule, name, value)
         try:
             schedule.clean()
         except ModelError as error:

@@ -61,6 +61,14 @@ def test_without_weekdays_it_is_every_days(make: Make) -> None:
     assert make().weekdays == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_null_says_nothing(api: APIClient, make: Make, url: str) -> None:
+    schedule = make(weekdays=None, after_minutes=None)
+    assert schedule.weekdays == [1, 2, 3, 4, 5, 6, 7]
+    before = api.get(url).json()
+    body = {"time": None, "weekdays": None, "after_minutes": None}
+    assert [api.patch(f"{url}/{schedule.pk}", body, format="json").json()] == before
+
+
 def test_a_schedule_is_changed_paused_resumed_and_deleted(api: APIClient, make: Make, url: str) -> None:
     one = f"{url}/{make().pk}"
     changed = api.patch(one, {"time": "06:15", "action": "on", "channel": 1}, format="json").json()

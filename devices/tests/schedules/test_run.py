@@ -136,7 +136,7 @@ def test_a_paused_schedule_does_nothing(api: Any, meter: Device, make: Make) -> 
     ("is_online", "error", "message"),
     [
         (False, None, AWAY),
-        (True, None, "El servidor no tiene cómo enviarle órdenes al dispositivo: faltan el broker MQTT o el proceso de ingesta."),
+        (True, None, "El dispositivo está en línea, pero el servidor no pudo enviarle la orden: conéctalo por WebSocket o MQTT."),
         (True, DeviceSilent(), "Dispositivo no responde (Timeout)"),
     ],
 )
