@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models.functions import Least
-from django.utils import timezone
 
 from accounts.models import User
 from devices.models import Device
@@ -143,7 +142,7 @@ def rollup_changes(
 
 def rollup_changes_rebuild(*, changes: Sequence[ChangedReadings]) -> Iterator[tuple[int, int]]:
     """Recompute the buckets of the changes from readings, as `rollup.run.rebuild` does; buckets whose readings are gone stay."""
-    return rebuild(changes, frozen=_frozen(horizon(timezone.now())))
+    return rebuild(changes, frozen=_frozen())
 
 
 def _days(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -154,13 +153,13 @@ def _days(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]
         first = after
 
 
-def _frozen(horizon: datetime) -> dict[tuple[int, int], datetime]:
+def _frozen() -> dict[tuple[int, int], datetime]:
     """Return, for each channel whose oldest counters the retention took, the end of the first bucket that still has one of each series.
 
     What lies before it rests on readings that are gone.
     """
     with connection.cursor() as cursor:
-        cursor.execute(rollup_sql.FIRST_KEPT_COUNTERS, [horizon])
+        cursor.execute(rollup_sql.FIRST_KEPT_COUNTERS)
         found = cursor.fetchall()
     frozen: dict[tuple[int, int], datetime] = {}
     for device_id, number, time in found:

@@ -112,10 +112,10 @@ CROSS JOIN LATERAL (
 ) r WHERE r.packed IS NOT NULL
 """
 
-# The first kept counter of each series that had one before the horizon. Parameter: horizon.
+# The first kept counter of each series that has had an earlier one.
 FIRST_KEPT_COUNTERS = """
 SELECT s.device_id, s.channel, kept.time FROM telemetry_series s CROSS JOIN LATERAL (
     SELECT time FROM telemetry_reading r
     WHERE r.device_id = s.device_id AND r.channel = s.channel AND r.energy_wh IS NOT NULL ORDER BY time LIMIT 1
-) kept WHERE s.counter_first < kept.time AND s.counter_first < %s
+) kept WHERE s.counter_first < kept.time
 """

@@ -14,7 +14,7 @@ from accounts.models import User
 from common.progress import Progress
 from devices.models import Device
 from devices.services import device_retire
-from telemetry.models import FiveMinutes, Hour
+from telemetry.models import FiveMinutes, Hour, Reading
 from telemetry.partitions import horizon
 from telemetry.rollup import run as rollups
 from telemetry.services import readings_store, rollup_changes
@@ -62,6 +62,13 @@ def test_everything_is_computed_anew(days: list[datetime]) -> None:
     assert [one.measured_wh for one in Hour.objects.filter(samples=2)] == [pytest.approx(6.0)] * 10
     assert "2 channels, from" in said
     assert "Done: computed" in said
+
+
+def test_buckets_whose_readings_are_gone_stay_though_readings_are_kept_for_longer_by_now(days: list[datetime]) -> None:
+    gone = Reading.objects.filter(time__lt=days[2])  # as a retention of four days took them
+    gone.delete()
+    rebuild()
+    assert wrong() == wrong(Hour) == {(channel, start) for channel in (0, 1) for start in days[:3]}
 
 
 def test_progress_is_told_by_lines_where_there_is_no_terminal(days: list[datetime]) -> None:
