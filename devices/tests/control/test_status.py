@@ -1,7 +1,7 @@
 """What a relay is, asked of a simulated Shelly over a real broker."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,6 +42,19 @@ async def status(phone: httpx.AsyncClient, meter: Device, query: str = "") -> di
     return found
 
 
+async def is_off(phone: httpx.AsyncClient, meter: Device) -> bool:
+    return (await status(phone, meter))["status"]["output"] is False
+
+
+async def until(happens: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something is so, with a rest for the event loop: an answer from memory never leaves it."""
+    for _ in range(1_000):
+        if await happens():
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("it did not happen")
+
+
 async def test_the_status_is_the_device_s_own(phone: httpx.AsyncClient, shelly: Online, meter: Device) -> None:
     found = await status(phone, meter)
     assert {name: found[name] for name in ("success", "device_name", "error")} == {
@@ -70,10 +83,7 @@ async def test_what_the_device_says_of_itself_meanwhile_is_answered(
         device.switch(0, on=False, source="button", now=now)
 
     await sync_to_async(shelly.call)(press)
-    output = True
-    async with asyncio.timeout(20):
-        while output:
-            output = (await status(phone, meter))["status"]["output"]
+    await until(lambda: is_off(phone, meter))
     assert asked == ["Switch.GetStatus"]
 
 
@@ -85,15 +95,18 @@ async def test_what_the_device_said_by_itself_in_the_last_five_seconds_is_answer
     await status(phone, meter)
     now += 4
     await sync_to_async(shelly.call)(lambda device, at: device.switch(0, on=False, source="button", now=at))
-    async with asyncio.timeout(20):
-        while (await status(phone, meter))["status"]["output"]:
-            pass
+    await until(lambda: is_off(phone, meter))
     now += 4
     assert (await status(phone, meter))["status"]["output"] is False
     assert asked == ["Switch.GetStatus"]
-    now += 5
-    await status(phone, meter)
-    assert asked == ["Switch.GetStatus"] * 2
+
+    async def is_asked_again() -> bool:
+        nonlocal now
+        now += 5  # unless the device says something more just then
+        await status(phone, meter)
+        return len(asked) == 2
+
+    await until(is_asked_again)
 
 
 async def test_after_a_command_the_status_is_what_was_commanded(
@@ -126,6 +139,14 @@ async def test_a_silent_device_is_asked_once_in_five_seconds(
     assert asked == ["Switch.GetStatus"]
 
 
+async def answered_from_memory(phone: httpx.AsyncClient, meter: Device) -> bool:
+    return not await answered_by_django(phone, meter)
+
+
+async def is_answered(phone: httpx.AsyncClient, meter: Device, code: int) -> bool:
+    return (await phone.get(f"/control/{meter.pk}/status")).status_code == code
+
+
 async def answered_by_django(phone: httpx.AsyncClient, meter: Device) -> bool:
     answer = await phone.get(f"/control/{meter.pk}/status")
     assert answer.status_code == 200
@@ -135,8 +156,7 @@ async def answered_by_django(phone: httpx.AsyncClient, meter: Device) -> bool:
 async def test_whoever_asked_a_moment_ago_is_answered_from_memory_for_two_seconds(
     phone: httpx.AsyncClient, stranger_phone: httpx.AsyncClient, shelly: Online, meter: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    while await answered_by_django(phone, meter):
-        pass
+    await until(lambda: answered_from_memory(phone, meter))
     assert (await status(phone, meter))["status"]["output"] is True
     for query in ("?channel=x", "?channel=7"):
         assert (await phone.get(f"/control/{meter.pk}/status{query}")).status_code in {422, 503}
@@ -144,8 +164,7 @@ async def test_whoever_asked_a_moment_ago_is_answered_from_memory_for_two_second
     browser = {"Origin": "https://example.com"}
     assert "x-frame-options" in (await phone.get(f"/control/{meter.pk}/status", headers=browser)).headers
     monkeypatch.setattr(status_endpoint, "GRANT_S", 0.0)
-    while not await answered_by_django(phone, meter):
-        pass
+    await until(lambda: answered_by_django(phone, meter))
 
 
 def leave(owner: User, meter: Device) -> None:
@@ -176,13 +195,9 @@ async def test_who_may_not_look_any_more_is_refused_as_soon_as_redis_tells(
 ) -> None:
     monkeypatch.setattr(status_endpoint, "GRANT_S", 600.0)
     monkeypatch.setattr(status_module, "FRESH_S", 600.0)
-    while await answered_by_django(phone, meter):
-        pass
+    await until(lambda: answered_from_memory(phone, meter))
     await sync_to_async(change)(owner, meter)
-    async with asyncio.timeout(20):
-        while (await phone.get(f"/control/{meter.pk}/status")).status_code == 200:
-            pass
-    assert (await phone.get(f"/control/{meter.pk}/status")).status_code == code
+    await until(lambda: is_answered(phone, meter, code))
 
 
 async def test_each_channel_has_a_status(phone: httpx.AsyncClient, meter: Device, go_online: Callable[..., Online]) -> None:
