@@ -21,7 +21,8 @@ get /api/v1/devices/                 post /api/v1/devices/                get /a
 patch /api/v1/devices/{device_id}    delete /api/v1/devices/{device_id}   patch /api/v1/devices/{device_id}/status
 get /api/v1/dashboard/summary        get /api/v1/history/graph            get /api/v1/history/last7days
 get /api/v1/history/export               delete /api/v1/devices/{device_id}/readings
-post /api/v1/ingest/shelly           get /ws/live/{device_id}             get /api/v1/devices/nearby
+post /api/v1/ingest/shelly           get /ws/live/{device_id}             get /ws/shelly
+get /api/v1/devices/nearby
 post /api/v1/devices/{device_id}/key     patch /api/v1/devices/{device_id}/key
 post /api/v1/devices/proof           get /api/v1/devices/proof
 get /api/v1/devices/{device_id}/events    post /api/v1/devices/{device_id}/replace

@@ -1,4 +1,4 @@
-"""The readings' way in and the live sockets in the OpenAPI schema: both stand beside Django's views, which describe themselves."""
+"""The readings' ways in and the live sockets in the OpenAPI schema: they stand beside Django's views, which describe themselves."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from devices.sockets.device_socket import CloseCode as DeviceClose
 from telemetry.ingest import http as ingest
 from telemetry.live.frames import LiveReading, frame
 from telemetry.live.hub import CloseCode
@@ -24,6 +25,12 @@ COUNTED = {
 }
 AT = datetime(2026, 11, 23, 13, 58, tzinfo=UTC).timestamp()
 READINGS = {0: LiveReading(0, AT, 412.5, 127.1, 3.25), 1: LiveReading(1, AT - 2.5, 88.0, 127.3, 0.75)}
+NOTIFICATION = {
+    "src": "shellyplus1pm-a8032412c3d4",
+    "dst": "ws",
+    "method": "NotifyStatus",
+    "params": {"ts": 1795442280.42, "switch:0": {"id": 0, "output": True, "apower": 412.5, "current": 3.25}},
+}
 FRAME = orjson.loads(frame(READINGS, {0: True}, AT))
 WRONG = ingest.unprocessable(PayloadError("La MAC del dispositivo falta o no es válida.", "sys.mac"))
 BEYOND = ingest.unprocessable(ingest.BEYOND_MODEL)
@@ -45,6 +52,17 @@ CHANNEL = {
     },
 }
 COMPONENTS: Described = {
+    "ShellyFrame": {
+        "type": "object",
+        "required": ["src"],
+        "properties": {
+            "src": {"type": "string", "description": "The device's id, `<model>-<mac>`."},
+            "dst": {"type": "string", "description": "Of an answer, the request's `src`."},
+            "method": {"type": "string", "description": "Of a notification; others than `Notify…Status` are signs of life."},
+            "params": {"type": "object", "description": "`ts`, and what has changed of each component."},
+            "id": {"type": "integer", "description": "Of an answer, that of the request; it has `result` or `error`."},
+        },
+    },
     "ShellyStatus": {
         "type": "object",
         "description": "A Gen2+ status as `Shelly.GetStatus` gives it, or the part of it that has been measured; other keys are ignored.",
@@ -106,6 +124,24 @@ A bad token, an unknown device or one of another home is refused in the handshak
 | {CloseCode.TRY_AGAIN} | live readings are interrupted, as by a restart: connect again |
 """
 
+DEVICE_SOCKET = f"""\
+A WebSocket that the device opens itself (`Ws.SetConfig`), with subprotocol `json-rpc` if it offers that: nothing to install but EcoWatt. It
+sends the frames that it would send over MQTT, at most 16 KiB each: `NotifyFullStatus`, `NotifyStatus`, and answers to the requests that the
+server sends on the same socket. The protocol has no acknowledgement. A newer socket of the same device takes the place of the older one.
+
+A token that is no active device's key is refused in the handshake with HTTP 403. Later the server closes with
+
+| code | why |
+|---|---|
+| {DeviceClose.GOING_AWAY} | the server stops: connect again |
+| {DeviceClose.TOO_LARGE} | a frame is too large |
+| {DeviceClose.TRY_AGAIN} | the database is away, and too much waits: connect again later |
+| {DeviceClose.KEY_REVOKED} | the key was replaced, or the device was deactivated or deleted |
+| {DeviceClose.FOREIGN_SOURCE} | a frame names another device as its source (`src`) |
+| {DeviceClose.REPLACED} | the device has opened another socket |
+| {DeviceClose.TOO_MANY} | more messages in a minute than a meter has to say |
+"""
+
 
 def _content(component: str, examples: dict[str, Any]) -> Described:
     named = {name: {"value": value} for name, value in examples.items()}
@@ -165,8 +201,37 @@ def _live() -> Described:
     }
 
 
+def _device_socket() -> Described:
+    token = {
+        "name": "token",
+        "in": "query",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "The device's own key.",
+    }
+    return {
+        "operationId": "shelly_socket",
+        "tags": ["ingest"],
+        "summary": "Take a Shelly's own socket (WebSocket)",
+        "description": DEVICE_SOCKET,
+        "parameters": [token],
+        "security": [],
+        "responses": {
+            "101": {
+                "description": "Connected; each frame of the device is one of these.",
+                "content": _content("ShellyFrame", {"Cambio": NOTIFICATION}),
+            },
+            "403": {"description": "Refused in the handshake."},
+        },
+    }
+
+
 def described_beside_django(result: Described, **_unused: Any) -> Described:
-    """Add both to the schema: a postprocessing hook of drf-spectacular."""
-    result["paths"] |= {"/api/v1/ingest/shelly": {"post": _ingest()}, "/ws/live/{device_id}": {"get": _live()}}
+    """Add them to the schema: a postprocessing hook of drf-spectacular."""
+    result["paths"] |= {
+        "/api/v1/ingest/shelly": {"post": _ingest()},
+        "/ws/shelly": {"get": _device_socket()},
+        "/ws/live/{device_id}": {"get": _live()},
+    }
     result["components"]["schemas"] |= COMPONENTS
     return result
