@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,7 +17,7 @@ from common.async_database import in_own_thread
 from devices.control.exceptions import CommandNotFound, DeviceInactive, NotSwitched
 from devices.control.rpc import ANSWER_S, Listener, rpc
 from devices.events import event_record
-from devices.models import Command, Device, EventKind, Schedule
+from devices.models import Channel, Command, Device, EventKind, Schedule
 
 # A process that dies leaves its commands under way; this long after they were sent nobody waits for them any more.
 LOST_S = 3 * ANSWER_S
@@ -27,7 +27,9 @@ RETRY_S = 30.0
 AWAY = gettext_lazy("El dispositivo no estuvo en línea a tiempo.")
 # Its readings come over HTTP, or no process is there that would send it anything.
 UNSENT = gettext_lazy("El dispositivo está en línea, pero el servidor no pudo enviarle la orden: conéctalo por WebSocket o MQTT.")
-State, Method = Command.State, Command.Method
+ESSENTIAL = gettext_lazy("El circuito es esencial: solo una persona lo apaga.")
+State, Method, Cause = Command.State, Command.Method, Command.Cause
+UNDONE = {Cause.SCHEDULE.value: EventKind.SCHEDULE_SKIPPED, Cause.LIMIT.value: EventKind.LIMIT_UNDONE}
 
 
 class Order(NamedTuple):
@@ -104,12 +106,19 @@ def commands_expire(now: datetime) -> None:
         _note_undone(command)
 
 
+def _end_essential(now: datetime) -> None:
+    """End what would switch a circuit off that has become essential since, unless a person commanded it (1 query)."""
+    essential = Channel.objects.filter(device=OuterRef("device"), number=OuterRef("channel"), is_essential=True)
+    waiting = Command.objects.filter(Exists(essential), state=State.WAITING, on=False).exclude(cause=Cause.USER)
+    waiting.update(state=State.CANCELLED, ended_at=now, error=str(ESSENTIAL))
+
+
 def _note_undone(command: Command) -> None:
-    """Tell the household that a schedule's command was not done (none, or 2 to 4 queries)."""
-    if command.cause == Command.Cause.SCHEDULE:
-        details = {"schedule_id": command.schedule_id, "on": command.on, "reason": command.state, "error": command.error}
-        channel, at = command.channel, command.created_at
-        event_record(device=command.device, kind=EventKind.SCHEDULE_SKIPPED, channel=channel, at=at, details=details)
+    """Tell the household that what no person commanded was not done (none, or 2 to 4 queries)."""
+    if kind := UNDONE.get(command.cause):
+        details = {"command_id": command.pk, "on": command.on, "reason": command.state, "error": command.error}
+        details |= {"schedule_id": command.schedule_id} if command.schedule_id else {}
+        event_record(device=command.device, kind=kind, channel=command.channel, at=command.created_at, details=details)
 
 
 def _end_lost(commands: QuerySet[Command], now: datetime) -> None:
@@ -214,13 +223,14 @@ async def _awaited(command: Command) -> Command:
 
 
 def commands_claim(*, limit: int = 100) -> list[Command]:
-    """Take waiting commands whose devices are there for this process to send, and end those that waited too long (5 queries).
+    """Take waiting commands whose devices are there for this process to send, and end those that waited too long (6 queries).
 
     Of several processes each gets other ones.
     """
     now = timezone.now()
     _end_lost(Command.objects.all(), now)
     commands_expire(now)
+    _end_essential(now)
     rested = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RETRY_S)) | Q(sent_at__lt=F("device__last_seen_at"))
     with transaction.atomic():
         due = Command.objects.filter(rested, state=State.WAITING, device__is_online=True, device__is_active=True)

@@ -21,6 +21,7 @@ class EventKind(models.TextChoices):
     RESTART_REQUIRED = "restart_required", _("necesita reiniciarse")
     SCHEDULE_SKIPPED = "schedule_skipped", _("horario omitido")
     LIMIT_PASSED = "limit_passed", _("límite rebasado")
+    LIMIT_UNDONE = "limit_undone", _("límite rebasado sin poder apagar")
     REPLACED = "replaced", _("dispositivo reemplazado")
     MODEL_LEARNT = "model_learnt", _("modelo reconocido")
 

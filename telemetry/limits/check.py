@@ -81,8 +81,9 @@ def _switch_off(passing: Passing) -> bool:
     mine = Limit.objects.in_force().filter(pk=limit.pk, passed_at=limit.passed_at)
     if not mine.update(passed_at=passing.at):
         return False
-    command_keep(device=limit.device, order=Order(limit.channel, on=False), cause=Command.Cause.LIMIT, keep_for_s=KEEP_FOR_S)
-    details = {"limit_id": limit.pk} | passing.details
+    order, cause = Order(limit.channel, on=False), Command.Cause.LIMIT
+    command = command_keep(device=limit.device, order=order, cause=cause, keep_for_s=KEEP_FOR_S)
+    details = {"limit_id": limit.pk, "command_id": command.pk} | passing.details
     event_record(device=limit.device, channel=limit.channel, kind=EventKind.LIMIT_PASSED, details=details)
     log.info("limit_passed", limit=limit.pk, device=limit.device_id, channel=limit.channel)
     return True

@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Home
 from common.testing import together
+from devices.control.commands import commands_claim, commands_expire
 from devices.models import Channel, Command, Device, DeviceEvent, RelayState
 from devices.services import device_retire
 from ecowatt.celery import app
@@ -64,7 +65,14 @@ def test_a_circuit_that_drew_too_much_for_too_long_is_switched_off(meter: Device
     event = DeviceEvent.objects.get()
     assert (event.device, event.channel, event.kind) == (meter, 0, "limit_passed")
     since = (now - timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    figures = {"limit_id": limit.pk, "power_w": 1500.0, "minutes": 5, "mean_power_w": 1600.0, "since": since}
+    figures = {
+        "limit_id": limit.pk,
+        "command_id": command.pk,
+        "power_w": 1500.0,
+        "minutes": 5,
+        "mean_power_w": 1600.0,
+        "since": since,
+    }
     assert event.details == figures
     limit.refresh_from_db()
     assert limit.passed_at == now
@@ -139,6 +147,31 @@ def test_a_limit_that_is_not_in_force_does_nothing(meter: Device, limit: Limit, 
     assert not Command.objects.exists()
 
 
+def test_a_device_that_was_not_there_in_time_is_told(meter: Device, limit: Limit, now: datetime) -> None:
+    power_store(meter, now, *ABOVE)
+    limits_check(now)
+    command = Command.objects.get()
+    commands_expire(command.expires_at)
+    passed, undone = DeviceEvent.objects.order_by("pk")
+    assert (passed.kind, undone.kind, undone.channel) == ("limit_passed", "limit_undone", 0)
+    error = "El dispositivo no estuvo en línea a tiempo."
+    assert undone.details == {"command_id": command.pk, "on": False, "reason": "expired", "error": error}
+
+
+def test_a_circuit_that_becomes_essential_while_the_command_waits_stays_on(meter: Device, limit: Limit, now: datetime) -> None:
+    power_store(meter, now, *ABOVE)
+    limits_check(now)
+    by_hand = Command.objects.create(
+        device=meter, channel=1, method="Switch.Set", on=False, state="waiting", expires_at=now + HOUR
+    )
+    for number in (0, 1):
+        Channel.objects.create(device=meter, number=number, name="Refrigerador", is_essential=True)
+    Device.objects.update(is_online=True, last_seen_at=now)
+    assert commands_claim() == [by_hand]
+    ended_one = Command.objects.get(channel=0)
+    assert (ended_one.state, ended_one.error) == ("cancelled", "El circuito es esencial: solo una persona lo apaga.")
+
+
 def test_another_circuit_of_the_device_that_is_essential_changes_nothing(meter: Device, limit: Limit, now: datetime) -> None:
     Channel.objects.create(device=meter, number=1, name="Refrigerador", is_essential=True)
     power_store(meter, now, *ABOVE)
@@ -157,7 +190,7 @@ def test_a_circuit_that_used_its_day_s_energy_is_switched_off_once_that_day(
     [event] = DeviceEvent.objects.all()
     share = round(8 * 300 / (12 * 3600), 3)
     figures = {"kwh_a_day": 2.0, "kwh": 2.0, "known_share": share, "date": midnight.date().isoformat()}
-    assert event.details == {"limit_id": day_limit.pk} | figures
+    assert event.details == {"limit_id": day_limit.pk, "command_id": Command.objects.get().pk} | figures
     ended()
     assert limits_check(noon + HOUR) == 0  # switched on by hand, it stays on
     next_day = midnight + timedelta(days=1)
