@@ -141,6 +141,12 @@ def test_an_address_that_nobody_can_listen_on_names_its_settings(folder: Path) -
     assert "Change WEB_HOST or WEB_PORT." in said
 
 
+def test_a_new_demo_home_has_60_days_of_history_or_as_many_as_are_kept(settings: Any) -> None:
+    for kept, days in ((397, 60), (31, 31)):
+        settings.TELEMETRY_BUCKET_RETENTION_DAYS = kept
+        assert Command().create_parser("manage.py", "up").parse_args([]).history_days == days
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_that_python_drops_in_a_destructor_is_noted_before_anything_starts() -> None:
     command = Command()

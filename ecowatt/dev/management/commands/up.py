@@ -60,12 +60,13 @@ class Command(BaseCommand):
     _is_interrupted = False
 
     def add_arguments(self, parser: Any) -> None:
+        kept = settings.TELEMETRY_BUCKET_RETENTION_DAYS
         parser.add_argument("--prepare-only", action="store_true", help="prepare the database and the demo home, start nothing")
         parser.add_argument(
             "--history-days",
             type=int,
-            choices=range(settings.TELEMETRY_BUCKET_RETENTION_DAYS + 1),
-            default=HISTORY_DAYS,
+            choices=range(kept + 1),
+            default=min(HISTORY_DAYS, kept),
             metavar="DAYS",
             help="days of history that a new demo home gets (%(default)s; 0 for none)",
         )
