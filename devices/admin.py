@@ -23,7 +23,7 @@ from devices.exceptions import DeviceOfAnotherHome, DeviceTaken
 from devices.models import Channel, Command, Device, DeviceEvent, RoleChange, Schedule
 from devices.models.schedules import WEEKDAYS
 from devices.ownership.proofs import Proof
-from devices.schedules.services import next_times, schedule_save
+from devices.schedules.services import next_times, schedule_delete, schedule_save
 from devices.shelly_models import displayed_hardware_id, normalised_hardware_id
 from devices.validators import hardware_id_validator
 
@@ -270,6 +270,15 @@ class ScheduleAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Schedule, form: "ModelForm[Schedule]", change: bool) -> None:
         """Save, and let it count from now."""
         schedule_save(schedule=obj)
+
+    def delete_model(self, request: HttpRequest, obj: Schedule) -> None:
+        """Delete the schedule, with what it has waiting."""
+        schedule_delete(schedule=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        """Delete the schedules, with what they have waiting."""
+        for schedule in queryset:
+            schedule_delete(schedule=schedule)
 
 
 @admin.register(DeviceEvent)

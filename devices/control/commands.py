@@ -165,6 +165,11 @@ def command_cancel(*, device: Device, command_id: int) -> None:
         raise CommandNotFound
 
 
+def commands_withdraw(*, schedule: Schedule) -> None:
+    """End what a schedule has waiting for its device (1 query)."""
+    Command.objects.filter(schedule=schedule.pk, state=State.WAITING).update(state=State.CANCELLED, ended_at=timezone.now())
+
+
 async def command_give(
     *, device: Device, listener: Listener, order: Order, user: User | None, keep_for_s: int | None = None
 ) -> Command:

@@ -17,7 +17,7 @@ def occurrences(at: time, weekdays: Collection[int], zone: ZoneInfo, *, after: d
 
 def moment_of(day: date, at: time, zone: ZoneInfo) -> datetime:
     """Return the moment (UTC) of a local time: the first of two, and for one that the clock leaves out the first after the gap."""
-    local = datetime.combine(day, at, zone)
+    local = datetime.combine(day, at.replace(fold=0), zone)
     moment = local.astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
         return moment

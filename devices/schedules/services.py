@@ -11,7 +11,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from accounts.models import Home
-from devices.control.commands import Order, command_keep, commands_expire
+from devices.control.commands import Order, command_keep, commands_expire, commands_withdraw
 from devices.events import event_record
 from devices.models import Channel, Command, Device, EventKind, RelayState, Schedule
 from devices.schedules.occurrences import occurrences
@@ -22,12 +22,25 @@ SHOWN = 3
 Action, Skip = Schedule.Action, Schedule.Skip
 
 
+@transaction.atomic
 def schedule_save(*, schedule: Schedule) -> Schedule:
-    """Save a schedule that was checked (`clean`), new or changed, and let it count from now (1 query)."""
+    """Save a schedule that was checked (`clean`), new or changed, and let it count from now (1 to 2 queries).
+
+    What it has waiting for the device by its old words is not sent.
+    """
+    if schedule.pk:
+        commands_withdraw(schedule=schedule)
     schedule.since, schedule.on_since = timezone.now(), None
     schedule.next_at = None if schedule.is_paused else _next_at(schedule, schedule.since)
     schedule.save()
     return schedule
+
+
+@transaction.atomic
+def schedule_delete(*, schedule: Schedule) -> None:
+    """Delete a schedule, and end what it has waiting for the device (3 queries)."""
+    commands_withdraw(schedule=schedule)
+    schedule.delete()
 
 
 def _next_at(schedule: Schedule, after: datetime) -> datetime | None:
@@ -132,5 +145,6 @@ def _skip(schedule: Schedule, reason: Schedule.Skip, at: datetime) -> None:
     schedule.last_at, schedule.last_skip, schedule.last_command = at, reason, None
     if reason == Skip.ESSENTIAL:
         schedule.is_paused, schedule.next_at, schedule.on_since = True, None, None
+        commands_withdraw(schedule=schedule)
     details = {"schedule_id": schedule.pk, "action": schedule.action, "reason": reason}
     event_record(device=schedule.device, kind=EventKind.SCHEDULE_SKIPPED, channel=schedule.channel, at=at, details=details)

@@ -23,7 +23,7 @@ EXAMPLE = {
     "is_paused": False,
     "next_times": ["2026-11-24T22:30:00-06:00", "2026-11-25T22:30:00-06:00", "2026-11-26T22:30:00-06:00"],
     "last": {
-        "at": "2026-11-23T22:30:00-06:00",
+        "at": "2026-11-24T04:30:00Z",
         "outcome": "expired",
         "message": "El dispositivo no estuvo en línea a tiempo.",
         "command_id": 17,

@@ -15,7 +15,7 @@ from devices.exceptions import ScheduleNotFound
 from devices.models import Device, Schedule
 from devices.schedules.api import schema
 from devices.schedules.api.serializers import ScheduleChangeSerializer, ScheduleSerializer
-from devices.schedules.services import schedule_save
+from devices.schedules.services import schedule_delete, schedule_save
 
 
 def _schedules(device: Device) -> Any:
@@ -45,7 +45,7 @@ class ScheduleViewSet(viewsets.ViewSet):
     @schema.schedule_destroy
     @transaction.atomic
     def destroy(self, request: Request, device_id: str, schedule_id: str) -> Response:
-        self._schedule_to_change(device_id, schedule_id).delete()
+        schedule_delete(schedule=self._schedule_to_change(device_id, schedule_id))
         return Response(status=HTTP_204_NO_CONTENT)
 
     def _device_to_change(self, device_id: str) -> Device:

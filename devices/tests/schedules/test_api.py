@@ -270,3 +270,6 @@ def test_staff_see_and_make_schedules(admin_client: Client, meter: Device, make:
     assert admin_client.post(change, body | {"is_paused": "on"}).status_code == 302
     made.refresh_from_db()
     assert made.next_at is None
+    chosen = {"action": "delete_selected", "_selected_action": [str(made.pk)], "post": "yes"}
+    assert admin_client.post("/admin/devices/schedule/", chosen).status_code == 302
+    assert not Schedule.objects.filter(pk=made.pk).exists()

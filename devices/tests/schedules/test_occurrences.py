@@ -16,9 +16,9 @@ MINUTE = timedelta(minutes=1)
 
 
 def walked(day: date, at: time, zone: ZoneInfo) -> datetime:
-    """Walk from the day before to the first minute whose local time is the wanted one, or the first behind a gap that left it out."""
-    wanted = datetime.combine(day, at)
-    moment = datetime.combine(day, time(), UTC) - timedelta(days=1)
+    """Walk from half a day before to the first minute whose local time is the wanted one, or the first behind a gap that left it out."""
+    wanted = datetime.combine(day, at.replace(fold=0))
+    moment = datetime.combine(day, at, UTC) - timedelta(hours=12)  # no zone here is further ahead
     while moment.astimezone(zone).replace(tzinfo=None) < wanted:
         moment += MINUTE
     return moment
@@ -41,6 +41,7 @@ def test_a_local_time_is_a_moment(zone: str, day: date, at: time, moment: str) -
 
 @example("America/Tijuana", date(2026, 3, 8), time(2, 59))
 @example("America/Tijuana", date(2026, 11, 1), time(1, 0))
+@example("America/Tijuana", date(2026, 11, 1), time(1, 0, fold=1))
 @example("Australia/Lord_Howe", date(2026, 10, 4), time(2, 10))
 @given(
     st.sampled_from(ZONES),

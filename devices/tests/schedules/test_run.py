@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from threading import Barrier
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -61,20 +62,18 @@ def test_what_is_due_waits_for_its_device_as_a_command_of_the_schedule_s(api: An
 
 
 def test_it_acts_on_its_days_at_its_time_by_the_homes_clock(meter: Device, make: Make) -> None:
-    """Half an hour at a time through two weeks in which the clocks of the border change."""
+    """On 14 March 2027 the clocks of the border go from 02:00 to 03:00, which is 10:00 UTC."""
     meter.home.time_zone = "America/Tijuana"
     meter.home.save()
     schedule = make(time="02:15", weekdays=[7])
-    start = datetime(2027, 3, 6, 12, tzinfo=UTC)
     Schedule.objects.update(next_at=datetime(2027, 3, 7, 10, 15, tzinfo=UTC))
     acted = []
-    for number in range(24 * 2 * 14):
-        before = outcome(schedule)[0]
-        schedules_run(now=start + number * 30 * MINUTE)
-        if (at := outcome(schedule)[0]) != before:
-            acted.append(at)
-    # On 14 March 02:00 is followed by 03:00, which is 10:00 UTC.
-    assert acted == [datetime(2027, 3, 7, 10, 15, tzinfo=UTC), datetime(2027, 3, 14, 10, 0, tzinfo=UTC)]
+    for day, hour, minute in product((7, 8, 14, 21), (9, 10), range(0, 60, 5)):
+        now = datetime(2027, 3, day, hour, minute, tzinfo=UTC)
+        if schedules_run(now=now):
+            acted.append((now, outcome(schedule)[0]))
+    moments = [datetime(2027, 3, *moment, tzinfo=UTC) for moment in ((7, 10, 15), (14, 10, 0), (21, 9, 15))]
+    assert acted == [(moment, moment) for moment in moments]
 
 
 @pytest.mark.parametrize(("ago", "skip"), [(9.9 * MINUTE, ""), (10.1 * MINUTE, "late")])
@@ -183,6 +182,27 @@ def test_a_process_that_died_while_it_sent_leaves_the_command_to_be_sent_again(m
     assert commands_claim() == []
     Command.objects.update(sent_at=timezone.now() - timedelta(seconds=LOST_S + 1))
     assert [command.on for command in commands_claim()] == [False]
+
+
+@pytest.mark.parametrize(("method", "body"), [("delete", None), ("patch", {"is_paused": True}), ("patch", {"time": "23:00"})])
+def test_what_waits_for_its_device_goes_with_the_words_of_its_schedule(
+    api: Any, meter: Device, make: Make, method: str, body: dict[str, Any] | None
+) -> None:
+    schedule, other = make(), make(channel=1)
+    for each in (schedule, other):
+        due(each)
+    schedules_run(now=timezone.now())
+    getattr(api, method)(f"/api/v1/devices/{meter.pk}/schedules/{schedule.pk}", body, format="json")
+    assert dict(Command.objects.values_list("channel", "state")) == {0: "cancelled", 1: "waiting"}
+
+
+def test_what_waits_to_switch_a_circuit_off_ends_when_that_becomes_essential(api: Any, meter: Device, make: Make) -> None:
+    schedule = make()
+    due(schedule)
+    schedules_run(now=timezone.now())
+    api.patch(f"/api/v1/devices/{meter.pk}", {"channels": [{"number": 0, "kind": "medical"}]}, format="json")
+    assert Command.objects.get().state == "cancelled"
+    assert outcome(schedule)[1:] == ("essential", None)
 
 
 def test_the_later_of_two_takes_the_place_of_one_that_waits_still(meter: Device, make: Make) -> None:
