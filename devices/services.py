@@ -146,6 +146,7 @@ def device_replace(*, device: Device, hardware_id: str, proof: Proof | None = No
     except IntegrityError as error:
         raise DeviceTaken if Device.objects.filter(home=home, hardware_id=bare).exists() else DeviceOfAnotherHome from error
     replacement = Replacement.objects.create(device=device, old_hardware_id=old, new_hardware_id=bare)
+    device.events.filter(ended_at=None).update(ended_at=replacement.at)  # what was wrong was the old one's
     details = {"old_hardware_id": shelly.displayed_hardware_id(old), "new_hardware_id": shelly.displayed_hardware_id(bare)}
     event_record(device=device, kind=EventKind.REPLACED, at=replacement.at, details=details)
     announce(CHANGES, old)  # the new one was, by being saved

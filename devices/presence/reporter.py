@@ -1,4 +1,4 @@
-"""What the ways in report of devices: signs of life, last wills, relays and what unproven devices sent. Redis gets it within a second."""
+"""What the ways in report of devices: signs of life, relays, what they are and what is wrong with them. Redis gets it within a second."""
 
 import time
 from collections import Counter
@@ -9,6 +9,7 @@ from common.redis_sender import RedisSender
 from devices.control.relays import Output, Relay, note_relays
 from devices.discovery import MOST, SHARE, UnprovenDevice, note_unproven
 from devices.learning import Identities, Identity
+from devices.notices import Notice, Notices
 from devices.presence.presence import note_alive
 from devices.presence.status_requests import note_doubt
 from devices.registry import RegisteredDevice
@@ -35,6 +36,7 @@ class PresenceReporter(RedisSender):
         self._switched: dict[Relay, Output] = {}  # what relays were before that, where it was otherwise
         self._unproven: dict[str, UnprovenDevice] = {}
         self._identities = Identities()
+        self._notices = Notices()
         self._of_address: Counter[str] = Counter()
         self._reported: dict[str, tuple[UnprovenDevice, float]] = {}  # and when, by time.monotonic()
 
@@ -99,6 +101,11 @@ class PresenceReporter(RedisSender):
         if self._identities.heard(device, said):
             self._wake.set()
 
+    def notice(self, device_id: int, notice: Notice, at: datetime) -> None:
+        """Report what a registered device said is wrong with it, or that nothing is."""
+        if self._notices.heard(device_id, notice, at):
+            self._wake.set()
+
     async def _send(self) -> None:
         alive, self._alive = self._alive, {}
         last_wills, self._last_wills = self._last_wills, {}
@@ -112,6 +119,7 @@ class PresenceReporter(RedisSender):
         await note_relays(self._redis, switched)
         await note_relays(self._redis, relays)
         await self._identities.write()
+        await self._notices.write()
 
 
 presence_reporter = OnePerLoop(PresenceReporter)

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 from django.conf import settings
@@ -16,11 +16,12 @@ from devices.presence.reporter import presence_reporter
 from devices.shelly_models import channels_of
 from telemetry.ingest.device_state import DeviceStates
 from telemetry.ingest.drop_log import DropLog
+from telemetry.ingest.faults import notices_of
 from telemetry.ingest.message_limits import MINUTE_S, MinuteLimit
 from telemetry.ingest.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
 from telemetry.shelly.merge import DeviceState, lacks_status, merge, time_of
 from telemetry.shelly.mqtt_messages import DeviceMessage
-from telemetry.shelly.samples import PayloadError, Sample
+from telemetry.shelly.samples import PayloadError, Sample, trusted_time
 from telemetry.shelly.status import is_switched_on
 
 log = structlog.get_logger(__name__)
@@ -209,6 +210,9 @@ class DeviceBatches:
             if outcome.device is not None:
                 (reporter.alive if message.is_online else reporter.last_will)(outcome.device.device_id, message.at)
                 reporter.identity(outcome.device, _identity(message))
+                for notice in notices_of(message) if outcome.device.is_active else ():
+                    arrival = datetime.fromtimestamp(message.at, UTC)
+                    reporter.notice(outcome.device.device_id, notice, trusted_time(message.time, arrival))
             if message.is_online and outcome.needs_proof:
                 unproven = self._unproven(message, device.power_w)
                 reporter.unproven(unproven._replace(is_claimed=outcome.is_claimed))

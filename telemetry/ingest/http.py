@@ -20,6 +20,8 @@ from devices.discovery import PRIVATE, UnprovenDevice
 from devices.learning import Identity
 from devices.ownership.keys import NO_KEY, digest_of
 from devices.presence.reporter import presence_reporter
+from devices.registry import RegisteredDevice
+from telemetry.ingest.faults import notices_of_status
 from telemetry.ingest.message_limits import MinuteLimit, seconds_left
 from telemetry.ingest.mqtt_activity import FRAMES_LATE_S, KEPT_S, mqtt_activity
 from telemetry.ingest.writer import DatabaseAway, Outcome, Overloaded, Refused, writer
@@ -103,14 +105,23 @@ async def _stored(body: bytes, address: str | None, mac: str, samples: list[Samp
         return BUSY
     outcome = outcomes[mac]
     if outcome.device is not None:
-        presence_reporter().alive(outcome.device.device_id, now.timestamp())
-        presence_reporter().identity(outcome.device, Identity(channels=frozenset(one.channel for one in samples)))
+        _report(outcome.device, body, samples, now, time)
         if key and not outcome.device.key.is_used:
             await _note_key(outcome.device.device_id, key)
     if outcome.needs_proof:
         device = _unproven(address, body, mac, timed)
         presence_reporter().unproven(device._replace(is_claimed=outcome.is_claimed))
     return _answer_of(outcome)
+
+
+def _report(device: RegisteredDevice, body: bytes, samples: list[Sample], now: datetime, time: datetime) -> None:
+    """Report that a device is alive, which channels it has, and what is wrong with it."""
+    reporter = presence_reporter()
+    reporter.alive(device.device_id, now.timestamp())
+    reporter.identity(device, Identity(channels=frozenset(one.channel for one in samples)))
+    if device.is_active and (b'"errors"' in body or b'"uptime"' in body):  # else it says nothing of it, as most scripts
+        for notice in notices_of_status(orjson.loads(body)):
+            reporter.notice(device.device_id, notice, time)
 
 
 def _answer_of(outcome: Outcome) -> Answer:

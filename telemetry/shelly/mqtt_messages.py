@@ -44,6 +44,7 @@ class DeviceMessage(NamedTuple):
     time: datetime | None = None
     is_full: bool = False
     is_online: bool = True
+    needs_restart: bool | None = None
 
 
 def parse_message(topic: str, payload: bytes, at: float) -> DeviceMessage:
@@ -146,7 +147,16 @@ def _frame(prefix: str, at: float, body: dict[str, Any]) -> DeviceMessage:
     is_answer = "result" in body or "error" in body
     origin: Origin = "answer" if is_answer else "notification"
     fields, time, is_full = _answered(body.get("result")) if is_answer else _notified(body)
-    return DeviceMessage(mac, model, prefix, at, origin, _metered(fields), device_time(time), is_full)
+    return DeviceMessage(
+        mac, model, prefix, at, origin, _metered(fields), device_time(time), is_full, needs_restart=_needs_restart(fields)
+    )
+
+
+def _needs_restart(fields: dict[str, Any]) -> bool | None:
+    """Return whether the device waits for a restart, None where it does not say."""
+    system = fields.get("sys")
+    needed = system.get("restart_required") if isinstance(system, dict) else None
+    return needed if isinstance(needed, bool) else None
 
 
 def _notified(body: dict[str, Any]) -> tuple[dict[str, Any], object, bool]:

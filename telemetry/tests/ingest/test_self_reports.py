@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,7 +12,8 @@ from django.conf import settings as django_settings
 from redis.asyncio import Redis
 
 from common.mqtt.connection import Message
-from devices.models import Channel, Device
+from devices.models import Channel, Device, DeviceEvent, EventKind
+from devices.notices import Notice, Notices
 from devices.presence.reporter import PresenceReporter
 from telemetry.mqtt.batches import BatchProcessor
 from telemetry.tests.conftest import close_ingest
@@ -81,3 +82,94 @@ async def test_a_script_tells_the_channels_that_it_posts(
     await eventually(lambda: circuits() == [0, 2])
     await shelly.post(PATH, json=body | {"switch:1": measured()})
     await eventually(lambda: circuits() == [0, 1, 2])
+
+
+Wrong = list[tuple[int | None, str, bool]]
+
+
+def wrong() -> Wrong:
+    """Return channel, kind, and whether it is over, of all that was ever wrong."""
+    events = DeviceEvent.objects.exclude(kind=EventKind.MODEL_LEARNT).order_by("pk")
+    return [(one.channel, one.kind, one.ended_at is not None) for one in events]
+
+
+PLUS = "shellyplus1pm"
+
+
+async def test_an_error_is_told_when_it_appears_and_when_it_goes_and_not_at_each_message(
+    processor: BatchProcessor, meter: Device
+) -> None:
+    await processor.process([frame(PLUS, switch_0=measured())])
+    hot = measured(4120.0, errors=["overpower", "overtemp"], temperature={"tC": 91.5, "tF": 196.7})
+    await processor.process([frame(PLUS, "NotifyStatus", switch_0=hot)])
+    both: Wrong = [(0, "overpower", False), (0, "overtemperature", False)]
+    await eventually(lambda: wrong() == both)
+    event = await DeviceEvent.objects.aget(kind="overpower")
+    assert event.details == {"power_w": 4120.0, "voltage_v": 127.0, "current_a": 0.8, "temperature_c": 91.5}
+    await processor.process([frame(PLUS, switch_0=hot), frame(PLUS, "NotifyStatus", switch_0={"apower": 80.0})])
+    await processor.process([frame(PLUS, "NotifyStatus", switch_0={"errors": ["overtemp"]})])
+    await eventually(lambda: wrong() == [(0, "overpower", True), (0, "overtemperature", False)])
+    await processor.process([frame(PLUS, switch_0=measured())])  # a whole status without errors
+    await eventually(lambda: wrong() == [(0, "overpower", True), (0, "overtemperature", True)])
+
+
+async def test_what_one_process_heard_begin_another_hears_end(processor: BatchProcessor, meter: Device) -> None:
+    other = BatchProcessor(processor._states._store)
+    await processor.process([frame(PLUS, switch_0=measured(errors=["overvoltage"]))])
+    await eventually(lambda: wrong() == [(0, "overvoltage", False)])
+    await close_ingest()  # as another process begins, which remembers nothing
+    await other.process([frame(PLUS, "NotifyStatus", switch_0={"errors": None})])
+    await eventually(lambda: wrong() == [(0, "overvoltage", True)])
+
+
+async def test_a_status_topic_and_the_three_phases_tell_too(processor: BatchProcessor, meter: Device) -> None:
+    topic = f"{PLUS}-{MAC}/status/switch:0"
+    await processor.process([message(topic, measured(id=0, errors=["undervoltage", "unheard_of"]))])
+    await eventually(lambda: wrong() == [(0, "undervoltage", False)])
+    await processor.process([message(topic, measured(id=0))])
+    await eventually(lambda: wrong() == [(0, "undervoltage", True)])
+    phases = {"a_act_power": 10.0, "a_voltage": 127.0, "a_current": 0.1, "errors": ["power_meter_failure"]}
+    await processor.process([frame("shellypro3em", em_0=phases)])
+    await eventually(lambda: wrong()[1:] == [(None, "meter_failed", False)])
+
+
+async def test_a_device_that_waits_for_a_restart_says_so(processor: BatchProcessor, meter: Device) -> None:
+    waits = frame(PLUS, switch_0=measured(), sys={"restart_required": True})
+    await processor.process([waits, waits])
+    await eventually(lambda: wrong() == [(None, "restart_required", False)])
+    await processor.process([frame(PLUS, switch_0=measured(), sys={"restart_required": False})])
+    await eventually(lambda: wrong() == [(None, "restart_required", True)])
+
+
+async def test_a_posted_status_tells_what_is_wrong_and_a_script_ends_nothing(
+    processor: BatchProcessor, shelly: httpx.AsyncClient, meter: Device
+) -> None:
+    now = int(datetime.now(UTC).timestamp())
+
+    async def post(after: int, *, sys: dict[str, Any], **fields: Any) -> None:
+        body = {"switch:0": measured(**fields), "sys": {"mac": MAC, "unixtime": now - 60 + after, **sys}}
+        assert (await shelly.post(PATH, json=body)).status_code == 200
+
+    await post(0, sys={"uptime": 100}, errors=["overcurrent"])
+    await eventually(lambda: wrong() == [(0, "overcurrent", False)])
+    assert (await DeviceEvent.objects.aget()).at == datetime.fromtimestamp(now - 60, UTC)
+    await post(10, sys={})
+    await post(20, sys={"uptime": 120})
+    await eventually(lambda: wrong() == [(0, "overcurrent", True)])
+    assert (await DeviceEvent.objects.aget()).ended_at == datetime.fromtimestamp(now - 40, UTC)
+    await post(30, sys={}, errors=["overcurrent"])
+    await eventually(lambda: wrong() == [(0, "overcurrent", True), (0, "overcurrent", False)])
+    await post(40, sys={}, errors=[])
+    await eventually(lambda: wrong() == [(0, "overcurrent", True), (0, "overcurrent", True)])
+
+
+async def test_healthy_devices_cost_no_query(processor: BatchProcessor, meter: Device) -> None:
+    notices, at = Notices(), datetime.now(UTC)
+    assert not notices.heard(meter.pk, Notice(0), at)
+    assert notices.heard(meter.pk, Notice(0, frozenset({EventKind.OVERPOWER})), at)
+    assert not notices.heard(meter.pk, Notice(0, frozenset({EventKind.OVERPOWER})), at)
+    await notices.write()
+    assert notices.heard(meter.pk, Notice(0), at + timedelta(seconds=1))
+    assert not notices.heard(meter.pk, Notice(0), at + timedelta(seconds=2))
+    await notices.write()
+    assert await sync_to_async(wrong)() == [(0, "overpower", True)]
