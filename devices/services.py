@@ -18,6 +18,7 @@ from devices.circuits import CircuitChange, channels_fill, own_names
 from devices.events import event_record
 from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, KeyNotUsed, TooManyDevices
 from devices.models import Command, Device, EventKind, Replacement, RoleChange
+from devices.ownership.broker_accounts import change_note
 from devices.ownership.keys import digest_of, key_make
 from devices.ownership.proofs import NEARNESS, Proof
 from devices.ownership.switch_challenges import challenge_start
@@ -150,6 +151,7 @@ def device_replace(*, device: Device, hardware_id: str, proof: Proof | None = No
     details = {"old_hardware_id": shelly.displayed_hardware_id(old), "new_hardware_id": shelly.displayed_hardware_id(bare)}
     event_record(device=device, kind=EventKind.REPLACED, at=replacement.at, details=details)
     announce(CHANGES, old)  # the new one was, by being saved
+    change_note(old)
     return device
 
 
@@ -191,7 +193,8 @@ def device_update(
         known = shelly.model_of(prefix)
         if known and device.channel_numbers is None:  # a device that has told its channels knows its model better
             device.model = known.prefix
-    device.save(update_fields=["name", "is_main", "mqtt_prefix", "is_prefix_chosen", "model"])
+    moved = ["mqtt_prefix"] if device.mqtt_prefix != stored.mqtt_prefix else []  # which puts it out at the broker
+    device.save(update_fields=["name", "is_main", *moved, "is_prefix_chosen", "model"])
     channels_fill(device=device, changes=circuits, before=before)
     return device
 
@@ -203,7 +206,7 @@ def _note_role_change(before: Device) -> None:
 
 
 def _lock(device: Device) -> Device:
-    looked_at = ("is_active", "is_main", "last_seen_at", "key_used_at")
+    looked_at = ("is_active", "is_main", "last_seen_at", "key_used_at", "mqtt_prefix")
     row = Device.objects.select_for_update().only(*looked_at).filter(pk=device.pk).first()
     if row is None:
         raise DeviceNotFound

@@ -2,13 +2,30 @@
 
 import time
 
+import structlog
 from asgiref.sync import async_to_sync
 from celery import shared_task
 from django.utils import timezone
 
 from common.redis_connections import BACKGROUND, async_redis_client
+from devices.control.exceptions import BrokerAway
+from devices.ownership.broker_accounts import changes_apply
 from devices.presence import presence
 from devices.schedules import services
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(ignore_result=True)
+def broker_accounts_apply() -> None:
+    """Give the broker the accounts that changed. The schedule comes again while it is away, so no retry."""
+    try:
+        count = changes_apply()
+    except BrokerAway:
+        log.warning("devices' accounts are not changed: the broker does not answer")
+    else:
+        if count:
+            log.info("devices' accounts at the broker changed", accounts=count)
 
 
 @shared_task(ignore_result=True)

@@ -10,6 +10,7 @@ from unfold.admin import ModelAdmin
 
 TASKS = {
     "accounts.tasks.sessions_cleanup": _("Borrar sesiones y códigos vencidos"),
+    "devices.tasks.broker_accounts_apply": _("Actualizar las cuentas de los dispositivos en el broker"),
     "devices.tasks.presence_sweep": _("Marcar sin conexión los dispositivos callados"),
     "telemetry.tasks.limits_check": _("Apagar los circuitos que rebasan un límite"),
     "devices.tasks.schedules_run": _("Cumplir los horarios de los circuitos"),

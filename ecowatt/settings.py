@@ -141,7 +141,10 @@ MQTT_SHELLY_USER = env.text("MQTT_SHELLY_USER")
 MQTT_SHELLY_PASS = env.text("MQTT_SHELLY_PASS")
 # Whether ingest processes divide the messages among them; Mosquitto forgets such subscriptions when it is restarted, plain ones it keeps.
 MQTT_SHARED = env.flag("MQTT_SHARED")
-MQTT_DEVICE_ACCOUNTS = env.flag("MQTT_DEVICE_ACCOUNTS")
+# The administrator of Mosquitto's dynamic security plugin, by whom each device gets an account of its own.
+MQTT_DYNSEC_USER = env.text("MQTT_DYNSEC_USER")
+MQTT_DYNSEC_PASS = env.text("MQTT_DYNSEC_PASS")
+MQTT_DEVICE_ACCOUNTS = bool(MQTT_DYNSEC_USER) or env.flag("MQTT_DEVICE_ACCOUNTS")
 # Messages that the broker hands an ingest process before it waits for acknowledgements: what a crash repeats, and the memory's bound.
 MQTT_RECEIVE_MAXIMUM = env.integer("MQTT_RECEIVE_MAXIMUM", 6_000, at_least=1, at_most=65_535)
 # How long the broker keeps messages for an ingest process that is away; one that is retired is drained (`manage.py ingest --drain`).

@@ -64,7 +64,10 @@ class BatchProcessor(DeviceBatches):
         return False
 
     def _unproven(self, message: DeviceMessage, power_w: float | None) -> UnprovenDevice:
-        has_account = settings.MQTT_DEVICE_ACCOUNTS and names_device(message.prefix, message.mac)
+        # An account that EcoWatt itself made for whoever registered the device shows nothing.
+        has_account = (
+            settings.MQTT_DEVICE_ACCOUNTS and not settings.MQTT_DYNSEC_USER and names_device(message.prefix, message.mac)
+        )
         return super()._unproven(message, power_w)._replace(has_account=has_account)
 
     @property
