@@ -24,6 +24,7 @@ from devices.sockets.holders import EVERYBODY, PROCESS, SocketHolders
 from devices.sockets.remote_requests import RemoteRequests, served
 
 RENEW_S, WATCH_S = 5.0, 12.0
+CHECK_S = 60.0
 POLL_S = 0.5
 
 # The number of a relay, and the fields that have changed.
@@ -107,7 +108,7 @@ class DeviceSockets:
         await self._send(EVERYBODY, {"watched": list(self._watched), "from": self._holders.process})
 
     async def _listen(self) -> None:
-        renewed = 0.0
+        renewed = checked = time.monotonic()
         try:
             async with self._listening.pubsub() as messages:
                 await messages.subscribe(self._holders.channel, PROCESS + EVERYBODY, CHANGES)
@@ -117,6 +118,9 @@ class DeviceSockets:
                     if time.monotonic() - renewed > RENEW_S:
                         renewed = time.monotonic()
                         await self._renew()
+                    if time.monotonic() - checked > CHECK_S:  # a notice may be lost, and not every write sends one
+                        checked = time.monotonic()
+                        await self._check(list(self.held))
         finally:
             self._remote.is_heard.clear()
 
@@ -129,7 +133,8 @@ class DeviceSockets:
     async def _take_message(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":  # what changed before that is not known
             self._remote.is_heard.set()
-            await self._check(self.held)
+            await self._renew()
+            await self._check(list(self.held))
         elif message["type"] == "message" and message["channel"].decode() == CHANGES:
             await self._check({message["data"].decode()} & self.held.keys())
         elif message["type"] == "message":

@@ -33,15 +33,15 @@ log = structlog.get_logger(__name__)
 SUBPROTOCOL = "json-rpc"
 LONGEST_KEY = 200
 
-_of_device = MinuteLimit()
+_of_address, _of_device = MinuteLimit(), MinuteLimit()
 
 
 async def device_endpoint(scope: Event, receive: Receive, send: Send) -> None:
     """Take a device's socket until either side ends it, or refuse it in the handshake."""
     await receive()  # that it wants to connect
-    key = parse_qs(scope["query_string"].decode("latin1")).get("token", [""])[0]
+    key, address = parse_qs(scope["query_string"].decode("latin1")).get("token", [""])[0], household(scope)
     try:
-        device = await in_own_thread(_active_device, key) if 0 < len(key) <= LONGEST_KEY else None
+        device = await in_own_thread(_active_device, key) if _may_ask(key, address) else None
     except DatabaseError as error:
         log.error("a device's socket put off", error=type(error).__name__)
         await _accept(scope, send)
@@ -50,12 +50,15 @@ async def device_endpoint(scope: Event, receive: Receive, send: Send) -> None:
     if device is None:
         await send({"type": "websocket.close"})
         return
-    await _accept(scope, send)
 
     async def say(text: str) -> None:
         await send({"type": "websocket.send", "text": text})
 
-    socket = DeviceSocket(device.pk, device.hardware_id, digest_of(key), say, address=household(scope))
+    await _accept(scope, send)
+    await _hold(DeviceSocket(device.pk, device.hardware_id, digest_of(key), say, address=address), receive, send)
+
+
+async def _hold(socket: DeviceSocket, receive: Receive, send: Send) -> None:
     try:
         async with device_sockets().hold(socket):
             code = await _served(socket, receive)
@@ -69,6 +72,13 @@ async def device_endpoint(scope: Event, receive: Receive, send: Send) -> None:
     if code is not None:
         log.info("a device's socket closed", device=socket.mac, reason=code.name)
         await _close(send, code)
+
+
+def _may_ask(key: str, address: str | None) -> bool:
+    """Tell whether the database is asked for a key: it can be one, and not too many come from the address."""
+    return 0 < len(key) <= LONGEST_KEY and (
+        address is None or _of_address.admits(address, settings.TELEMETRY_MESSAGES_PER_ADDRESS_PER_MINUTE)
+    )
 
 
 def _active_device(key: str) -> Device | None:

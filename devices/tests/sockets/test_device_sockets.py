@@ -208,3 +208,12 @@ async def test_who_asks_another_process_waits_no_longer_than_anybody(
     async with held(one):
         with pytest.raises(DeviceSilent):
             await other.request(MAC, "Switch.Toggle", {"id": 0})
+
+
+async def test_a_key_that_was_taken_away_without_a_notice_is_found_out(
+    one: DeviceSockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_sockets_module, "CHECK_S", 0.1)
+    async with held(one) as shelly:
+        await Device.objects.filter(hardware_id=MAC).aupdate(is_active=False)
+        assert await asyncio.wait_for(shelly.socket.closed, 20) == CloseCode.KEY_REVOKED

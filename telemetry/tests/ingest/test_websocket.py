@@ -358,3 +358,16 @@ async def test_a_silent_device_is_asked_for_its_status(monkeypatch: pytest.Monke
     await socket_frames().close()
     await device_sockets().close()
     await close_ingest()
+
+
+async def test_a_device_that_comes_while_the_database_is_away_is_sent_away_to_come_again(web: Web, meter: Device) -> None:
+    async with await psycopg.AsyncConnection.connect(database_conninfo(), autocommit=True) as admin:
+        await admin.execute("ALTER TABLE devices_device RENAME TO devices_device_gone")
+        try:
+            async with connect(web.url(), close_timeout=1) as socket:
+                assert await close_code(socket) == 1013
+        finally:
+            await admin.execute("ALTER TABLE devices_device_gone RENAME TO devices_device")
+    async with connect(web.url(), close_timeout=1) as socket:
+        await socket.send(frame(meter, 60.0))
+        await true("it is stored", Reading.objects.exists)
