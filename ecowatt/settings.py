@@ -139,6 +139,9 @@ MQTT_BROKER_HOST = env.text("MQTT_BROKER_HOST")
 MQTT_BROKER_PORT = env.port("MQTT_BROKER_PORT", 1883)
 MQTT_SHELLY_USER = env.text("MQTT_SHELLY_USER")
 MQTT_SHELLY_PASS = env.text("MQTT_SHELLY_PASS")
+# The broker as devices reach it (host:port), and what they check its certificate against; none is a connection without TLS.
+MQTT_DEVICE_SERVER = env.text("MQTT_DEVICE_SERVER")
+MQTT_DEVICE_SSL_CA = env.choice("MQTT_DEVICE_SSL_CA", "", ("", "ca.pem", "user_ca.pem", "*"))
 # Whether ingest processes divide the messages among them; Mosquitto forgets such subscriptions when it is restarted, plain ones it keeps.
 MQTT_SHARED = env.flag("MQTT_SHARED")
 # The administrator of Mosquitto's dynamic security plugin, by whom each device gets an account of its own.

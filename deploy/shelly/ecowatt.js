@@ -4,6 +4,7 @@
 // between. While the server is away, or does not know the device yet, turns are skipped.
 
 let URL = "http://192.168.1.10:8000/api/v1/ingest/shelly"; // your EcoWatt server
+let KEY = ""; // the device's own key, if it has one
 let EVERY_S = 10;
 let LONGEST_PAUSE = 6; // most turns skipped after failures: a minute
 
@@ -48,8 +49,11 @@ function turn() {
     return;
   }
   busy = true;
-  let request = { url: URL, content_type: "application/json", body: measured(), timeout: 5 };
-  Shelly.call("HTTP.POST", request, answered);
+  let request = { method: "POST", url: URL, body: measured(), timeout: 5, headers: { "Content-Type": "application/json" } };
+  if (KEY) {
+    request.headers["X-Device-Key"] = KEY;
+  }
+  Shelly.call("HTTP.Request", request, answered);
 }
 
 function start() {

@@ -26,6 +26,7 @@ from devices.api.serializers import (
     NearbyQuerySerializer,
     NearbySerializer,
     ProofSerializer,
+    SetupSerializer,
 )
 from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken, KeyNotUsed, ProofUnavailable
 
@@ -156,6 +157,41 @@ device_key_require = _described(
     | NOT_CHANGED
     | refusals(KeyNotUsed)
     | invalid("required", FLAG, value="quizás"),
+)
+
+
+def _setup_example(key: str | None) -> dict[str, Any]:
+    server = f"wss://ecowatt.example.com/ws/shelly?token={key or 'TU_CLAVE'}"
+    config = {"enable": True, "server": server, "ssl_ca": "ca.pem"}
+    way = {
+        "way": "websocket",
+        "title": "WebSocket del propio dispositivo: sin broker ni script",
+        "menu": "Settings > Outbound WebSocket",
+        "is_available": True,
+        "entries": {"Enable": "on", "Connection type": "Default TLS", "Server": server},
+        "calls": [{"method": "Ws.SetConfig", "params": {"config": config}}, {"method": "Shelly.Reboot", "params": {}}],
+        "script": None,
+    }
+    return {"dev_id": 5, "dev_key": key, "ways": [way]}
+
+
+device_setup = _described(
+    "setup",
+    "Read how to let a Shelly report here",
+    description=(
+        "Three ways, the easiest first: the device's own WebSocket, MQTT, a script that posts. The addresses are those by which this "
+        "call came in. Keys are kept as digests, so placeholders stand for them."
+    ),
+    parameters=[DEVICE_ID],
+    responses={200: answer(SetupSerializer, _setup_example(None))} | NEEDS_LOGIN | refusals(DeviceNotFound),
+)
+device_setup_with_key = _described(
+    "setup_with_key",
+    "Give a device a new key, and read how to let it report here with it",
+    description="As `GET`, with the new key and the password at the broker in their places. The key before is refused from now on.",
+    parameters=[DEVICE_ID],
+    request=None,
+    responses={200: answer(SetupSerializer, _setup_example("Qm9zcXVlIGRlIG5pZWJsYSBlbiBsYSBtYcOxYW5hLg"))} | NOT_CHANGED,
 )
 UNCLAIMED = {
     "dev_hardware_id": "34987AE4D353",

@@ -148,6 +148,37 @@ class KeyRuleSerializer(BodySerializer):
     required = serializers.BooleanField(error_messages=sentences(wrong=FLAG))  # type: ignore[assignment]
 
 
+class CallSerializer(serializers.Serializer[Any]):
+    """An RPC request for the device."""
+
+    method = serializers.CharField()
+    params = serializers.DictField()
+
+
+class WaySerializer(serializers.Serializer[Any]):
+    """One way of reporting, as `calls` set it up, or somebody with the Shelly's own page open."""
+
+    way = serializers.CharField(help_text="`websocket`, `mqtt` or `script`.")
+    title = serializers.CharField()
+    menu = serializers.CharField(help_text="Where in the Shelly's own page.")
+    is_available = serializers.BooleanField(help_text="Whether this installation hears the device that way.")
+    entries = serializers.DictField(child=serializers.CharField(allow_blank=True), help_text="What to enter there, by its label.")
+    calls = CallSerializer(
+        many=True, help_text="Requests that do the same, in order. A Shelly without scripts calls its first one 1."
+    )
+    script = serializers.CharField(allow_null=True, help_text="What to paste as a script; null where there is none.")
+
+
+class SetupSerializer(serializers.Serializer[Any]):
+    """How to let a Shelly report here, the easiest way first."""
+
+    dev_id = serializers.IntegerField()
+    dev_key = serializers.CharField(
+        allow_null=True, help_text="The new key; null where none was made, and placeholders stand for it."
+    )
+    ways = WaySerializer(many=True)
+
+
 class MacField(serializers.CharField):
     """A MAC in any spelling, or a Shelly's full id; the value is the MAC as it is stored."""
 

@@ -16,6 +16,11 @@ urlpatterns = [
     re_path(r"^devices/(?P<device_id>[^/]+)/replace/?$", DeviceViewSet.as_view({"post": "replace"}), name="device-replace"),
     re_path(r"^devices/(?P<device_id>[^/]+)/events/?$", DeviceViewSet.as_view({"get": "events"}), name="device-events"),
     re_path(
+        r"^devices/(?P<device_id>[^/]+)/setup/?$",
+        DeviceViewSet.as_view({"get": "setup_read", "post": "setup_with_key"}),
+        name="device-setup",
+    ),
+    re_path(
         r"^devices/(?P<device_id>[^/]+)/key/?$",
         DeviceViewSet.as_view({"post": "rotate_key", "patch": "require_key"}),
         name="device-key",

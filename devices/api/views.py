@@ -36,12 +36,14 @@ from devices.api.serializers import (
     NearbyQuerySerializer,
     NearbySerializer,
     ProofSerializer,
+    SetupSerializer,
 )
 from devices.exceptions import ProofUnavailable
 from devices.models import Device
 from devices.ownership.keys import key_make
 from devices.ownership.proofs import switchings_seen
 from devices.shelly_models import displayed_hardware_id, normalised_hardware_id
+from devices.shelly_setup import Site, ways_for
 
 CHALLENGES_PER_HOME = limits.Limit("proof", 20, HOUR_S)
 
@@ -146,6 +148,22 @@ class DeviceViewSet(viewsets.ViewSet):
         """Answer what happened to the device."""
         device = selectors.device_get(user=caller(request), device_id=device_id)
         return Response(EventPageSerializer(page_of(device.events.all(), request)).data)
+
+    @schema.device_setup
+    def setup_read(self, request: Request, device_id: str) -> Response:
+        """Answer how the device is set up, with placeholders for what is not shown again."""
+        return self._setup(selectors.device_get(user=caller(request), device_id=device_id))
+
+    @schema.device_setup_with_key
+    def setup_with_key(self, request: Request, device_id: str) -> Response:
+        """Give the device a new key and answer how it is set up with it."""
+        device = self._device_to_change(device_id)
+        return self._setup(device, services.device_key_rotate(device=device))
+
+    def _setup(self, device: Device, key: str | None = None) -> Response:
+        site = Site(self.request.get_host(), self.request.is_secure())
+        ways = [way._asdict() | {"calls": [call._asdict() for call in way.calls]} for way in ways_for(device, site, key=key)]
+        return Response(SetupSerializer({"dev_id": device.pk, "dev_key": key, "ways": ways}).data)
 
     @schema.device_key_rotate
     def rotate_key(self, request: Request, device_id: str) -> Response:

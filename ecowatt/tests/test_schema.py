@@ -23,6 +23,7 @@ get /api/v1/dashboard/summary        get /api/v1/history/graph            get /a
 get /api/v1/history/export               delete /api/v1/devices/{device_id}/readings
 post /api/v1/ingest/shelly           get /ws/live/{device_id}             get /ws/shelly
 get /api/v1/devices/nearby
+get /api/v1/devices/{device_id}/setup    post /api/v1/devices/{device_id}/setup
 post /api/v1/devices/{device_id}/key     patch /api/v1/devices/{device_id}/key
 post /api/v1/devices/proof           get /api/v1/devices/proof
 get /api/v1/devices/{device_id}/events    post /api/v1/devices/{device_id}/replace

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from ecowatt.env_files import ROOT
+from devices.shelly_setup import SCRIPT, script_for
 from telemetry.shelly.status import parse_status
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="there is no JavaScript here; CI installs it")
-SCRIPT = ROOT / "deploy" / "shelly" / "ecowatt.js"
 PAYLOADS = sorted((Path(__file__).parent / "payloads").glob("*.json"))
 STORED, UNKNOWN = [{"code": 200, "body": '{"status": "received"}'}, 0], [{"code": 404, "body": ""}, 0]
 AWAY = [None, -104]
@@ -37,9 +36,9 @@ console.log(JSON.stringify({ made, timers }));
 """
 
 
-def play(status: dict[str, Any], *steps: Any) -> tuple[list[list[Any]], list[dict[str, Any]]]:
+def play(status: dict[str, Any], *steps: Any, script: str = SCRIPT.read_text()) -> tuple[list[list[Any]], list[dict[str, Any]]]:
     """Return the requests that each step made, and the timers that were set."""
-    told = json.dumps({"script": SCRIPT.read_text(), "status": status, "steps": steps})
+    told = json.dumps({"script": script, "status": status, "steps": steps})
     done = subprocess.run([str(NODE), "-e", PLAY], input=told, capture_output=True, text=True, check=True, timeout=30)
     played = json.loads(done.stdout)
     return played["made"], played["timers"]
@@ -54,7 +53,12 @@ def status_of(path: Path) -> dict[str, Any]:
 def test_what_it_posts_says_all_that_the_device_measures(path: Path) -> None:
     status = status_of(path)
     ((method, request),), *_rest = play(status)[0]
-    assert (method, request["content_type"], request["url"][-21:]) == ("HTTP.POST", "application/json", "/api/v1/ingest/shelly")
+    sent = {"method": "POST", "headers": {"Content-Type": "application/json"}}
+    assert (method, {name: request[name] for name in sent}, request["url"][-21:]) == (
+        "HTTP.Request",
+        sent,
+        "/api/v1/ingest/shelly",
+    )
     assert parse_status(request["body"].encode(), max_power_w=30_000) == parse_status(
         json.dumps(status).encode(), max_power_w=30_000
     )
@@ -89,3 +93,10 @@ def test_a_device_whose_clock_is_not_set_posts_without_it() -> None:
     ((_method, request),) = play(status)[0][0]
     assert json.loads(request["body"])["sys"] == {"mac": status["sys"]["mac"], "unixtime": None}
     assert parse_status(request["body"].encode(), max_power_w=30_000).samples[0].time is None
+
+
+def test_the_script_that_a_home_is_given_posts_to_its_server_with_the_devices_key() -> None:
+    script = script_for({"URL": "https://eco.example.com/api/v1/ingest/shelly", "KEY": 'con "comillas" y \\1'})
+    ((_method, request),) = play(status_of(PAYLOADS[0]), script=script)[0][0]
+    assert request["url"] == "https://eco.example.com/api/v1/ingest/shelly"
+    assert request["headers"]["X-Device-Key"] == 'con "comillas" y \\1'
