@@ -1,17 +1,21 @@
 """A deleted device is retired: its hardware is free, and its home keeps what it measured."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import Home, User
 from devices import selectors
 from devices.circuits import CircuitChange
+from devices.events import event_record
 from devices.exceptions import DeviceNotFound, DeviceOfAnotherHome, DeviceTaken
-from devices.models import Device
+from devices.models import Command, Device, EventKind
+from devices.ownership.keys import digest_of
 from devices.registry import BY_MAC, RegisteredDevice, by_mac
 from devices.services import device_register, device_retire, device_update
 
@@ -163,3 +167,35 @@ def test_staff_who_add_a_device_that_the_home_has_had_get_it_with_its_past(staff
     answer = staff.post("/admin/devices/device/add/", forms | body | {"hardware_id": "A8032412C3D4", "is_active": "on"})
     assert answer.status_code == 302
     assert (Device.objects.get().pk, Device.objects.get().name) == (meter.pk, "Tablero")
+
+
+def test_the_next_home_sees_nothing_of_what_the_first_one_did(
+    api: APIClient, stranger_api: APIClient, owner: User, meter: Device
+) -> None:
+    key = api.post(f"/api/v1/devices/{meter.pk}/key").json()["dev_key"]
+    schedule = {"action": "off", "time": "22:00", "weekdays": [1]}
+    assert api.post(f"/api/v1/devices/{meter.pk}/schedules", schedule, format="json").status_code == 201
+    event_record(device=meter, kind=EventKind.OVERPOWER, channel=0)
+    for state in ("done", "waiting"):
+        expires_at = timezone.now() + timedelta(hours=1)
+        Command.objects.create(
+            device=meter, channel=0, method="Switch.Set", on=state == "done", user=owner, state=state, expires_at=expires_at
+        )
+    paths = ("control/{}/history", "control/{}/waiting", "devices/{}/events", "devices/{}/schedules", "devices/{}/limits")
+    before = {path: api.get(f"/api/v1/{path.format(meter.pk)}").content for path in paths}
+    delete(api, meter)
+    theirs = stranger_api.post("/api/v1/devices/", BODY, format="json").json()
+    for path in paths:
+        found = stranger_api.get(f"/api/v1/{path.format(theirs['dev_id'])}")
+        assert found.status_code == 200
+        assert not any(str(one) in found.content.decode() for one in ("overpower", "22:00", "Switch.Set"))
+        assert stranger_api.get(f"/api/v1/{path.format(meter.pk)}").status_code == 404
+    new = registered(meter.hardware_id)
+    assert new is not None
+    assert not new.key.admits(digest_of(key))
+    assert not Command.objects.filter(state="waiting").exists()  # nothing is sent to what is another home's now
+    stranger_api.delete(f"/api/v1/devices/{theirs['dev_id']}")
+    assert api.post("/api/v1/devices/", BODY, format="json").json()["dev_id"] == meter.pk
+    kept = [path for path in paths if "waiting" not in path and "history" not in path]
+    assert all(api.get(f"/api/v1/{path.format(meter.pk)}").content == before[path] for path in kept)
+    assert len(api.get(f"/api/v1/control/{meter.pk}/history").json()["commands"]) == 2

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from common.async_tasks import OnePerLoop, end, every
 from common.redis_connections import INGEST, async_redis_client
+from devices.control.identify import IDENTIFY_EVERY_S, devices_identify
 from devices.control.kept import KEPT_COMMANDS_EVERY_S, kept_send
 from devices.discovery import PRIVATE, UnprovenDevice
 from devices.presence.redis_scripts import ASK_AFTER_S
@@ -65,6 +66,7 @@ class SocketFrames:
             asyncio.create_task(self._work()),
             asyncio.create_task(every(LOOK_EVERY_S, self._ask_silent)),
             asyncio.create_task(every(KEPT_COMMANDS_EVERY_S, self._send_kept)),
+            asyncio.create_task(every(IDENTIFY_EVERY_S, self._identify)),
             asyncio.create_task(every(LOG_EVERY_S, self._log_counts)),
         ]
 
@@ -119,6 +121,10 @@ class SocketFrames:
     async def _send_kept(self) -> None:
         if device_sockets().held:
             await kept_send()
+
+    async def _identify(self) -> None:
+        if device_sockets().held:
+            await devices_identify()
 
     async def _log_counts(self) -> None:
         self._batches.log_counts()
