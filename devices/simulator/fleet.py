@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ PATH = "/api/v1/ingest/shelly"
 TIMEOUT_S = 10
 REPORT_EVERY_S = 60.0
 LONGEST_PAUSE_S = 30.0
-MEANINGS = {404: "404 (no home has the device)", 409: "409 (deactivated)"}
+MEANINGS = {404: "404 (no home has the device, or its key is wrong or missing)", 409: "409 (deactivated)"}
 
 
 @dataclass
@@ -54,19 +54,20 @@ class Link:
         self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
         self._path = parts.path.rstrip("/") + PATH
 
-    def post(self, body: bytes) -> int:
-        """Send the body and return the status. Raises ServerAway, also for 5xx."""
+    def post(self, body: bytes, key: str | None = None) -> int:
+        """Send the body, with the device's own key if it has one, and return the status. Raises ServerAway, also for 5xx."""
         was_open = self._connection.sock is not None
         try:
-            return self._post(body)
+            return self._post(body, key)
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             if not was_open or isinstance(error, TimeoutError):
                 raise ServerAway(str(error) or type(error).__name__) from error
-        return self.post(body)
+        return self.post(body, key)
 
-    def _post(self, body: bytes) -> int:
-        self._connection.request("POST", self._path, body, {"Content-Type": "application/json"})
+    def _post(self, body: bytes, key: str | None) -> int:
+        headers = {"Content-Type": "application/json"} | ({"X-Device-Key": key} if key else {})
+        self._connection.request("POST", self._path, body, headers)
         answer = self._connection.getresponse()
         answer.read()
         if answer.status >= 500:
@@ -92,12 +93,16 @@ class Fleet:
         save: Callable[[], None],
         connections: int = 16,
         first_pause_s: float = 1,
+        keys: Mapping[str, str] | None = None,
     ) -> None:
-        """Prepare; `say` prints a line and `save` keeps the meters' state. Raises ValueError for an address that is none."""
+        """Prepare; `say` prints a line, `save` keeps the meters' state, `keys` are their own by MAC.
+
+        Raises ValueError for an address that is none.
+        """
         self.meters, self.interval_s, self.clock = list(meters), interval_s, clock
         self._say, self._save, self._first_pause_s = say, save, first_pause_s
         self._links = [Link(url) for _ in range(min(connections, len(self.meters)))]
-        self._url, self._lock = url, threading.Lock()
+        self._url, self._lock, self._keys = url, threading.Lock(), keys or {}
         self._is_away, self._told_at = False, -first_pause_s
         self._minute = self._total = Counts()
 
@@ -155,7 +160,7 @@ class Fleet:
     def _post(self, link: Link, meter: Meter) -> bool:
         body = json.dumps(meter.status(self.clock.now())).encode()
         try:
-            status = link.post(body)
+            status = link.post(body, self._keys.get(meter.mac))
         except ServerAway as error:
             self._note(None, str(error))
             return False

@@ -46,7 +46,7 @@ def websocket_settings(options: dict[str, Any]) -> tuple[str, SettingsOf]:
     except (KeyError, ValueError) as error:  # not shown: there may be a key in it
         raise CommandError("--websocket takes an address such as ws://127.0.0.1:8000/ws/shelly.") from error
     _require_listener("server", server, "--websocket")
-    keys = _keys(options["keys"])
+    keys = device_keys(options["keys"])
 
     def settings_of(mac: str) -> dict[str, Any]:
         query = urlencode({"token": keys[mac]}) if mac in keys else ""
@@ -56,7 +56,8 @@ def websocket_settings(options: dict[str, Any]) -> tuple[str, SettingsOf]:
     return server, settings_of
 
 
-def _keys(path: Path | None) -> dict[str, str]:
+def device_keys(path: Path | None) -> dict[str, str]:
+    """Return the devices' own keys by MAC, as a file has them. Raises CommandError where it can't be read."""
     try:
         return {normalised_hardware_id(mac): str(key) for mac, key in json.loads(path.read_text()).items()} if path else {}
     except (OSError, ValueError, AttributeError) as error:

@@ -130,7 +130,7 @@ def _values(hour: Hour) -> dict[str, Any]:
         (["--mqtt", "--speed", "2"], "not with --mqtt"),
         (["--mqtt", "--count", "2"], "not with --mqtt"),
         (["--script", "10"], "go with --mqtt"),
-        (["--keys", "x"], "goes with --websocket"),
+        (["--mqtt", "--keys", "x"], "goes with posts and --websocket"),
         (["--websocket", "http://localhost"], "takes an address such as ws:"),
         (["--websocket", "ws://localhost:x/"], "takes an address such as ws:"),
         (["--websocket", "ws://127.0.0.1:1/ws"], "No server answers at 127.0.0.1:1 "),

@@ -18,9 +18,9 @@ FIELDS = ("id", "apower", "voltage", "current", "output", "temperature")
 class ScriptPosts:
     """One device's script: it ignores the answer, and what could not be posted is lost."""
 
-    def __init__(self, running: RunningDevice, *, url: str, every_s: float) -> None:
+    def __init__(self, running: RunningDevice, *, url: str, every_s: float, key: str | None = None) -> None:
         """Raises ValueError for a URL that is none."""
-        self._running, self._every_s = running, every_s
+        self._running, self._every_s, self._key = running, every_s, key
         self._link = Link(url)
         running.connections.append(self)
 
@@ -30,7 +30,7 @@ class ScriptPosts:
             if body := posted_body(self._running.device.status(self._running.clock.now())):
                 self._running.counts["posts"] += 1
                 with suppress(ServerAway):
-                    await asyncio.to_thread(self._link.post, orjson.dumps(body))
+                    await asyncio.to_thread(self._link.post, orjson.dumps(body), self._key)
             await asyncio.sleep(self._every_s)
 
     def send(self, notifications: Sequence[Notification]) -> None:

@@ -27,6 +27,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.posts.append((self.path, body))
+        self.server.keys.append(self.headers["X-Device-Key"])
         status = self.server.answers(body)
         self.send_response(status)
         self.send_header("Content-Length", "2")
@@ -44,6 +45,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.posts: list[tuple[str, dict[str, Any]]] = []
+        self.keys: list[str | None] = []
         self.answers: Callable[[dict[str, Any]], int] = lambda body: 200
         self.connections, self.hangs_up = 0, False
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -79,6 +81,13 @@ def test_every_meter_posts_in_every_round_over_open_connections(server: Server) 
     assert server.connections == 3
 
 
+def test_a_meter_presents_its_own_key_if_it_has_one(server: Server) -> None:
+    first, second = invented_macs(2, "1")
+    fleet(server.url, meters(2), keys={first: "de-la-primera"}).run(threading.Event(), rounds=1)
+    sent = dict(zip((body["sys"]["mac"].lower() for _path, body in server.posts), server.keys, strict=True))
+    assert sent == {first: "de-la-primera", second: None}
+
+
 def test_a_base_path_before_the_apis_is_kept(server: Server) -> None:
     fleet(f"{server.url}/ecowatt/", meters(1)).run(threading.Event(), rounds=1)
     assert server.posts[0][0] == "/ecowatt/api/v1/ingest/shelly"
@@ -96,7 +105,7 @@ def test_refusals_are_counted_by_status_and_explained(server: Server) -> None:
     server.answers = lambda body: next(answers)
     counts = fleet(server.url, meters(1)).run(threading.Event(), rounds=4)
     assert (counts.stored, counts.failed) == (1, 0)
-    assert "1 × 404 (no home has the device), 1 × 409 (deactivated), 1 × 422" in str(counts)
+    assert "1 × 404 (no home has the device, or its key is wrong or missing), 1 × 409 (deactivated), 1 × 422" in str(counts)
 
 
 def test_a_server_that_is_away_is_told_once_and_found_again_without_help(server: Server) -> None:

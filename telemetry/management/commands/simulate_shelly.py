@@ -30,7 +30,7 @@ from devices.simulator.connections.script import ScriptPosts
 from devices.simulator.online_fleet import NobodyConnected, OnlineFleet, described
 from devices.simulator.registered import meters_of, missing_register
 from devices.simulator.shelly.hardware import HARDWARE
-from telemetry.management.simulator_servers import broker_settings, websocket_settings
+from telemetry.management.simulator_servers import broker_settings, device_keys, websocket_settings
 from telemetry.simulated_history import history_write, readings_count
 
 LOOK_BACK_S = 24 * 3600
@@ -103,7 +103,7 @@ class Command(BaseCommand):
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--mqtt", action="store_true", help="speak MQTT instead of posting")
         how.add_argument("--websocket", metavar="URL", help="keep a WebSocket with this ws or wss address instead of posting")
-        add("--keys", type=Path, metavar="FILE", help="with --websocket: a JSON object of the devices' own keys by MAC")
+        add("--keys", type=Path, metavar="FILE", help="a JSON object of the devices' own keys by MAC, for posts and --websocket")
         add("--script", type=_at_least(1, float), metavar="S", help="with these two: also post to --url every S seconds")
         add(
             "--tls",
@@ -174,6 +174,7 @@ class Command(BaseCommand):
                 clock=Clock(speed=options["speed"], start=start),
                 say=self._say,
                 save=lambda: self._save(meters, options["state"]),
+                keys=device_keys(options["keys"]),
             )
         except ValueError as error:
             raise CommandError(f"--url {options['url']}: {error}. It takes an address such as http://127.0.0.1:8000.") from error
@@ -186,12 +187,13 @@ class Command(BaseCommand):
 
     def _go_online(self, meters: list[Meter], devices: Mapping[str, Device], options: dict[str, Any]) -> None:
         server, settings_of = websocket_settings(options) if options["websocket"] else broker_settings(options, devices)
+        keys = device_keys(options["keys"])
         fleet = OnlineFleet(server, say=self._say, save=lambda: self._save(meters, options["state"]))
         try:
             for meter in meters:
                 running = fleet.add(meter, **settings_of(meter.mac))
                 if options["script"]:
-                    ScriptPosts(running, url=options["url"], every_s=options["script"])
+                    ScriptPosts(running, url=options["url"], every_s=options["script"], key=keys.get(meter.mac))
         except ValueError as error:
             raise CommandError(f"--url {options['url']}: {error}. It takes an address such as http://127.0.0.1:8000.") from error
         except ModuleNotFoundError as error:
@@ -220,8 +222,8 @@ def _check(options: dict[str, Any]) -> None:
         raise CommandError("--speed and --count go with posts, not with --mqtt or --websocket.")
     if not online and (options["script"] or options["tls"]):
         raise CommandError("--script and --tls go with --mqtt or --websocket.")
-    if options["keys"] and not options["websocket"]:
-        raise CommandError("--keys goes with --websocket.")
+    if options["keys"] and options["mqtt"]:
+        raise CommandError("--keys goes with posts and --websocket; over MQTT a device has a login.")
 
 
 def _macs(options: dict[str, Any]) -> list[str]:
