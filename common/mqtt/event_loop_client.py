@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -36,13 +37,20 @@ class EventLoopClient:
     async def open(self, host: str, port: int, keepalive_s: int, **arguments: Any) -> None:
         """Connect and begin to read. Raises OSError, ValueError."""
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self.paho.connect, host, port, keepalive_s, **arguments)
+        await asyncio.to_thread(self._connect, host, port, keepalive_s, **arguments)
         self.paho.on_socket_close = lambda _client, _data, sock: self._detach(sock)
         self.paho.on_socket_register_write = lambda _client, _data, sock: self._loop.add_writer(sock, self.write)
         self.paho.on_socket_unregister_write = self._has_written
         self.write()
         if not self.is_paused:
             self.resume()
+
+    def _connect(self, host: str, port: int, keepalive_s: int, **arguments: Any) -> None:
+        """Connect, so that nothing that is sent waits until the broker has confirmed what was sent before: that takes it 40 ms."""
+        self.paho.connect(host, port, keepalive_s, **arguments)
+        sock: Any = self.paho.socket()
+        if sock is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def write(self) -> None:
         """Send what is queued; what the socket does not take now follows when it is writable."""

@@ -119,6 +119,9 @@ class PacketSocket:
     def setblocking(self, flag: bool) -> None:
         self._sock.setblocking(flag)
 
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        self._sock.setsockopt(level, option, value)
+
 
 class PahoOnPacketSocket(Client):
     """paho's client on a PacketSocket."""
