@@ -59,7 +59,9 @@ def mosquitto() -> Iterator[int]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "mosquitto.conf"
-        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nlog_type none\n")
+        config.write_text(
+            f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\nlog_type none\n"
+        )
         process = subprocess.Popen([binary, "-c", str(config)])
         try:
             while port_is_free("127.0.0.1", port):
