@@ -13,7 +13,7 @@ from django.conf import settings
 
 from common.async_tasks import end
 from common.mqtt.connection import Connection, Login, Subscription
-from common.mqtt.protocol import V3
+from common.mqtt.protocol import SHARED, V3
 from devices.constants import RPC_REPLIES
 from devices.control.exceptions import BrokerAway
 from devices.validators import MAX_PREFIX_LEVELS
@@ -65,6 +65,7 @@ def commands_for_ourselves(user: str, password: str) -> list[Command]:
     levels = ["/".join(["+"] * count) for count in range(1, MAX_PREFIX_LEVELS + 1)]
     written = [f"{level}/{rest}" for level in levels for rest in ("rpc", "command/#")]
     read = [f"{level}/{rest}" for level in levels for rest in ("events/rpc", "status/+", "online")]
+    read += [f"{SHARED}+/{one}" for one in read]  # the plugin looks at the whole name of a shared subscription
     read += [f"{RPC_REPLIES}/#", "$SYS/broker/publish/messages/dropped"]
     allowed = {"publishClientSend": False, "publishClientReceive": True, "subscribe": False, "unsubscribe": True}
     defaults = [{"acltype": kind, "allow": allow} for kind, allow in allowed.items()]

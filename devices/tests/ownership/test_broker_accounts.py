@@ -156,6 +156,15 @@ def test_a_device_that_is_deleted_or_released_is_put_out_and_cannot_come_back(ho
     assert login(made.user, made.password).accepted == [False]
 
 
+def test_our_own_account_hears_what_ingest_and_control_subscribe_to(login: Any) -> None:
+    provision()
+    shared = [f"$share/ecowatt/{one}/events/rpc" for one in ("+", "+/+", "+/+/+")]
+    replies = [f"{RPC_REPLIES}/+", f"{RPC_REPLIES}/+/rpc", f"{RPC_REPLIES}/ingest-1/#"]
+    wanted = [*shared, *replies, "+/status/+", "+/online", "shelly-1/events/rpc", "$SYS/broker/publish/messages/dropped"]
+    assert login(OURS, "of-ecowatt", *wanted).granted == [True] * len(wanted)
+    assert login(OURS, "of-ecowatt", "#").granted == [False]
+
+
 def test_a_new_key_is_a_new_password(home: Home, login: Any) -> None:
     device = registered(home, "aa0000000005")
     changes_apply()
@@ -253,5 +262,6 @@ def test_the_rules_are_those_of_a_broker_without_the_plugin() -> None:
     def written(kind: str) -> set[tuple[str, str]]:
         return {(kinds[access], topic.replace("%u", "shelly-1")) for which, access, topic in lines if which == kind}
 
-    assert rules(commands_for_ourselves(OURS, "")) == written("topic")
+    shared = {rule for rule in rules(commands_for_ourselves(OURS, "")) if rule[1].startswith("$share/")}
+    assert rules(commands_for_ourselves(OURS, "")) - shared == written("topic")
     assert rules(commands_to_make(Account("1", "", ("shelly-1",)))) == written("pattern")
