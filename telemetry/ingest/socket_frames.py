@@ -1,7 +1,8 @@
 """What devices say on their own sockets, on its way to the commit: one batch after the other, and what waits is bounded.
 
 While the database is away each device's messages wait; one that has too many waiting is sent away to come again. Beside them, what an
-ingest process does for MQTT's devices: silent ones are asked for their status, and commands that were kept are sent.
+ingest process does for MQTT's devices: silent ones are asked for their status and new ones what they are, and commands that were kept
+are sent.
 """
 
 import asyncio

@@ -189,12 +189,15 @@ async def test_a_device_without_a_socket_is_told_at_once(web: Web, other: Web, m
     assert time.monotonic() - began < 60
 
 
-async def test_a_command_that_was_kept_is_sent_when_the_device_comes(web: Web, meter: Device, token: object) -> None:
+async def test_when_a_device_comes_a_kept_command_is_sent_and_it_is_asked_what_it_is(
+    web: Web, meter: Device, token: object
+) -> None:
     kept = await web.post(token, f"control/{meter.pk}/off", {"keep_for": 3600})
     assert kept.status_code == 202
     async with shelly(meter, web.url()) as one:
         await true("it is done", lambda: Command.objects.get().state == Command.State.DONE)
         assert not one.relays[0].is_on
+        await true("it has said what it is", lambda: Device.objects.get(pk=meter.pk).firmware)
 
 
 async def test_a_newer_socket_takes_the_place_of_an_older_one(web: Web, other: Web, meter: Device, token: object) -> None:
