@@ -18,10 +18,10 @@ needed = pytest.mark.skipif(BINARY is None and not os.environ.get("CI"), reason=
 
 
 @contextlib.contextmanager
-def mosquitto(*lines: str) -> Iterator[int]:
-    """Run a broker as deploy/mosquitto sets it; give its port."""
+def mosquitto(*lines: str, port: int = 0) -> Iterator[int]:
+    """Run a broker as deploy/mosquitto sets it, on a free port unless one is given; give its port."""
     assert BINARY, "CI installs Mosquitto"
-    port = free_port()
+    port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="ecowatt-mqtt-") as folder:
         config = Path(folder) / "mosquitto.conf"
         given = "\n".join(lines)
