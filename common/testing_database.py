@@ -13,6 +13,9 @@ TABLES = """
 SELECT quote_ident(relname), relispartition FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'django_migrations' ORDER BY relname
 """
+OTHERS_END = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 def database_make(worker: str, folder: Path) -> None:
@@ -34,6 +37,11 @@ def database_make(worker: str, folder: Path) -> None:
 
 
 def database_drop() -> None:
+    """Drop it, though threads of the tests may have left connections to it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
     connection.creation.destroy_test_db(verbosity=0)
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from common.async_database import in_own_thread
-from devices.control.exceptions import CommandNotFound, DeviceInactive, NotSwitched
+from devices.control.exceptions import CommandNotFound, DeviceInactive, DeviceSilent, NotSwitched
 from devices.control.rpc import ANSWER_S, Listener, rpc
 from devices.events import event_record
 from devices.models import Channel, Command, Device, EventKind, Schedule
@@ -48,14 +48,17 @@ class Order(NamedTuple):
 
 
 def command_record(*, device: Device, order: Order, user: User | None, keep_for_s: int | None = None) -> tuple[Command, bool]:
-    """Record a command that is to be sent now, and tell whether its caller has to send it (4 queries).
+    """Record a command that is to be sent now, and tell whether its caller has to send it (4 to 5 queries).
 
-    It has not where the same command is under way already; one that waited for the device is sent now. Raises DeviceInactive.
+    It has not where the same command is under way already; one that waited for the device is sent now. One that is to be kept ends others
+    that wait to switch the relay. Raises DeviceInactive.
     """
     if not device.is_active:
         raise DeviceInactive
     now = timezone.now()
     _end_lost(device.commands.all(), now)
+    if keep_for_s:
+        _end_others(device, order, now)
     expires_at = now + timedelta(seconds=keep_for_s) if keep_for_s else None
     command, is_new = Command.objects.get_or_create(
         device=device,
@@ -79,20 +82,25 @@ def command_keep(*, device: Device, order: Order, cause: str, keep_for_s: int, s
     """
     now = timezone.now()
     until = now + timedelta(seconds=keep_for_s)
-    relay = Command.objects.filter(device=device, channel=order.channel)
-    same = {"method": order.method, "on": order.on}
-    relay.filter(state=State.WAITING).exclude(**same).update(state=State.CANCELLED, ended_at=now)
+    _end_others(device, order, now)
     alive = {"state__in": [State.UNDER_WAY, State.WAITING]}
     command, is_new = Command.objects.get_or_create(
         device=device,
         channel=order.channel,
-        **same,
+        method=order.method,
+        on=order.on,
         **alive,
         defaults={"cause": cause, "schedule": schedule, "state": State.WAITING, "expires_at": until},
     )
     if not is_new:
-        relay.filter(Q(expires_at=None) | Q(expires_at__lt=until), pk=command.pk, **alive).update(expires_at=until)
+        device.commands.filter(Q(expires_at=None) | Q(expires_at__lt=until), pk=command.pk, **alive).update(expires_at=until)
     return command
+
+
+def _end_others(device: Device, order: Order, now: datetime) -> None:
+    """End what else waits to switch the relay, for what was wanted last counts (1 query)."""
+    waiting = device.commands.filter(channel=order.channel, state=State.WAITING)
+    waiting.exclude(method=order.method, on=order.on).update(state=State.CANCELLED, ended_at=now)
 
 
 @transaction.atomic
@@ -133,35 +141,52 @@ def _end_lost(commands: QuerySet[Command], now: datetime) -> None:
 
 @transaction.atomic
 def command_end(*, command_id: int, was_on: bool | None, answer_ms: int, error: NotSwitched | None) -> Command:
-    """Record what came of a command (2 to 3 queries). One that is kept waits on, where it may yet be done.
+    """Record what came of a command (2 to 3 queries), if that is not known already. Raises CommandNotFound where its device has gone.
 
-    Done, it ends older ones that wait to switch the same channel.
+    One that is kept waits on, where it may yet be done and nothing else was commanded since. Done, it ends older ones that wait.
     """
-    command = Command.objects.select_for_update().get(pk=command_id)
+    found = Command.objects.filter(pk=command_id).select_related("device")
+    if (command := found.select_for_update(of=("self",)).first()) is None:
+        raise CommandNotFound
+    if command.state != State.UNDER_WAY:
+        return command  # it was given up as lost, and what followed from that has happened
     now = timezone.now()
     command.was_on, command.answer_ms, command.error = was_on, answer_ms, str(error)[:200] if error else ""
-    if error and error.may_be_kept and command.expires_at and command.expires_at > now:
-        command.state = State.WAITING
+    relay = Command.objects.filter(device=command.device_id, channel=command.channel)
+    if error and _may_wait(command, error, now):
+        wanted_since = relay.filter(pk__gt=command.pk, state__in=[State.DONE, State.UNDER_WAY, State.WAITING])
+        command.state = State.CANCELLED if wanted_since.exists() else State.WAITING
     else:
-        command.state, command.ended_at = State.FAILED if error else State.DONE, now
+        command.state = State.FAILED if error else State.DONE
+    command.ended_at = None if command.state == State.WAITING else now
     command.save(update_fields=["was_on", "answer_ms", "error", "state", "ended_at"])
     if command.state == State.FAILED:
         _note_undone(command)
     if command.state == State.DONE:
-        older = Command.objects.filter(device=command.device_id, channel=command.channel, state=State.WAITING, pk__lt=command.pk)
-        older.update(state=State.CANCELLED, ended_at=now)
+        relay.filter(state=State.WAITING, pk__lt=command.pk).update(state=State.CANCELLED, ended_at=now)
     return command
 
 
+def _may_wait(command: Command, error: NotSwitched, now: datetime) -> bool:
+    """Tell whether a command is to be tried again.
+
+    A toggle is not, which a device that was there did not answer: it may have been done, and another would undo it.
+    """
+    may_be_done = command.method == Method.TOGGLE and isinstance(error, DeviceSilent) and command.device.is_online
+    return error.may_be_kept and not may_be_done and command.expires_at is not None and command.expires_at > now
+
+
 def commands_waiting(device: Device) -> QuerySet[Command]:
-    """Return the commands that wait for a device to come back, newest first."""
-    return device.commands.filter(state=State.WAITING, expires_at__gt=timezone.now())
+    """Return the commands that are kept for a device, newest first, be it that one is tried right now."""
+    return device.commands.filter(state__in=[State.WAITING, State.UNDER_WAY], expires_at__gt=timezone.now())
 
 
 def command_cancel(*, device: Device, command_id: int) -> None:
-    """End a command that waits for its device. Raises CommandNotFound where none does, be it that it was sent meanwhile."""
-    waiting = commands_waiting(device).filter(pk=command_id)
-    if not waiting.update(state=State.CANCELLED, ended_at=timezone.now()):
+    """Keep a command no longer; one that is tried right now may yet be done. Raises CommandNotFound where none is kept."""
+    now = timezone.now()
+    kept = commands_waiting(device).filter(pk=command_id)
+    is_cancelled = kept.filter(state=State.WAITING).update(state=State.CANCELLED, ended_at=now)
+    if not is_cancelled and not kept.update(expires_at=now):
         raise CommandNotFound
 
 
@@ -223,7 +248,10 @@ async def _awaited(command: Command) -> Command:
     deadline = time.monotonic() + LOST_S
     while command.state == State.UNDER_WAY and time.monotonic() < deadline:
         await asyncio.sleep(POLL_S)
-        await in_own_thread(command.refresh_from_db)
+        try:
+            await in_own_thread(command.refresh_from_db)
+        except Command.DoesNotExist:
+            raise CommandNotFound from None
     return command
 
 
@@ -239,6 +267,8 @@ def commands_claim(*, limit: int = 100) -> list[Command]:
     rested = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RETRY_S)) | Q(sent_at__lt=F("device__last_seen_at"))
     with transaction.atomic():
         due = Command.objects.filter(rested, state=State.WAITING, device__is_online=True, device__is_active=True)
-        found = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("device").order_by("pk")[:limit])
+        due = due.select_for_update(skip_locked=True, of=("self",)).select_related("device")
+        # Those first that were not tried yet, or longest ago: many that fail again and again hold up no other.
+        found = list(due.order_by(F("sent_at").asc(nulls_first=True), "pk")[:limit])
         Command.objects.filter(pk__in=[one.pk for one in found]).update(state=State.UNDER_WAY, sent_at=now)
     return found

@@ -1,7 +1,5 @@
 """Why a device did not do what it was told, in the words that the app shows."""
 
-from typing import ClassVar
-
 from django.utils.translation import gettext_lazy as _
 
 from common.exceptions import Conflict, NotFound, Unavailable
@@ -11,7 +9,7 @@ class NotSwitched(Unavailable):
     """Nobody knows that the device has done it."""
 
     # Whether it may be done when it is sent again later: the device, or the way to it, is away.
-    may_be_kept: ClassVar[bool] = True
+    may_be_kept = True
 
 
 class DeviceSilent(NotSwitched):
@@ -40,13 +38,17 @@ SENTENCES = {
 }
 
 
+# The device did nothing, and may do it in a moment.
+BUSY = frozenset({-108, -114, 429})
+
+
 class DeviceRefused(NotSwitched):
     """The device answered with an error of its own."""
 
-    may_be_kept = False
     sentence = _("El dispositivo no pudo cumplir la orden.")
 
     def __init__(self, code: object) -> None:
+        self.may_be_kept = isinstance(code, int) and code in BUSY
         super().__init__(str(SENTENCES.get(code, self.sentence) if isinstance(code, int) else self.sentence))
 
 

@@ -64,7 +64,8 @@ class RelayStatuses:
         relay = listener, channel
         self._commanded.pop(relay, None)
         if output is None:
-            self._said.pop(relay, None)
+            if (said := self._said.get(relay)) is not None and said.error is None:  # one that is silent is not asked sooner
+                del self._said[relay]
             return
         self._commanded[relay] = time.monotonic(), output
         self._changed(listener, channel, {"output": output})

@@ -33,12 +33,12 @@ from devices.models import Command
 
 def _done(command: Command, name: str) -> tuple[int, dict[str, Any]]:
     """Return the answer to a command as it ended, in the language that is active."""
-    if command.state in {Command.State.FAILED, Command.State.UNDER_WAY}:
-        return HTTP_503_SERVICE_UNAVAILABLE, {"detail": command.error or str(DeviceSilent.sentence)}
-    if command.state != Command.State.DONE:
+    if command.state == Command.State.DONE:
+        return HTTP_200_OK, _answer_body(command, name, _("Comando ejecutado correctamente"), success=True)
+    if command.state == Command.State.WAITING:
         message = _("El dispositivo no está en línea. El comando se enviará cuando vuelva.")
         return HTTP_202_ACCEPTED, _answer_body(command, name, message, success=False)
-    return HTTP_200_OK, _answer_body(command, name, _("Comando ejecutado correctamente"), success=True)
+    return HTTP_503_SERVICE_UNAVAILABLE, {"detail": command.error or str(DeviceSilent.sentence)}
 
 
 def _answer_body(command: Command, name: str, message: str, *, success: bool) -> dict[str, Any]:

@@ -75,8 +75,10 @@ async def test_a_broker_that_stops_in_mid_command_fails_it_and_keeps_what_is_to_
     async def answers(path: str, expected: tuple[int, dict[str, str]]) -> bool:
         return await command(path) == expected
 
-    under_way = [asyncio.create_task(command("off")), asyncio.create_task(command("on", keep_for=3600))]
-    await until(lambda: sync_to_async(lambda: shelly.running.counts["requests"] == 2)())
+    under_way = []
+    for path, body in (("off", {}), ("on", {"keep_for": 3600})):
+        under_way.append(asyncio.create_task(command(path, **body)))
+        await until(lambda: sync_to_async(lambda: shelly.running.counts["requests"] == len(under_way))())
     await sync_to_async(broker.stop)()
     assert await under_way[0] in (SILENT, AWAY)
     assert (await under_way[1])[0] == 202

@@ -9,9 +9,20 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
+from accounts.models import Home, User
 from common.testing import await_true
 from devices.control import rpc as rpc_module
-from devices.control.commands import LOST_S, Order, command_keep, commands_claim
+from devices.control.commands import (
+    LOST_S,
+    Order,
+    command_cancel,
+    command_end,
+    command_keep,
+    command_record,
+    commands_claim,
+    commands_waiting,
+)
+from devices.control.exceptions import BrokerAway, CommandNotFound, DeviceRefused, DeviceSilent, NotSwitched
 from devices.control.kept import kept_send
 from devices.models import Command, Device
 from devices.tests.simulator.online import Online
@@ -76,6 +87,71 @@ async def test_what_was_under_way_when_its_process_died_waits_again_unless_it_ma
     assert await kept_send() == 0
     assert await states() == ["waiting", "failed"]
     assert len((await phone.get(f"/control/{meter.pk}/waiting")).json()) == 1
+
+
+@pytest.fixture
+def record(owner: User, meter: Device) -> Callable[..., Command]:
+    """Record a command that is kept for an hour, as if it were being sent."""
+
+    def record_one(on: bool | None) -> Command:
+        command, is_ours = command_record(device=meter, order=Order(0, on), user=owner, keep_for_s=3600)
+        assert is_ours
+        return command
+
+    return record_one
+
+
+def ended(command: Command, error: NotSwitched | None = None) -> str:
+    return command_end(command_id=command.pk, was_on=None, answer_ms=5000, error=error).state
+
+
+def test_a_toggle_that_a_device_was_there_for_is_not_sent_again(record: Callable[..., Command], meter: Device) -> None:
+    assert ended(record(None), DeviceSilent()) == "waiting"
+    Device.objects.filter(pk=meter.pk).update(is_online=True)
+    assert ended(record(None), DeviceSilent()) == "failed"  # the device may have done it
+    assert ended(record(None), BrokerAway()) == "waiting"
+    assert ended(record(False), DeviceSilent()) == "waiting"
+
+
+def test_what_was_commanded_last_counts(record: Callable[..., Command]) -> None:
+    off = record(False)
+    assert ended(record(True)) == "done"
+    assert ended(off, DeviceSilent()) == "cancelled"
+    assert ended(record(False), DeviceSilent()) == "waiting"
+    assert ended(record(True), DeviceSilent()) == "waiting"
+    assert [one.on for one in commands_waiting(off.device)] == [True]
+
+
+def test_an_answer_that_comes_after_its_command_was_given_up_changes_nothing(record: Callable[..., Command]) -> None:
+    lost, meter = record(None), Device.objects.get()
+    Command.objects.update(sent_at=timezone.now() - timedelta(seconds=LOST_S + 1))
+    again = record(None)
+    assert (again.pk != lost.pk, ended(lost), ended(lost, DeviceSilent())) == (True, "failed", "failed")
+    meter.commands.all().delete()
+    with pytest.raises(CommandNotFound):
+        ended(again)
+
+
+def test_a_busy_device_is_told_again_and_one_that_refuses_is_not(record: Callable[..., Command]) -> None:
+    assert ended(record(False), DeviceRefused(-114)) == "waiting"
+    assert ended(record(False), DeviceRefused(-103)) == "failed"
+
+
+def test_a_command_can_be_cancelled_while_it_is_tried(record: Callable[..., Command], meter: Device) -> None:
+    tried = record(False)
+    command_cancel(device=meter, command_id=tried.pk)
+    assert ended(tried, DeviceSilent()) == "failed"
+    with pytest.raises(CommandNotFound):
+        command_cancel(device=meter, command_id=tried.pk)
+
+
+def test_commands_that_fail_again_and_again_hold_up_no_other(record: Callable[..., Command], home: Home, meter: Device) -> None:
+    assert ended(record(False), DeviceSilent()) == "waiting"
+    other = Device.objects.create(home=home, hardware_id="02aabbccddee", name="Sala", is_online=True)
+    command_keep(device=other, order=Order(0, True), cause=Command.Cause.SCHEDULE, keep_for_s=600)
+    Command.objects.filter(device=meter).update(sent_at=timezone.now() - timedelta(minutes=2))
+    Device.objects.filter(pk=meter.pk).update(is_online=True)
+    assert [[one.device_id for one in commands_claim(limit=1)] for _ in range(3)] == [[other.pk], [meter.pk], []]
 
 
 async def test_a_command_that_waited_too_long_is_not_sent(phone: httpx.AsyncClient, meter: Device) -> None:

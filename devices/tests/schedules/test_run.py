@@ -147,6 +147,7 @@ def test_a_device_that_was_not_reached_is_told_with_why(
     schedules_run(now=timezone.now())
     command = Command.objects.get()
     if error:
+        Command.objects.update(state="under_way", sent_at=timezone.now())
         command_end(command_id=command.pk, was_on=None, answer_ms=5_000, error=error)
     Device.objects.update(is_online=is_online)
     schedules_run(now=at + services.LATE - timedelta(seconds=5))
@@ -163,6 +164,7 @@ def test_a_device_that_refuses_is_told_and_a_persons_own_command_is_not(meter: D
     schedule = make()
     due(schedule)
     schedules_run(now=timezone.now())
+    Command.objects.update(state="under_way", sent_at=timezone.now())
     command_end(command_id=Command.objects.get().pk, was_on=None, answer_ms=20, error=DeviceRefused(-109))
     assert outcome(schedule)[2] == "failed"
     assert told() == [(0, "failed")]

@@ -8,6 +8,7 @@ from common.testing import await_true
 from devices.control.kept import kept_send
 from devices.models import Command, Device
 from devices.tests.control.conftest import *  # noqa: F403 (its fixtures)
+from devices.tests.control.conftest import _no_connection_outlives_its_request, _own_broker  # noqa: F401 (its fixtures, too)
 from devices.tests.simulator.online import Online
 from telemetry.tasks import limits_check
 from telemetry.tests.limits.past import power_store
