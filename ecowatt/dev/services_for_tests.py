@@ -16,7 +16,8 @@ from ecowatt.env_files import LOCAL, REDIS, missing_services
 EMBEDDED = "ECOWATT_TESTS_EMBEDDED"  # tells workers, and processes that tests start, which services come from wheels
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
-services = EmbeddedServices(LOCAL / "test" / WORKER, durable=False)
+# A second run beside the first takes other ports, and so has folders of its own.
+services = EmbeddedServices(LOCAL / "test" / os.environ.get("TEST_PORT_SHARE", "") / WORKER, durable=False)
 
 
 def start() -> None:
