@@ -80,7 +80,8 @@ class Shelly:
         request = orjson.loads(message.payload)
         self.requests.append(request)
         if self._answers:
-            result = {"sys": {"mac": "A8032412C3D4", "unixtime": int(time.time())}, "switch:0": self._switch(250.0)}
+            # In whole seconds: one that has begun may be that of the last reading, and a channel has one reading a second.
+            result = {"sys": {"mac": "A8032412C3D4", "unixtime": int(time.time()) + 1}, "switch:0": self._switch(250.0)}
             answer = {"id": request["id"], "src": self._id, "dst": request["src"], "result": result}
             client.publish(f"{request['src']}/rpc", orjson.dumps(answer), 1)
 

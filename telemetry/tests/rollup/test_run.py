@@ -126,7 +126,7 @@ def a_stream(start: datetime, moves: list[tuple[int, float, str, str]], both: fl
     return samples
 
 
-@settings(max_examples=150, **DATABASE)
+@settings(max_examples=75, **DATABASE)
 @given(
     moves=st.lists(steps, min_size=1, max_size=40),
     order=st.randoms(use_true_random=False),
@@ -157,7 +157,7 @@ bursts = st.tuples(
 )
 
 
-@settings(max_examples=150, **DATABASE)
+@settings(max_examples=75, **DATABASE)
 @given(
     runs=st.lists(bursts, min_size=3, max_size=14),
     order=st.permutations(range(14)),
