@@ -16,7 +16,7 @@ Counters = dict[str, tuple[float, float]]
 
 # What a reading is made of; temperature, frequency and the like are left out, so they never make one.
 LIVE = re.compile(r"(?:[abc]_)?(?:apower|act_power|voltage|current)")
-POWER = re.compile(r"(?:[abc]_)?(?:apower|act_power)")
+QUANTITIES = {"power", "voltage", "current"}
 COUNTER = re.compile(r"aenergy|ret_aenergy|(?:[abc]_)?total_act(?:_ret)?_energy")
 # Answers give their time in whole seconds, notifications in hundredths.
 WHOLE_SECOND_S = 1.0
@@ -130,16 +130,17 @@ def changes(
 
 
 def lacks_status(state: DeviceState, message: DeviceMessage) -> bool:
-    """Tell whether the message, merged into the state, names a change to what nobody has told: there is no reading without a power."""
+    """Tell whether the message, merged into the state, names a change to what nobody has told whole: power, voltage and current."""
     meters = [_measured(name) for name, fields in message.components.items() if any(map(_is_metering, fields))]
     return not message.is_full and not (
-        state.components and all(any(map(_is_power, state.components.get(meter, ()))) for meter in meters)
+        state.components and all(set(map(_quantity, state.components.get(meter, ()))) >= QUANTITIES for meter in meters)
     )
 
 
 @lru_cache(NAMES)
-def _is_power(key: str) -> bool:
-    return POWER.fullmatch(key) is not None
+def _quantity(key: str) -> str:
+    """Return which of QUANTITIES a field holds, empty for none."""
+    return key.rpartition("_")[2].removeprefix("a") if _is_live(key) else ""
 
 
 @lru_cache(NAMES)

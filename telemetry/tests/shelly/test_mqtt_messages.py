@@ -191,6 +191,7 @@ def test_the_same_fact_on_a_second_topic_makes_no_reading() -> None:
     assert (again, relay) == (state, RELAY_ON)
 
 
+THREE_PHASES = {"a_act_power": 1.0, "a_voltage": 127.0, "a_current": 0.1}
 RELAY_ON = Sample(0, AT, None, None, None, None, None, output=True)
 
 
@@ -212,15 +213,17 @@ def test_a_change_of_a_relay_alone_is_told_without_a_power() -> None:
         ({"switch:0": {"voltage": 127.0, "current": 0.5}}, True),
         ({"em1data:0": {"total_act_energy": 5.0}}, True),
         ({"switch:0": {"apower": 60.0}, "switch:1": {"aenergy": {"total": 5.0}}}, True),
-        ({"switch:0": {"apower": 60.0}}, False),
-        ({"switch:0": {"apower": None}}, False),  # its metering has failed, and it said so
-        ({"em:0": {"a_act_power": 1.0, "a_voltage": 127.0}}, False),
+        ({"switch:0": {"apower": 60.0}}, True),
+        ({"switch:0": {"apower": 60.0, "voltage": 127.0, "current": 0.5}}, False),
+        ({"switch:0": {"apower": None, "voltage": None, "current": None}}, False),  # its metering has failed, and it said so
+        ({"em:0": {"a_act_power": 1.0, "a_voltage": 127.0}}, True),
+        ({"em:0": {"a_act_power": 1.0, "a_voltage": 127.0, "a_current": 0.1}}, False),
     ],
 )
 def test_a_change_to_what_was_never_told_lacks_the_whole_status(change: dict[str, Any], is_lacking: bool) -> None:
     state, _ = merged(NO_STATE, changed(**change))
     assert lacks_status(state, changed(**change)) is is_lacking
-    known, _ = merged(NO_STATE, whole(**{"switch:0": FULL, "switch:1": FULL, "em1:0": METER, "em:0": {"a_act_power": 1.0}}))
+    known, _ = merged(NO_STATE, whole(**{"switch:0": FULL, "switch:1": FULL, "em1:0": METER, "em:0": THREE_PHASES}))
     assert not lacks_status(merged(known, changed(**change))[0], changed(**change))
     assert not lacks_status(NO_STATE, whole(**{"switch:0": {"output": True}}))
 
